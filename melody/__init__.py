@@ -1,0 +1,1 @@
+"""What the stages share, one noun a file: songs, regions, pitches, the network, memories, and ways to hear them."""

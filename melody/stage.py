@@ -1,0 +1,81 @@
+"""What every script opens and closes with: its flags, its words to the user, its one-line errors."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Callable, Iterable
+from pathlib import Path
+
+from tqdm import tqdm
+
+
+class Problem(Exception):
+    """Something the user can mend; the message says what is wrong and what to do."""
+
+
+def parser(doc: str, seed: int, **folders: str) -> argparse.ArgumentParser:
+    """A script's flags: its docstring as help, `--seed`, `--quiet`, and one flag for each folder it reads or writes.
+
+    `parser(__doc__, 0, data="data")` gives `--data` with the default `data`, converted to a `Path`.
+    """
+    flags = argparse.ArgumentParser(description=doc, formatter_class=argparse.RawDescriptionHelpFormatter)
+    for name, default in folders.items():
+        flags.add_argument(f"--{name}", type=Path, default=Path(default), metavar="DIR", help=f"folder (default: {default})")
+    flags.add_argument("--seed", type=natural, default=seed, help=f"of every random draw (default: {seed})")
+    flags.add_argument("--quiet", action="store_true", help="say nothing but errors")
+    return flags
+
+
+def natural(text: str) -> int:
+    """A whole number from 0, for argparse."""
+    return _number(text, int, 0, "a whole number from 0")
+
+
+def positive(text: str) -> int:
+    """A whole number from 1, for argparse."""
+    return _number(text, int, 1, "a whole number from 1")
+
+
+def nonnegative(text: str) -> float:
+    """A finite number from 0, for argparse."""
+    return _number(text, float, 0, "a number from 0")
+
+
+def _number(text: str, kind: type, least: float, what: str):
+    try:
+        value = kind(text)
+    except ValueError:
+        value = None
+    if value is None or not least <= value < float("inf"):
+        raise argparse.ArgumentTypeError(f"{text!r} is not {what}")
+    return value
+
+
+def say(args: argparse.Namespace, text: str) -> None:
+    """Print a line, unless the user asked for quiet."""
+    if not args.quiet:
+        print(text, flush=True)
+
+
+def progress(items: Iterable | None, quiet: bool, **settings) -> tqdm:
+    """A tqdm bar on the terminal; silent with `quiet` and where nobody watches a terminal."""
+    return tqdm(items, disable=quiet or not sys.stderr.isatty(), dynamic_ncols=True, **settings)
+
+
+def run(main: Callable[[], None]) -> None:
+    """Run a script's `main`; a `Problem` becomes one line `error: …` and exit status 2, Ctrl-C exit status 130."""
+    try:
+        main()
+    except Problem as problem:
+        sys.exit(_fail(f"error: {problem}", 2))
+    except OSError as problem:
+        where = f"{problem.filename}: " if problem.filename else ""
+        sys.exit(_fail(f"error: {where}{problem.strerror or problem}", 2))
+    except KeyboardInterrupt:
+        sys.exit(_fail("stopped", 130))
+
+
+def _fail(line: str, status: int) -> int:
+    print(" ".join(line.split()), file=sys.stderr)
+    return status

@@ -1,0 +1,86 @@
+"""Spelled pitch <-> integer. C#4 and D-4 sound alike and are two notes: the spelling tells the key."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+from melody.files import fingerprint, read_json, write_json
+from melody.stage import Problem
+
+STEPS = "CDEFGAB"
+SEMITONES = (0, 2, 4, 5, 7, 9, 11)  # of the steps above C
+FIFTHS = (0, 2, 4, -1, 1, 3, 5)  # of the steps on the line of fifths, C = 0
+
+
+class Spelling:
+    """What a note's name says: `step` (diatonic, C4 = 28), `midi` (MIDI number, C4 = 60), `fifth` (line of fifths, C = 0)."""
+
+    def __init__(self, name: str):
+        match = re.fullmatch(r"([A-G])(#+|-+|)(\d+)", name)
+        if not match:
+            raise Problem(f"{name!r} is no note name; names look like C4, F#5 or B-3")
+        letter, accidentals, octave = match.groups()
+        place, alter = STEPS.index(letter), accidentals.count("#") - accidentals.count("-")
+        self.name = name
+        self.step = 7 * int(octave) + place
+        self.midi = 12 * (int(octave) + 1) + SEMITONES[place] + alter
+        self.fifth = FIFTHS[place] + 7 * alter
+
+
+def spelled(step: int, fifth: int) -> str:
+    """The name of the note at a diatonic `step` whose place on the line of fifths is `fifth`: `spelled(28, 7)` is C#4."""
+    octave, place = divmod(step, 7)
+    alter = (fifth - FIFTHS[place]) // 7
+    return STEPS[place] + ("#" * alter if alter > 0 else "-" * -alter) + str(octave)
+
+
+class Vocabulary:
+    """The notes a network knows, from low to high; a note's place is its integer.
+
+    >>> vocabulary = Vocabulary(["C4", "C#4", "D-4"])
+    >>> vocabulary.encode(["D-4", "C4"])
+    [2, 0]
+    """
+
+    def __init__(self, names: Iterable[str]):
+        self.spellings = sorted((Spelling(name) for name in set(names)), key=lambda note: (note.midi, note.step))
+        self.names = [note.name for note in self.spellings]
+        self.midi = [note.midi for note in self.spellings]
+        self.step = [note.step for note in self.spellings]
+        self.fifth = [note.fifth for note in self.spellings]
+        self.index = {name: place for place, name in enumerate(self.names)}
+
+    def __len__(self) -> int:
+        return len(self.names)
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Vocabulary) and self.names == other.names
+
+    def encode(self, names: Iterable[str]) -> list[int]:
+        """Note names to integers. Raises `Problem` for a note that is not in the vocabulary."""
+        try:
+            return [self.index[name] for name in names]
+        except KeyError as missing:
+            raise Problem(f"the note {missing.args[0]} is not in the vocabulary ({self})") from None
+
+    def decode(self, notes: Sequence[int]) -> list[str]:
+        """Integers to note names."""
+        return [self.names[note] for note in notes]
+
+    def __str__(self) -> str:
+        return f"{len(self)} notes, {self.names[0]} to {self.names[-1]}" if self.names else "no notes"
+
+    @property
+    def fingerprint(self) -> str:
+        return fingerprint("\n".join(self.names).encode())
+
+    def save(self, path: Path) -> None:
+        """Write the names as a JSON list, one a line."""
+        write_json(path, self.names)
+
+    @classmethod
+    def load(cls, path: Path) -> Vocabulary:
+        """Read the list that `save` wrote."""
+        return cls(read_json(path, "python preprocess.py"))
