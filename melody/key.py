@@ -1,0 +1,54 @@
+"""Which sharps or flats a song wants: as its source says, or as its notes fit best."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+
+from melody.vocabulary import FIFTHS, STEPS, Spelling
+
+MAJOR_SPAN = (-1, 5)  # the seven notes of C major on the line of fifths: F C G D A E B
+
+
+def signature(key: str, pitch: Sequence[str]) -> int:
+    """Sharps of the key signature (flats negative, -7 to 7): what `key` says, else what fits the notes best.
+
+    >>> signature("G major", []), signature("c", []), signature("", ["B-4", "E-4", "F4"])
+    (1, -3, -2)
+    """
+    said = stated(key)
+    return best_fitting(pitch) if said is None else said
+
+
+def stated(key: str) -> int | None:
+    """Sharps that the words state, or None: `G major`, `B- minor`, `g` (a small letter is minor), `*k[f#]`, `2`."""
+    key = key.strip().lstrip("*")
+    listed = re.fullmatch(r"k\[((?:[a-g][#n-]?)*)\]", key)
+    if listed:
+        sharps = listed[1].count("#") - listed[1].count("-")
+    elif re.fullmatch(r"[+-]?\d", key):
+        sharps = int(key)
+    else:
+        named = re.fullmatch(r"([A-Ga-g])([#b♯♭-]?)(m?):?\s*(?:(maj|min)\w*)?", key)
+        if not named:
+            return None
+        letter, accidental, small_m, mode = named.groups()
+        minor = mode == "min" or (not mode and (letter.islower() or bool(small_m)))
+        alter = {"": 0, "#": 1, "♯": 1}.get(accidental, -1)
+        sharps = FIFTHS[STEPS.index(letter.upper())] + 7 * alter - 3 * minor
+    return sharps if -7 <= sharps <= 7 else None
+
+
+def best_fitting(pitch: Sequence[str]) -> int:
+    """Sharps of the signature that needs the fewest accidentals for these notes; of equals, the one with fewest signs.
+
+    A pentatonic song fits three signatures alike: then the plainest is taken.
+    """
+    fifths = [Spelling(name).fifth for name in pitch]
+    low, high = MAJOR_SPAN
+
+    def cost(sharps: int) -> tuple[int, int, int]:
+        accidentals = sum(not low <= fifth - sharps <= high for fifth in fifths)
+        return accidentals, abs(sharps), -sharps
+
+    return min(range(-7, 8), key=cost)
