@@ -82,7 +82,7 @@ def write_midi(path: Path, song: Melody, tempo: float, instrument: int = 0, text
 
 
 def _notes(song: Melody) -> list[tuple[int, str, int]]:
-    """The note events in order, (tick, kind, MIDI number); each lasts a tick at least and ends before the next begins."""
+    """The note events in order, (tick, kind, MIDI number): each lasts a tick and ends before the next begins."""
     events, free = [], 0
     for name, (begin, end) in zip(song.pitch, onsets(song), strict=True):
         number = Spelling(name).midi
