@@ -1,0 +1,216 @@
+"""Find songs and read them into notes. Knows files and names; how each format is read stands in `readers`."""
+
+from __future__ import annotations
+
+import glob
+import os
+import re
+from dataclasses import dataclass
+from fractions import Fraction
+from pathlib import Path
+
+from melody.stage import Problem
+
+LARGEST_FILE = 32 * 2**20  # bytes; the longest Essen song has 12 thousand
+FORMATS = {
+    ".krn": "kern",
+    ".mid": "midi",
+    ".midi": "midi",
+    ".abc": "abc",
+    ".xml": "musicxml",
+    ".musicxml": "musicxml",
+    ".mxl": "musicxml",
+}
+
+# Where the kern edition keeps the files whose names begin so. The MIDI edition lies in one flat folder.
+ESSEN_FOLDERS = {
+    "africa": "arabic",
+    "america/mexico": "mexico",
+    "america/misc": "brasil canada",
+    "america/usa": "usa",
+    "asia/china/han": "han",
+    "asia/china/natmin": "natmn",
+    "asia/china/shanxi": "shanx",
+    "asia/china/xinhua": "china",
+    "asia/misc": "ashsham india java nippon turkiye",
+    "europa/czech": "czech",
+    "europa/danmark": "danmark",
+    "europa/deutschl/kinder": "kindr",
+    "europa/elsass": "elsass",
+    "europa/england": "england",
+    "europa/france": "france",
+    "europa/italia": "italia",
+    "europa/jugoslav": "jugos",
+    "europa/lothring": "lothr",
+    "europa/luxembrg": "luxemb",
+    "europa/magyar": "magyar",
+    "europa/misc": "appenzel belgium brabant eire ellas emmenth entlebug island juedisch norge oberhas siebethl steier "
+    "suomi vlaandr",
+    "europa/nederlan": "neder",
+    "europa/oesterrh": "oestr",
+    "europa/polska": "polska",
+    "europa/romania": "romani",
+    "europa/rossiya": "rossiya ussr",
+    "europa/schweiz": "suisse",
+    "europa/sverige": "sverig",
+    "europa/tirol": "tirol",
+    "europa/ukraina": "ukrain",
+}
+ESSEN_PREFIXES = {prefix: folder for folder, prefixes in ESSEN_FOLDERS.items() for prefix in prefixes.split()}
+# The files deut001 to deut5157 lie in eleven folders by number: where each folder begins.
+GERMAN_FOLDERS = {
+    1: "fink",
+    567: "erk",
+    2267: "boehme",
+    2976: "ballad",
+    3663: "allerkbd",
+    3773: "altdeu1",
+    4082: "altdeu2",
+    4398: "dva",
+    4504: "zuccal",
+    5120: "variant",
+    5146: "test",
+}
+
+
+class Unreadable(Exception):
+    """A file or a tune that gives no song; the message is the reason, in words."""
+
+
+@dataclass(frozen=True)
+class Song:
+    """One melody. Times are in quarter notes; tied notes are one note; grace notes are left out.
+
+    `rest_before` is the rest right before each note, `phrase` says where a phrase begins (kern alone tells).
+    `chords` counts the chords of which only the top note was kept, `parts` the parts, of which only the first was read.
+    """
+
+    name: str  # path below the collection's folder, without suffix: asia/china/han/han0001
+    pitch: list[str]  # names such as C4, F#5, B-3
+    duration: list[float]
+    rest_before: list[float]
+    phrase: list[bool]
+    area: str = ""
+    title: str = ""
+    key: str = ""  # tonic: F is F major, d is D minor; where only the signature is known: k[b-]
+    metre: str = ""  # 3/4; X where it is free
+    chords: int = 0
+    parts: int = 1
+
+
+class Melody:
+    """Notes one after another, as a reader meets them."""
+
+    def __init__(self):
+        self.pitch: list[str] = []
+        self.duration: list[Fraction | float] = []  # quarter notes
+        self.rest_before: list[Fraction | float] = []  # quarter notes
+        self.phrase: list[bool] = []
+        self.silence: Fraction | float = 0  # quarter notes since the last note
+        self.opening = False  # a phrase has begun and waits for its first note
+        self.chords = 0
+
+    def note(self, name: str, duration: Fraction | float) -> None:
+        self.pitch.append(name)
+        self.duration.append(duration)
+        self.rest_before.append(self.silence)
+        self.phrase.append(self.opening)
+        self.silence, self.opening = 0, False
+
+    def rest(self, duration: Fraction | float) -> None:
+        self.silence += duration
+
+    def prolong(self, duration: Fraction | float) -> None:
+        """A note tied to the last one."""
+        self.duration[-1] += duration
+
+    def song(self, name: str, **about) -> Song:
+        """The finished song. Raises `Unreadable` when there was no note."""
+        if not self.pitch:
+            raise Unreadable("no notes")
+        times = [float(time) for time in self.duration], [float(time) for time in self.rest_before]
+        return Song(name, self.pitch, *times, self.phrase, chords=self.chords, **about)
+
+
+def find_songs(patterns: list[str]) -> list[tuple[Path, Path]]:
+    """The files of songs at `patterns`, each with its collection's folder, sorted by path.
+
+    A pattern is a folder (all songs below it), a file, or has wildcards; its folder is then what stands before the
+    first of them: `essen/**/*.krn` lies in `essen`. Raises `Problem` for a pattern without songs.
+    """
+    found: dict[Path, Path] = {}
+    for pattern in patterns:
+        matches = _matches(str(pattern))
+        if not matches:
+            raise Problem(f"no songs at {pattern}; looked for {' '.join(FORMATS)}")
+        for path, root in matches:
+            found.setdefault(path, root)
+    return sorted(found.items())
+
+
+def _matches(pattern: str) -> list[tuple[Path, Path]]:
+    path = Path(pattern)
+    if path.is_dir():
+        return [(song, path) for song in _below(path)]
+    if path.exists():
+        return [(path, path.parent)]
+    root = Path(re.split(r"[^/\\]*[*?\[]", pattern)[0] or ".")
+    hits = sorted(Path(hit) for hit in glob.glob(pattern, recursive=True))
+    files = [file for hit in hits for file in (_below(hit) if hit.is_dir() else [hit])]
+    return [(file, root) for file in files]
+
+
+def _below(folder: Path) -> list[Path]:
+    return [
+        Path(place, name)
+        for place, _, names in os.walk(folder)
+        for name in names
+        if Path(name).suffix.lower() in FORMATS and not name.startswith(".")
+    ]
+
+
+def song_name(path: Path, root: Path) -> str:
+    """The path of a song below `root` without suffix; a lone Essen file gets the folder of the kern edition.
+
+    >>> song_name(Path("midi/han0001.mid"), Path("midi"))
+    'asia/china/han/han0001'
+    """
+    name = path.relative_to(root).with_suffix("").as_posix()
+    folder = "" if "/" in name else essen_folder(name)
+    return f"{folder}/{name}" if folder else name
+
+
+def essen_folder(stem: str) -> str:
+    """The kern edition's folder of a file named like an Essen file, else "": `deut0567` is in europa/deutschl/erk."""
+    match = re.fullmatch(r"([a-z]+?)(\d*)b?", stem)
+    if not match:
+        return ""
+    prefix, number = match[1], int(match[2] or 0)
+    if prefix == "deut" and number:
+        return "europa/deutschl/" + GERMAN_FOLDERS[max(start for start in GERMAN_FOLDERS if start <= number)]
+    return ESSEN_PREFIXES.get(prefix, "")
+
+
+def read_songs(path: Path, root: Path) -> list[Song]:
+    """The songs of one file. Raises `Unreadable` with the reason when it gives none."""
+    from melody import readers
+
+    content = _content(path)
+    read = getattr(readers, FORMATS.get(path.suffix.lower(), "unknown"))
+    try:
+        return read(content, song_name(path, root))
+    except Unreadable:
+        raise
+    except Exception as problem:  # music21 raises many kinds on damaged files; one such file must not stop the others
+        raise Unreadable(f"damaged: {type(problem).__name__}: {problem}") from problem
+
+
+def _content(path: Path) -> bytes:
+    if path.is_dir():
+        raise Unreadable("a folder")
+    if path.stat().st_size > LARGEST_FILE:
+        raise Unreadable(f"larger than {LARGEST_FILE >> 20} MB")
+    content = path.read_bytes()
+    if not content:
+        raise Unreadable("an empty file")
+    return content
