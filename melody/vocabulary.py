@@ -84,3 +84,19 @@ class Vocabulary:
     def load(cls, path: Path) -> Vocabulary:
         """Read the list that `save` wrote."""
         return cls(read_json(path, "python preprocess.py"))
+
+
+# The 76 notes of the Essen Folksong Collection. Both its editions are read into these, whatever part of it is given.
+ESSEN_NAMES = {
+    2: "A B- B",
+    3: "C C# D D# E- E F F# G G# A- A A# B- B B#",
+    4: "C- C C# D- D D# E- E F- E# F F# G- G G# A- A A# B- B B#",
+    5: "C- C C# D- D D# E- E F- E# F F# G- G G# A- A A# B- B B#",
+    6: "C C# D- D D# E- E F F# G G# A B- B",
+    7: "C",
+}
+
+
+def essen() -> Vocabulary:
+    """The vocabulary of the collection, and of the networks that come with this project."""
+    return Vocabulary(f"{name}{octave}" for octave, names in ESSEN_NAMES.items() for name in names.split())
