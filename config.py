@@ -9,3 +9,18 @@ SEED = 0  # of every random draw
 # 1  preprocess.py
 SONG_FILES = []  # folders, files or patterns such as "essen/**/*.krn"; empty: data/essen, fetched when it is not there
 JOBS = -1  # processes that read songs; -1: one for each core
+
+# 2  train_lstm.py
+EMBEDDING = 64  # numbers that stand for a note
+UNITS = 512  # of each LSTM layer
+LAYERS = 3  # LSTM layers
+DENSE = 256  # units between the LSTM and its answer
+DROPOUT = 0.3  # share of units left out between layers while training
+EPOCHS = 36  # times the whole training part is read
+BATCH = 128  # streams side by side
+WINDOW = 64  # notes read between two steps of the optimizer
+WINDOWS = 4  # windows in a stream: 256 notes of one region, song after song
+MOVED = 0.75  # share of songs moved to another key in the first epoch; it falls to 0 at the end
+LEARNING_RATE = 2e-3  # Adam's, at its highest
+WARM_UP = 100  # steps until the learning rate is at its highest
+PRECISION = "mixed_bfloat16"  # arithmetic while training: mixed_bfloat16 or float32; all else is float32

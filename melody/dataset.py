@@ -1,0 +1,254 @@
+"""The collection as arrays: songs.h5, the split that keeps near-duplicates together, and streams to train on.
+
+The network reads integers: a note is its place in the vocabulary. Two more are read where a song begins, `START` or,
+when the song has been moved to another key, `MOVED`; one more is to be foretold where it ends.
+
+    read   START  n1  n2  n3        notes 0 … V-1, START = V, MOVED = V + 1
+    answer    n1  n2  n3  END       notes 0 … V-1, END = V
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+import h5py
+import numpy as np
+
+from melody.files import fingerprint, read_json, replacing, write_json
+from melody.stage import Problem
+from melody.vocabulary import Vocabulary
+
+MADE_BY = "python preprocess.py"
+PARTS = ("training", "validation", "test")
+WORDS = ("name", "area", "title", "key", "metre")
+GRAM = 8  # intervals that two songs must share in a row to count as related
+RELATED = 0.25  # share of a song's grams found in another that makes them near-duplicates
+LARGE = 40  # songs; a larger group of near-duplicates always goes to training
+
+
+@dataclass
+class Dataset:
+    """What `preprocess.py` wrote, in memory. Song s has the notes `start[s]:start[s + 1]`."""
+
+    vocabulary: Vocabulary
+    pitch: np.ndarray  # (notes,) uint8
+    duration: np.ndarray  # (notes,) float32, quarter notes
+    rest_before: np.ndarray  # (notes,) float32, quarter notes
+    phrase: np.ndarray  # (notes,) bool, a phrase begins here
+    start: np.ndarray  # (songs + 1,) int64
+    name: list[str]
+    area: list[str]
+    title: list[str]
+    key: list[str]
+    metre: list[str]
+
+    def __len__(self) -> int:
+        return len(self.start) - 1
+
+    def song(self, s: int) -> np.ndarray:
+        """The pitches of song s, (notes,) integers of the vocabulary."""
+        return self.pitch[self.start[s] : self.start[s + 1]]
+
+    def songs(self, which: Iterable[int]) -> list[np.ndarray]:
+        return [self.song(s) for s in which]
+
+    @cached_property
+    def intervals(self) -> list[np.ndarray]:
+        """For each song one integer a melodic step, alike where the diatonic and the semitone difference are alike."""
+        step, midi = np.array(self.vocabulary.step), np.array(self.vocabulary.midi)
+        return [np.diff(step[song]) * 256 + np.diff(midi[song]) for song in self.songs(range(len(self)))]
+
+
+def write_songs(path: Path, songs: Iterable, vocabulary: Vocabulary, settings: dict) -> None:
+    """Write songs (`melody.corpus.Song`) as songs.h5, with the settings that made it."""
+    songs = list(songs)
+    sizes = [len(song.pitch) for song in songs]
+    notes = {"duration": np.float32, "rest_before": np.float32, "phrase": bool}
+    with replacing(path) as beside, h5py.File(beside, "w") as file:
+        file["pitch"] = np.array([n for song in songs for n in vocabulary.encode(song.pitch)], np.uint8)
+        for field, kind in notes.items():
+            file[field] = np.array([value for song in songs for value in getattr(song, field)], kind)
+        file["start"] = np.concatenate([[0], np.cumsum(sizes)]).astype(np.int64)
+        for field in WORDS:
+            file[field] = np.array([getattr(song, field) for song in songs], h5py.string_dtype())
+        file.attrs["settings"] = json.dumps(settings)
+
+
+def load(data: Path) -> Dataset:
+    """Read songs.h5 and vocabulary.json. Raises `Problem` when they are missing or damaged."""
+    path = data / "songs.h5"
+    if not path.exists():
+        raise Problem(f"{path} is not there; make it with: {MADE_BY}")
+    vocabulary = Vocabulary.load(data / "vocabulary.json")
+    try:
+        with h5py.File(path) as file:
+            arrays = {field: file[field][:] for field in ("pitch", "duration", "rest_before", "phrase", "start")}
+            words = {field: file[field].asstr()[:].tolist() for field in WORDS}
+    except (OSError, KeyError) as damage:
+        raise Problem(f"{path} is damaged ({damage}); make it again with: {MADE_BY}") from None
+    if arrays["pitch"].size and arrays["pitch"].max() >= len(vocabulary):
+        raise Problem(f"{path} holds notes beyond {data / 'vocabulary.json'} ({vocabulary}); make both with: {MADE_BY}")
+    return Dataset(vocabulary, **arrays, **words)
+
+
+# The split
+
+
+def related_groups(intervals: list[np.ndarray]) -> np.ndarray:
+    """Number the groups of near-duplicates: (songs,) integers, alike for songs that belong together.
+
+    Songs i and j are linked when |G_i ∩ G_j| / |G_i| ≥ .25 for their sets G of interval 8-grams, or when their
+    interval sequences are equal; a group is a connected component.
+    """
+    from scipy.sparse import coo_array, csr_array
+    from scipy.sparse.csgraph import connected_components
+
+    whole, grams = {}, {}
+    twins, rows, columns = [], [], []
+    for s, steps in enumerate(intervals):
+        twins.append((whole.setdefault(steps.tobytes(), s), s))
+        own = {steps[i : i + GRAM].tobytes() for i in range(len(steps) - GRAM + 1)}
+        rows += [s] * len(own)
+        columns += [grams.setdefault(gram, len(grams)) for gram in own]
+    count = len(intervals)
+    holds = csr_array((np.ones(len(rows), np.int32), (rows, columns)), shape=(count, max(len(grams), 1)))
+    shared = coo_array(holds @ holds.T)
+    i, j = shared.coords
+    close = shared.data >= RELATED * holds.sum(axis=1)[i]
+    links = np.concatenate([np.stack([i[close], j[close]], axis=1), np.array(twins).reshape(-1, 2)])
+    return connected_components(coo_array((np.ones(len(links)), links.T), shape=(count, count)), directed=False)[1]
+
+
+def grouped_split(names: list[str], intervals: list[np.ndarray], seed: int) -> dict[str, list[str]]:
+    """Names of the training, validation and test songs; near-duplicates stay on one side, 10 % of songs are test.
+
+    Groups are shuffled by the hash of the seed and their first name, so that the split is the same on every machine
+    and a song more or less moves few others.
+    """
+    groups: dict[int, list[str]] = {}
+    for group, name in sorted(zip(related_groups(intervals), names, strict=True), key=lambda pair: pair[1]):
+        groups.setdefault(group, []).append(name)
+    shuffled = sorted(groups.values(), key=lambda group: fingerprint(f"{seed} {group[0]}".encode()))
+    parts: dict[str, list[str]] = {part: [] for part in PARTS}
+    share = len(names) // 10
+    for group in shuffled:
+        held_out = next((part for part in ("test", "validation") if len(parts[part]) + len(group) <= share), "training")
+        parts["training" if len(group) > LARGE else held_out] += group
+    return {part: sorted(members) for part, members in parts.items()}
+
+
+def write_split(data: Path, seed: int) -> dict[str, list[str]]:
+    """Split the songs of `data` and write data/split.json."""
+    songs = load(data)
+    split = grouped_split(songs.name, songs.intervals, seed)
+    write_json(data / "split.json", split)
+    return split
+
+
+def load_split(data: Path, songs: Dataset) -> dict[str, list[int]]:
+    """The songs of each part, by their places in songs.h5. Raises `Problem` when split and songs do not fit."""
+    split = read_json(data / "split.json", MADE_BY)
+    place = {name: s for s, name in enumerate(songs.name)}
+    try:
+        return {part: [place[name] for name in split[part]] for part in PARTS}
+    except (KeyError, TypeError) as missing:
+        raise Problem(f"{data / 'split.json'} does not fit songs.h5 ({missing}); make both with: {MADE_BY}") from None
+
+
+def split_fingerprint(songs: Dataset, split: dict[str, list[int]]) -> str:
+    """Tells two splits apart."""
+    return fingerprint(json.dumps([[songs.name[s] for s in split[part]] for part in PARTS]).encode())
+
+
+# What the network reads
+
+
+def transpositions(vocabulary: Vocabulary, furthest: int = 6) -> np.ndarray:
+    """Where each note goes when a song moves 0, then -furthest … furthest places along the line of fifths.
+
+    (moves, notes) integers; -1 where the vocabulary has no such note. Each move goes to the nearest octave: one fifth
+    up is a fourth down. The first row leaves all as it is.
+    """
+    places = {(step, fifth): n for n, (step, fifth) in enumerate(zip(vocabulary.step, vocabulary.fifth, strict=True))}
+    rows = []
+    for fifths in [0, *(f for f in range(-furthest, furthest + 1) if f)]:
+        steps = (4 * fifths + 3) % 7 - 3
+        rows.append(
+            [places.get((s + steps, f + fifths), -1) for s, f in zip(vocabulary.step, vocabulary.fifth, strict=True)]
+        )
+    return np.array(rows)
+
+
+def read_and_answer(song: np.ndarray, notes: int, moved: bool = False) -> tuple[np.ndarray, np.ndarray]:
+    """What the network reads of a song and what it should foretell, (len(song) + 1,) each; `notes` = len(vocabulary).
+
+    >>> [array.tolist() for array in read_and_answer(np.array([5, 7]), 76)]
+    [[76, 5, 7], [5, 7, 76]]
+    """
+    opening = notes + 1 if moved else notes
+    return np.concatenate([[opening], song]).astype(np.int32), np.concatenate([song, [notes]]).astype(np.int32)
+
+
+class Streams:
+    """Songs of one region after each other, cut into windows: what the network is trained on.
+
+    A stream starts from the zero state at the beginning of a song and runs through `windows` windows of `length`
+    notes, the state carried from one to the next; so the network learns that what it has read of a region tells how
+    the next song will go. Each song opens some stream or stands in one, once in an epoch.
+    """
+
+    def __init__(
+        self,
+        songs: list[np.ndarray],
+        regions: list[str],
+        vocabulary: Vocabulary,
+        *,
+        batch: int,
+        length: int,
+        windows: int,
+        moved: float,
+        rng: np.random.Generator,
+    ):
+        self.songs, self.regions = songs, np.array(regions)
+        self.notes, self.table = len(vocabulary), transpositions(vocabulary)
+        self.batch, self.length, self.windows, self.moved, self.rng = batch, length, windows, moved, rng
+
+    def _song(self, s: int) -> tuple[np.ndarray, np.ndarray]:
+        song = self.songs[s]
+        if self.rng.random() < self.moved:
+            possible = np.flatnonzero(self.table[1:, song].min(axis=1) >= 0) + 1
+            if possible.size:
+                return read_and_answer(self.table[self.rng.choice(possible)][song], self.notes, moved=True)
+        return read_and_answer(song, self.notes)
+
+    def _streams(self) -> Iterator[np.ndarray]:
+        """(2, windows * length) each: read, answer. A song cut off at the end opens the next stream of its region."""
+        size = self.windows * self.length
+        for region in self.rng.permutation(np.unique(self.regions)):
+            waiting = self.rng.permutation(np.flatnonzero(self.regions == region)).tolist()
+            while waiting:
+                pieces, room = [], size
+                while room > 0 and waiting:
+                    piece = np.stack(self._song(waiting[-1]))[:, :room]
+                    whole = len(self.songs[waiting[-1]]) < room
+                    room -= piece.shape[1]
+                    pieces.append(piece)
+                    if whole or len(pieces) == 1:
+                        waiting.pop()
+                if room:
+                    pieces.append(np.full((2, room), -1))
+                yield np.concatenate(pieces, axis=1)
+
+    def epoch(self) -> Iterator[tuple[np.ndarray, np.ndarray, bool]]:
+        """Batches in order: read (batch, length), answer (batch, length), and whether fresh streams begin here."""
+        streams = list(self._streams())
+        order = self.rng.permutation(len(streams))
+        for first in range(0, len(order) - self.batch + 1, self.batch):
+            block = np.stack([streams[k] for k in order[first : first + self.batch]])
+            for w in range(self.windows):
+                window = block[:, :, w * self.length : (w + 1) * self.length]
+                yield window[:, 0], window[:, 1], w == 0

@@ -1,0 +1,228 @@
+"""The network: a stack of Keras LSTM layers that foretells the next note, and the views on it.
+
+The layers are built once, in `build`. Three views share them: `StreamTrainer` trains them on streams, `read` and
+`song_bits` let them read songs, `Player` composes with them. The network sees integers (`melody.dataset` says which)
+and knows no MIDI.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import keras
+import numpy as np
+from keras import layers, ops
+
+
+@dataclass(frozen=True)
+class Shape:
+    """What fixes the network's weights; saved beside them."""
+
+    notes: int  # in the vocabulary
+    embedding: int  # numbers that stand for a note
+    units: int  # of each LSTM layer
+    layers: int
+    dense: int  # units between the LSTM and the answer
+
+    @property
+    def states(self) -> int:
+        """h and c of each layer."""
+        return 2 * self.layers
+
+    @property
+    def memory(self) -> int:
+        """Numbers in a memory."""
+        return self.states * self.units
+
+
+def build(shape: Shape, dropout: float = 0.0, dtype: str = "float32") -> keras.Model:
+    """The network: [read (batch, time), states (batch, units) each] -> [logits (batch, time, notes + 1), states].
+
+    `states` are h and c of each layer, in the order of `melody.memory`; zeros where nothing has been read.
+    """
+    read = keras.Input((None,), dtype="int32", name="read")
+    states = [keras.Input((shape.units,), name=f"{'hc'[k % 2]}_{k // 2 + 1}") for k in range(shape.states)]
+    x = layers.Embedding(shape.notes + 2, shape.embedding, dtype=dtype, name="embedding")(read)
+    after = []
+    for k in range(shape.layers):
+        x = layers.Dropout(dropout, dtype=dtype, name=f"dropout_{k + 1}")(x) if k else x
+        lstm = layers.LSTM(shape.units, return_sequences=True, return_state=True, dtype=dtype, name=f"lstm_{k + 1}")
+        x, h, c = lstm(x, initial_state=states[2 * k : 2 * k + 2])
+        after += [h, c]
+    x = layers.Dropout(dropout, dtype=dtype, name=f"dropout_{shape.layers + 1}")(x)
+    x = layers.Dense(shape.dense, activation="relu", dtype=dtype, name="dense")(x)
+    logits = layers.Dense(shape.notes + 1, dtype="float32", name="logits")(x)
+    return keras.Model([read, *states], [logits, *after], name="network")
+
+
+def shape_of(network: keras.Model) -> Shape:
+    """The shape a network was built with."""
+    embedding, dense = network.get_layer("embedding"), network.get_layer("dense")
+    count = (len(network.inputs) - 1) // 2
+    return Shape(embedding.input_dim - 2, embedding.output_dim, network.get_layer("lstm_1").units, count, dense.units)
+
+
+def zero_states(network: keras.Model, batch: int) -> list[np.ndarray]:
+    """The state of a network that has read nothing: (batch, units) zeros for each h and c."""
+    return [np.zeros((batch, entry.shape[-1]), np.float32) for entry in network.inputs[1:]]
+
+
+# Training
+
+
+class StreamTrainer(keras.Model):
+    """Trains a network window by window: ([read (batch, length), fresh (batch, 1)]) -> logits.
+
+    The state after one window is the state before the next, unless `fresh` is 1: then the network starts from zero.
+    Gradients stop at the window's edge (truncated back-propagation through time, Williams & Peng 1990).
+    """
+
+    def __init__(self, network: keras.Model, batch: int):
+        super().__init__(name="trainer")
+        self.network = network
+        self.carried = [
+            self.add_weight(
+                shape=(batch, entry.shape[-1]), initializer="zeros", trainable=False, autocast=False, name=entry.name
+            )
+            for entry in network.inputs[1:]
+        ]
+
+    def call(self, inputs, training=None):
+        read, fresh = inputs
+        before = [(1.0 - fresh) * state for state in self.carried]
+        logits, *after = self.network([read, *before], training=training)
+        for state, value in zip(self.carried, after, strict=True):
+            state.assign(ops.cast(value, state.dtype))
+        return logits
+
+
+# Reading
+
+
+def read(network: keras.Model, tokens: np.ndarray, batch: int = 256) -> list[np.ndarray]:
+    """The states after reading each row of `tokens`, (songs, time) -> (songs, units) each, from the zero state."""
+    reader = keras.Model(network.inputs, network.outputs[1:])
+    parts = [reader.predict_on_batch([rows, *zero_states(network, len(rows))]) for rows in _batches(tokens, batch)]
+    return [np.concatenate([np.asarray(part[k]) for part in parts]) for k in range(len(network.inputs) - 1)]
+
+
+def song_bits(
+    network: keras.Model,
+    songs: Sequence[tuple[np.ndarray, np.ndarray]],
+    states: Sequence[np.ndarray] | None = None,
+    batch: int = 128,
+) -> list[np.ndarray]:
+    """Bits that the network needs for each answer of each song, (time,) a song, the last for the song's end.
+
+    `songs` are pairs of what is read and what is to be foretold; `states` (songs, units) each, where the songs start;
+    none: from zero.
+    """
+    bits: list[np.ndarray] = [np.zeros(0)] * len(songs)
+    order = np.argsort([len(answer) for _, answer in songs], kind="stable")
+    for places in _batches(order, batch):
+        longest = -(-len(songs[places[-1]][0]) // 32) * 32  # few different lengths, so that few graphs are compiled
+        tokens = np.stack([np.pad(songs[s][0], (0, longest - len(songs[s][0]))) for s in places])
+        before = zero_states(network, len(places)) if states is None else [state[places] for state in states]
+        logits = np.asarray(network.predict_on_batch([tokens, *before])[0], np.float64)
+        logits -= np.logaddexp.reduce(logits, axis=-1, keepdims=True)
+        for row, s in zip(logits, places, strict=True):
+            answer = songs[s][1]
+            bits[s] = -row[np.arange(len(answer)), answer] / np.log(2)
+    return bits
+
+
+def _batches(rows: np.ndarray, batch: int):
+    return (rows[first : first + batch] for first in range(0, len(rows), batch))
+
+
+# Composing
+
+
+class ComposingCell(keras.layers.Layer):
+    """One note: embed the last one, step the network's own LSTM cells, draw the next by a uniform number.
+
+    A step reads (uniform number, temperature, guidance). Two states run side by side, one from the memory and one from
+    zero, and their answers are set apart by the guidance w: logits = zero + (1 + w) (memory - zero), as in
+    classifier-free guidance (Ho & Salimans 2022, eq. 6). Without `guided` the zero state is left out.
+    """
+
+    def __init__(self, network: keras.Model, guided: bool):
+        super().__init__(name="composing_cell")
+        shape = shape_of(network)
+        self.embedding, self.dense, self.logits = (network.get_layer(name) for name in ("embedding", "dense", "logits"))
+        self.cells = [network.get_layer(f"lstm_{k + 1}").cell for k in range(shape.layers)]
+        self.guided = guided
+        self.state_size = [1] + [shape.units] * (shape.states * (2 if guided else 1))
+        self.output_size = 1
+
+    def call(self, step, states, training=None):
+        uniform, temperature, guidance = ops.split(step, 3, axis=-1)
+        last, states = ops.cast(states[0][:, 0], "int32"), states[1:]
+        if self.guided:  # (batch, units) twice -> (2 * batch, units): one product a layer serves both
+            half = len(states) // 2
+            last = ops.concatenate([last, last])
+            states = [ops.concatenate(pair) for pair in zip(states[:half], states[half:], strict=True)]
+        x, after = self.embedding(last), []
+        for k, cell in enumerate(self.cells):
+            x, pair = cell(x, list(states[2 * k : 2 * k + 2]))
+            after += pair
+        logits = self.logits(self.dense(x))
+        if self.guided:
+            steered, zero = ops.split(logits, 2)
+            logits = zero + (1.0 + guidance) * (steered - zero)
+            halves = [ops.split(state, 2) for state in after]
+            after = [half[0] for half in halves] + [half[1] for half in halves]
+        reached = ops.cumsum(ops.softmax(logits / temperature), axis=-1)
+        # the last sum may fall short of 1 by rounding, so it is not compared
+        note = ops.sum(ops.cast(reached[:, :-1] <= uniform, "float32"), axis=-1, keepdims=True)
+        return note, [note, *after]
+
+
+class Player:
+    """Composes songs, all of a batch at once: a Keras RNN whose input is the draws and whose initial state a memory."""
+
+    def __init__(self, network: keras.Model, guided: bool):
+        cell = ComposingCell(network, guided)
+        draws = keras.Input((None, 3))
+        before = [keras.Input((size,)) for size in cell.state_size]
+        notes, *after = keras.layers.RNN(cell, return_sequences=True, return_state=True)(draws, initial_state=before)
+        self.shape, self.guided = shape_of(network), guided
+        self.model = keras.Model([draws, *before], [notes, *after], name="player")
+
+    def compose(
+        self,
+        memories: Sequence[np.ndarray],
+        rng: np.random.Generator,
+        *,
+        temperature: float,
+        guidance: float,
+        length: int,
+        window: int = 64,
+        told: Callable[[int], None] = lambda notes: None,
+    ) -> list[np.ndarray]:
+        """Songs of at most `length` notes, one for each row of the six states `memories`, (songs, units) each.
+
+        A song ends where the network ends it. `told` hears of the notes composed so far, after each window.
+        """
+        songs, end = len(memories[0]), self.shape.notes
+        states = [np.full((songs, 1), end, np.float32), *memories]  # the end of one song is the start of the next
+        if self.guided:
+            states += [np.zeros_like(state) for state in memories]
+        composed = np.zeros((songs, 0), np.int32)
+        while composed.shape[1] < length and not (composed == end).any(axis=1).all():
+            draws = np.empty((songs, window, 3), np.float32)
+            draws[:] = 0.0, temperature, guidance
+            draws[..., 0] = rng.random((songs, window), np.float32)
+            notes, *states = (np.asarray(array) for array in self.model.predict_on_batch([draws, *states]))
+            composed = np.concatenate([composed, notes[..., 0].astype(np.int32)], axis=1)
+            told(composed.shape[1])
+        return [_first_song(row, end)[:length] for row in composed]
+
+
+def _first_song(row: np.ndarray, end: int) -> np.ndarray:
+    """The notes up to the first end that has notes before it: [end, 5, 7, end, 3] gives [5, 7]."""
+    notes = np.flatnonzero(row != end)
+    row = row[notes[0] :] if notes.size else row[:0]
+    ends = np.flatnonzero(row == end)
+    return row[: ends[0]] if ends.size else row

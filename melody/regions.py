@@ -1,0 +1,74 @@
+"""Which song belongs to which region, told by names such as `asia/china/han/han0001`."""
+
+from __future__ import annotations
+
+import difflib
+import fnmatch
+import re
+from collections import Counter
+from collections.abc import Sequence
+
+from melody.files import fingerprint
+from melody.stage import Problem
+
+ALL = "all"  # the file name that stands for no constraint: every song
+FEW = 20  # songs; a region with fewer is hardly a manner
+
+
+def prefix(name: str) -> str:
+    """The letters a song's file name begins with, its collection: `asia/china/han/han0001` gives `han`."""
+    return re.match(r"[^\W\d_]*", name.rsplit("/", 1)[-1]).group().lower()
+
+
+def matches(name: str, constraint: str) -> bool:
+    """Whether a song answers a constraint: a folder of its name, its prefix, or a pattern over the whole name.
+
+    >>> [matches("asia/china/han/han0001", constraint) for constraint in ("han", "China", "asia/*", "sha", "al")]
+    [True, True, True, False, False]
+    """
+    name, constraint = name.lower(), constraint.lower()
+    return (
+        constraint in name.split("/")[:-1]
+        or constraint == prefix(name)
+        or (any(sign in constraint for sign in "*?[") and fnmatch.fnmatchcase(name, constraint))
+    )
+
+
+def choose(names: Sequence[str], constraints: Sequence[str]) -> list[int]:
+    """The places of the songs that answer any of the constraints; none: all songs.
+
+    Raises `Problem` with the nearest names and their counts for a constraint that no song answers.
+    """
+    chosen: set[int] = set() if constraints else set(range(len(names)))
+    for constraint in constraints:
+        found = [s for s, name in enumerate(names) if matches(name, constraint)]
+        if not found:
+            raise Problem(f"no song answers the region {constraint!r}; {_suggestions(names, constraint)}")
+        chosen.update(found)
+    return sorted(chosen)
+
+
+def counts(names: Sequence[str]) -> Counter:
+    """How many songs each plain constraint (folder or prefix) answers."""
+    return Counter(word for name in names for word in {*name.lower().split("/")[:-1], prefix(name)} if word)
+
+
+def _suggestions(names: Sequence[str], constraint: str) -> str:
+    known = counts(names)
+    near = difflib.get_close_matches(constraint.lower(), known, n=6, cutoff=0.5)
+    near += [word for word, _ in known.most_common() if constraint.lower() in word and word not in near]
+    shown = near[:6] or [word for word, _ in known.most_common(6)]
+    return ("nearest: " if near else "there are: ") + ", ".join(f"{word} ({known[word]})" for word in shown)
+
+
+def file_name(constraints: Sequence[str]) -> str:
+    """One file name for several constraints, whatever their order and case; `all` for none.
+
+    >>> file_name(["Han", "china"])
+    'china+han'
+    """
+    words = sorted({constraint.lower() for constraint in constraints})
+    plain = "+".join(re.sub(r"[^\w-]+", "-", word).strip("-") for word in words)
+    if plain == "+".join(words) and len(plain) <= 100 and plain != ALL:
+        return plain or ALL
+    return f"{plain[:80]}-{fingerprint(repr(words).encode())[:6]}"

@@ -1,0 +1,63 @@
+"""Stage 2: train the network on the training songs of the collection.
+
+reads   data/songs.h5, data/vocabulary.json, data/split.json
+writes  weights/lstm.weights.h5     the best weights, by bits per note on validation songs
+        weights/lstm.json           vocabulary, settings, versions, history
+        weights/lstm-history.csv    and .png: bits per note, epoch by epoch
+        weights/lstm-checkpoint.weights.h5   all that --resume needs
+
+    python train_lstm.py            a new network: about an hour on two cores
+    python train_lstm.py --resume   goes on after the last whole epoch
+"""
+
+import argparse
+
+import config
+from melody.stage import Problem, nonnegative, parser, positive, run, say
+
+NUMBERS = {  # flag: the kind of number it takes
+    "embedding": positive, "units": positive, "layers": positive, "dense": positive, "dropout": nonnegative,
+    "epochs": positive, "batch": positive, "window": positive, "windows": positive, "moved": nonnegative,
+    "learning_rate": nonnegative, "warm_up": positive,
+}  # fmt: skip
+
+
+def main() -> None:
+    args = arguments()
+    from melody import dataset
+    from melody.training import Run
+
+    songs = dataset.load(args.data)
+    split = dataset.load_split(args.data, songs)
+    say(args, f"{len(split['training'])} training and {len(split['validation'])} validation songs; {songs.vocabulary}")
+    settings = {name: getattr(args, name) for name in (*NUMBERS, "precision", "seed")}
+    settings["split"] = dataset.split_fingerprint(songs, split)
+    training = Run(args.weights, songs, split, settings)
+    if args.resume:
+        say(args, f"resuming after epoch {training.restore()} of {args.epochs}")
+    elif training.weights.exists() and not args.overwrite:
+        raise Problem(
+            f"{training.weights} is there: --resume goes on, --overwrite begins anew, --weights DIR goes beside"
+        )
+    try:
+        training.train(args.quiet)
+    except KeyboardInterrupt:
+        raise Problem("stopped; go on after the last whole epoch with: python train_lstm.py --resume") from None
+    say(args, f"{training.best:.3f} bits per note on validation songs; wrote {training.weights}")
+
+
+def arguments() -> argparse.Namespace:
+    flags = parser(__doc__, config.SEED, data=config.DATA, weights=config.WEIGHTS)
+    for name, kind in NUMBERS.items():
+        default = getattr(config, name.upper())
+        flags.add_argument(f"--{name.replace('_', '-')}", type=kind, default=default, help=f"default: {default}")
+    flags.add_argument("--precision", choices=("float32", "mixed_bfloat16"), default=config.PRECISION,
+                       help=f"of the arithmetic while training (default: {config.PRECISION})")  # fmt: skip
+    what = flags.add_mutually_exclusive_group()
+    what.add_argument("--resume", action="store_true", help="go on after the last whole epoch")
+    what.add_argument("--overwrite", action="store_true", help="begin anew, over the weights that are there")
+    return flags.parse_args()
+
+
+if __name__ == "__main__":
+    run(main)
