@@ -1,17 +1,16 @@
-"""Find songs and read them into notes. Knows files and names; how each format is read stands in `readers`."""
+"""Find songs and read them into notes. Knows files and names; how each format is read stands in `melody.readers`."""
 
 from __future__ import annotations
 
 import glob
+import importlib
 import os
 import re
 from dataclasses import dataclass
-from fractions import Fraction
 from pathlib import Path
 
 from melody.stage import Problem
 
-LARGEST_FILE = 32 * 2**20  # bytes; the longest Essen song has 12 thousand
 FORMATS = {
     ".krn": "kern",
     ".mid": "midi",
@@ -21,6 +20,8 @@ FORMATS = {
     ".musicxml": "musicxml",
     ".mxl": "musicxml",
 }
+# MB a file. Essen songs have 12 thousand bytes at most; music21 takes minutes for a MIDI file of some MB.
+LARGEST = {"kern": 32, "midi": 1, "abc": 32, "musicxml": 32}
 
 # Where the kern edition keeps the files whose names begin so. The MIDI edition lies in one flat folder.
 ESSEN_FOLDERS = {
@@ -74,7 +75,11 @@ GERMAN_FOLDERS = {
 
 
 class Unreadable(Exception):
-    """A file or a tune that gives no song; the message is the reason, in words."""
+    """A file that gives no song, or one `tune` of a file of many; the message is the reason, in words."""
+
+    def __init__(self, reason: str, tune: str = ""):
+        super().__init__(reason)
+        self.tune = tune
 
 
 @dataclass(frozen=True)
@@ -96,40 +101,6 @@ class Song:
     metre: str = ""  # 3/4; X where it is free
     chords: int = 0
     parts: int = 1
-
-
-class Melody:
-    """Notes one after another, as a reader meets them."""
-
-    def __init__(self):
-        self.pitch: list[str] = []
-        self.duration: list[Fraction | float] = []  # quarter notes
-        self.rest_before: list[Fraction | float] = []  # quarter notes
-        self.phrase: list[bool] = []
-        self.silence: Fraction | float = 0  # quarter notes since the last note
-        self.opening = False  # a phrase has begun and waits for its first note
-        self.chords = 0
-
-    def note(self, name: str, duration: Fraction | float) -> None:
-        self.pitch.append(name)
-        self.duration.append(duration)
-        self.rest_before.append(self.silence)
-        self.phrase.append(self.opening)
-        self.silence, self.opening = 0, False
-
-    def rest(self, duration: Fraction | float) -> None:
-        self.silence += duration
-
-    def prolong(self, duration: Fraction | float) -> None:
-        """A note tied to the last one."""
-        self.duration[-1] += duration
-
-    def song(self, name: str, **about) -> Song:
-        """The finished song. Raises `Unreadable` when there was no note."""
-        if not self.pitch:
-            raise Unreadable("no notes")
-        times = [float(time) for time in self.duration], [float(time) for time in self.rest_before]
-        return Song(name, self.pitch, *times, self.phrase, chords=self.chords, **about)
 
 
 def find_songs(patterns: list[str]) -> list[tuple[Path, Path]]:
@@ -191,26 +162,36 @@ def essen_folder(stem: str) -> str:
     return ESSEN_PREFIXES.get(prefix, "")
 
 
-def read_songs(path: Path, root: Path) -> list[Song]:
-    """The songs of one file. Raises `Unreadable` with the reason when it gives none."""
-    from melody import readers
+def read_songs(path: Path, root: Path, broken: dict[str, str] | None = None) -> list[Song]:
+    """The songs of one file. Raises `Unreadable` with the reason when it gives none.
 
-    content = _content(path)
-    read = getattr(readers, FORMATS.get(path.suffix.lower(), "unknown"))
+    A file of many tunes gives those that can be read; `broken` receives the others: `tunes.abc#3` -> reason.
+    """
+    kind = FORMATS.get(path.suffix.lower())
+    if not kind:
+        raise Unreadable(f"no format that is read here ({' '.join(FORMATS)})")
+    reader = importlib.import_module(f"melody.readers.{kind}")
     try:
-        return read(content, song_name(path, root))
+        found = reader.read(_content(path, kind), song_name(path, root))
     except Unreadable:
         raise
     except Exception as problem:  # music21 raises many kinds on damaged files; one such file must not stop the others
-        raise Unreadable(f"damaged: {type(problem).__name__}: {problem}") from problem
+        raise Unreadable(f"damaged ({type(problem).__name__}: {problem})") from problem
+    for tune in found:
+        if isinstance(tune, Unreadable) and broken is not None:
+            broken[f"{path}#{tune.tune}"] = str(tune)
+    return [tune for tune in found if isinstance(tune, Song)]
 
 
-def _content(path: Path) -> bytes:
+def _content(path: Path, kind: str) -> bytes:
     if path.is_dir():
         raise Unreadable("a folder")
-    if path.stat().st_size > LARGEST_FILE:
-        raise Unreadable(f"larger than {LARGEST_FILE >> 20} MB")
-    content = path.read_bytes()
+    if path.stat().st_size > LARGEST[kind] * 2**20:
+        raise Unreadable(f"larger than {LARGEST[kind]} MB")
+    try:
+        content = path.read_bytes()
+    except OSError as problem:
+        raise Unreadable(problem.strerror or "cannot be opened") from problem
     if not content:
         raise Unreadable("an empty file")
     return content

@@ -1,32 +1,28 @@
-"""One function a format: the bytes of a file -> its songs. First part, top notes; music21 does the deciphering."""
+"""Humdrum kern -> notes. music21 reads each different token, once; the lines are walked here, for speed."""
 
 from __future__ import annotations
 
 import re
-from fractions import Fraction
 from functools import lru_cache
 from typing import NamedTuple
 
 from music21.humdrum.spineParser import hdStringToNote
 
-from melody.corpus import Melody, Song, Unreadable
-
-
-def unknown(content: bytes, name: str) -> list[Song]:
-    raise Unreadable("not a format that is read here")
+from melody.corpus import Song, Unreadable
+from melody.readers import Melody, Time, note_name
 
 
 class KernNote(NamedTuple):
     """A token of a kern spine: a note, the top note of a chord, or a rest, whose name is ""."""
 
     name: str
-    duration: Fraction | float  # quarter notes
+    duration: Time  # quarter notes
     tied: bool  # to the note before
     grace: bool
     chord: bool
 
 
-def kern(content: bytes, name: str) -> list[Song]:
+def read(content: bytes, name: str) -> list[Song]:
     """The first `**kern` spine of a Humdrum file. Essen files hold the byte 0xFF, hence Latin-1."""
     melody, about, column, parts = Melody(), {}, -1, 0
     for number, line in enumerate(content.decode("latin-1").split("\n"), start=1):
@@ -80,6 +76,8 @@ def _kern_setting(field: str, about: dict) -> None:
 def _add_kern(melody: Melody, token: str, number: int) -> None:
     try:
         note = kern_note(token)
+    except Unreadable:
+        raise
     except Exception as problem:
         raise Unreadable(f"line {number}: {token[:40]!r} is no note") from problem
     if note.grace:
@@ -101,5 +99,5 @@ def kern_note(token: str) -> KernNote:
     sounding = [note for note in notes if note.isNote]
     top = max(sounding, key=lambda note: note.pitch.ps, default=notes[0])
     tied = "]" in token or "_" in token  # some Essen notes are `[4a]`, the middle of a tie, which music21 calls a start
-    name = top.nameWithOctave if sounding else ""
+    name = note_name(top.pitch) if sounding else ""
     return KernNote(name, top.duration.quarterLength, tied, top.duration.isGrace, len(sounding) > 1)

@@ -1,0 +1,67 @@
+"""ABC tune books -> notes. Each tune is parsed alone, so that a broken one leaves the others whole."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+
+from melody.corpus import Song, Unreadable
+from melody.readers import sheet
+
+INHERITED = re.compile(r"^[LMOQ]:.*$", re.MULTILINE)  # fields that a book may set for all its tunes
+FIELDS = {"title": "T", "area": "O"}
+
+
+def read(content: bytes, name: str) -> list[Song | Unreadable]:
+    """The tunes of a book, named by their numbers (`X:`); of a broken one the reason."""
+    tunes = split(_decoded(content))
+    if not tunes:
+        raise Unreadable("not an ABC file: no tune with a key (K:)")
+    if len(tunes) == 1:
+        return [_tune(text, name) for text in tunes.values()]
+    found: list[Song | Unreadable] = []
+    for number, text in tunes.items():
+        try:
+            found.append(_tune(text, f"{name}#{number}"))
+        except Exception as problem:  # music21 raises many kinds
+            found.append(Unreadable(str(problem) or type(problem).__name__, number))
+    if not any(isinstance(tune, Song) for tune in found):
+        raise Unreadable(f"none of its {len(found)} tunes can be read; the first: {found[0]}")
+    return found
+
+
+def split(book: str) -> dict[str, str]:
+    """The tunes by number, each with the fields set at the head of the book. A number met again becomes `3.2`.
+
+    A tune ends at the first empty line; what follows up to the next `X:` is words.
+    """
+    head, *rest = re.split(r"^(?=X:)", book, flags=re.MULTILINE)
+    if not rest:
+        head, rest = "", [head]
+    inherited, met, tunes = "\n".join(INHERITED.findall(head)), Counter(), {}
+    for text in rest:
+        tune = re.split(r"\n[ \t]*\n", text.strip())[0]
+        first, _, others = tune.partition("\n")
+        if not re.search(r"^K:", tune, re.MULTILINE):
+            continue
+        number = first.removeprefix("X:").partition("%")[0].strip() if first.startswith("X:") else "1"
+        met[number] += 1
+        key = number if met[number] == 1 else f"{number}.{met[number]}"
+        tunes[key] = "\n".join(part for part in (first, inherited, others) if part) + "\n"
+    return tunes
+
+
+def _tune(text: str, name: str) -> Song:
+    words = {}
+    for what, letter in FIELDS.items():
+        field = re.search(rf"^{letter}:[ \t]*(.*?)[ \t]*(?:%.*)?$", text, re.MULTILINE)
+        words[what] = field[1] if field else ""
+    return sheet.read(text, "abc", name, **words)
+
+
+def _decoded(content: bytes) -> str:
+    try:
+        text = content.decode("utf-8-sig")
+    except UnicodeDecodeError:
+        text = content.decode("latin-1")
+    return text.replace("\r\n", "\n").replace("\r", "\n")
