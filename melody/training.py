@@ -11,7 +11,7 @@ import keras
 import numpy as np
 
 from melody import dataset, lstm, regions, weights
-from melody.files import file_fingerprint, read_json, replacing, write_json
+from melody.files import file_fingerprint, replacing, write_json
 from melody.plots import training_curve
 from melody.stage import Problem, progress
 
@@ -94,7 +94,7 @@ class Run:
         loss = np.nan
         for read, answer, fresh in self._streams(epoch).epoch():
             begins = np.full((len(read), 1), fresh, np.float32)
-            counts = (answer >= 0).astype(np.float32)
+            counts = (answer >= 0) / np.mean(answer >= 0)  # what follows a stream's last song does not count
             loss = float(self.trainer.train_on_batch([np.maximum(read, 0), begins], np.maximum(answer, 0), counts))
             bar.set_postfix(loss=f"{loss:.3f}", bits=f"{loss * NATS:.3f}")
             bar.update()
