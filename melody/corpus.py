@@ -9,7 +9,8 @@ import re
 from dataclasses import dataclass
 from pathlib import Path
 
-from melody.stage import Problem
+from melody import essen
+from melody.stage import Problem, progress
 
 FORMATS = {
     ".krn": "kern",
@@ -20,65 +21,17 @@ FORMATS = {
     ".musicxml": "musicxml",
     ".mxl": "musicxml",
 }
-# MB a file. Essen songs have 12 thousand bytes at most; music21 takes minutes for a MIDI file of some MB.
-LARGEST = {"kern": 32, "midi": 1, "abc": 32, "musicxml": 32}
-
-# Where the kern edition keeps the files whose names begin so. The MIDI edition lies in one flat folder.
-ESSEN_FOLDERS = {
-    "africa": "arabic",
-    "america/mexico": "mexico",
-    "america/misc": "brasil canada",
-    "america/usa": "usa",
-    "asia/china/han": "han",
-    "asia/china/natmin": "natmn",
-    "asia/china/shanxi": "shanx",
-    "asia/china/xinhua": "china",
-    "asia/misc": "ashsham india java nippon turkiye",
-    "europa/czech": "czech",
-    "europa/danmark": "danmark",
-    "europa/deutschl/kinder": "kindr",
-    "europa/elsass": "elsass",
-    "europa/england": "england",
-    "europa/france": "france",
-    "europa/italia": "italia",
-    "europa/jugoslav": "jugos",
-    "europa/lothring": "lothr",
-    "europa/luxembrg": "luxemb",
-    "europa/magyar": "magyar",
-    "europa/misc": "appenzel belgium brabant eire ellas emmenth entlebug island juedisch norge oberhas siebethl steier "
-    "suomi vlaandr",
-    "europa/nederlan": "neder",
-    "europa/oesterrh": "oestr",
-    "europa/polska": "polska",
-    "europa/romania": "romani",
-    "europa/rossiya": "rossiya ussr",
-    "europa/schweiz": "suisse",
-    "europa/sverige": "sverig",
-    "europa/tirol": "tirol",
-    "europa/ukraina": "ukrain",
-}
-ESSEN_PREFIXES = {prefix: folder for folder, prefixes in ESSEN_FOLDERS.items() for prefix in prefixes.split()}
-# The files deut001 to deut5157 lie in eleven folders by number: where each folder begins.
-GERMAN_FOLDERS = {
-    1: "fink",
-    567: "erk",
-    2267: "boehme",
-    2976: "ballad",
-    3663: "allerkbd",
-    3773: "altdeu1",
-    4082: "altdeu2",
-    4398: "dva",
-    4504: "zuccal",
-    5120: "variant",
-    5146: "test",
-}
+BATCH = 64  # files a process reads before it reports
+READER = 1  # counts up when the same files give other notes, so that what was written before is read anew
+# MB a file. Essen songs have 12 thousand bytes at most; music21 takes minutes for larger files of MIDI and MusicXML.
+LARGEST = {"kern": 32, "midi": 1, "abc": 32, "musicxml": 8}
 
 
 class Unreadable(Exception):
     """A file that gives no song, or one `tune` of a file of many; the message is the reason, in words."""
 
     def __init__(self, reason: str, tune: str = ""):
-        super().__init__(reason)
+        super().__init__(" ".join(reason.split())[:200])
         self.tune = tune
 
 
@@ -111,7 +64,7 @@ def find_songs(patterns: list[str]) -> list[tuple[Path, Path]]:
     """
     found: dict[Path, Path] = {}
     for pattern in patterns:
-        matches = _matches(str(pattern))
+        matches = _matches(os.path.expanduser(pattern))
         if not matches:
             raise Problem(f"no songs at {pattern}; looked for {' '.join(FORMATS)}")
         for path, root in matches:
@@ -147,19 +100,13 @@ def song_name(path: Path, root: Path) -> str:
     'asia/china/han/han0001'
     """
     name = path.relative_to(root).with_suffix("").as_posix()
-    folder = "" if "/" in name else essen_folder(name)
-    return f"{folder}/{name}" if folder else name
+    folder = "" if "/" in name else essen.folder_of(name)
+    return _writable(f"{folder}/{name}" if folder else name)
 
 
-def essen_folder(stem: str) -> str:
-    """The kern edition's folder of a file named like an Essen file, else "": `deut0567` is in europa/deutschl/erk."""
-    match = re.fullmatch(r"([a-z]+?)(\d*)b?", stem)
-    if not match:
-        return ""
-    prefix, number = match[1], int(match[2] or 0)
-    if prefix == "deut" and number:
-        return "europa/deutschl/" + GERMAN_FOLDERS[max(start for start in GERMAN_FOLDERS if start <= number)]
-    return ESSEN_PREFIXES.get(prefix, "")
+def _writable(name: str) -> str:
+    """A file's name without the bytes that are no UTF-8."""
+    return name.encode("utf-8", "replace").decode("utf-8")
 
 
 def read_songs(path: Path, root: Path, broken: dict[str, str] | None = None) -> list[Song]:
@@ -184,14 +131,48 @@ def read_songs(path: Path, root: Path, broken: dict[str, str] | None = None) -> 
 
 
 def _content(path: Path, kind: str) -> bytes:
-    if path.is_dir():
-        raise Unreadable("a folder")
-    if path.stat().st_size > LARGEST[kind] * 2**20:
-        raise Unreadable(f"larger than {LARGEST[kind]} MB")
     try:
+        if path.stat().st_size > LARGEST[kind] * 2**20:
+            raise Unreadable(f"larger than {LARGEST[kind]} MB")
         content = path.read_bytes()
     except OSError as problem:
-        raise Unreadable(problem.strerror or "cannot be opened") from problem
+        raise Unreadable(f"cannot be opened: {problem.strerror}") from problem
     if not content:
         raise Unreadable("an empty file")
     return content
+
+
+def read_all(files: list[tuple[Path, Path]], jobs: int, quiet: bool) -> tuple[list[Song], list[tuple[str, str]]]:
+    """All songs, sorted by name, and (file, reason) of what gave none. Raises `Problem` when nothing gave any."""
+    from joblib import Parallel, delayed
+
+    batches = [files[i : i + BATCH] for i in range(0, len(files), BATCH)]
+    readers = Parallel(n_jobs=1 if len(batches) == 1 else jobs, return_as="generator")
+    found: dict[str, tuple[str, Song]] = {}
+    skipped = []
+    with progress(None, quiet, total=len(files), unit="file", desc="reading") as bar:
+        results = readers(delayed(read_batch)(batch) for batch in batches)
+        for batch, (read, unread) in zip(batches, results, strict=True):
+            skipped += unread
+            for path, song in read:
+                first = found.setdefault(song.name, (path, song))
+                if first[1] is not song:
+                    skipped.append((path, f"the name {song.name} is taken by {first[0]}; name the folder above both"))
+            bar.update(len(batch))
+    if not found:
+        path, reason = skipped[0]
+        raise Problem(f"none of {len(files):,} files can be read; the first, {path}: {reason}")
+    return [found[name][1] for name in sorted(found)], skipped
+
+
+def read_batch(files: list[tuple[Path, Path]]) -> tuple[list[tuple[str, Song]], list[tuple[str, str]]]:
+    """Read some files, as `find_songs` gives them: (file, song) of all songs, and (file, reason) of what gave none."""
+    songs, skipped = [], []
+    for path, root in files:
+        broken: dict[str, str] = {}
+        try:
+            songs += [(_writable(str(path)), song) for song in read_songs(path, root, broken)]
+        except Unreadable as reason:
+            broken = {str(path): str(reason)}
+        skipped += [(_writable(file), reason) for file, reason in broken.items()]
+    return songs, skipped

@@ -45,12 +45,13 @@ class Melody:
         """A note tied to the last one."""
         self.duration[-1] += duration
 
-    def song(self, name: str, **about) -> Song:
+    def song(self, name: str, parts: int, **words: str) -> Song:
         """The finished song. Raises `Unreadable` when there was no note."""
         if not self.pitch:
             raise Unreadable("no notes")
         times = [float(time) for time in self.duration], [float(time) for time in self.rest_before]
-        return Song(name, self.pitch, *times, self.phrase, chords=self.chords, **about)
+        words = {field: "".join(filter(str.isprintable, text)) for field, text in words.items()}
+        return Song(name, self.pitch, *times, self.phrase, **words, chords=self.chords, parts=parts)
 
 
 def top_line(notes: list[tuple[Time, Time, int, str]], quarter: int = 1) -> Melody:
@@ -59,7 +60,8 @@ def top_line(notes: list[tuple[Time, Time, int, str]], quarter: int = 1) -> Melo
     `quarter` is how long a quarter note is in the unit of the times.
     """
     melody, time = Melody(), 0
-    chords = [list(chord) for _, chord in groupby(sorted(notes, key=itemgetter(0)), key=itemgetter(0))]
+    lasting = sorted((note for note in notes if note[1] > note[0]), key=itemgetter(0))
+    chords = [list(chord) for _, chord in groupby(lasting, key=itemgetter(0))]
     for chord, following in zip_longest(chords, chords[1:]):
         start, end, _, name = max(chord, key=itemgetter(2))
         melody.rest((start - time) / quarter)

@@ -9,6 +9,7 @@ from melody.corpus import Song, Unreadable
 from melody.readers import sheet
 
 INHERITED = re.compile(r"^[LMOQ]:.*$", re.MULTILINE)  # fields that a book may set for all its tunes
+UNSAID_LENGTH = "L:1/8"  # of a note in a tune that says neither length nor metre; ABC standard 2.1, section 3.1.7
 FIELDS = {"title": "T", "area": "O"}
 
 
@@ -47,7 +48,8 @@ def split(book: str) -> dict[str, str]:
         number = first.removeprefix("X:").partition("%")[0].strip() if first.startswith("X:") else "1"
         met[number] += 1
         key = number if met[number] == 1 else f"{number}.{met[number]}"
-        tunes[key] = "\n".join(part for part in (first, inherited, others) if part) + "\n"
+        length = "" if re.search(r"^(L:|M:[ \t]*[\dC])", f"{inherited}\n{tune}", re.MULTILINE) else UNSAID_LENGTH
+        tunes[key] = "\n".join(part for part in (first, inherited, length, others) if part) + "\n"
     return tunes
 
 

@@ -20,6 +20,8 @@ CENTRE = 2.3  # fifths above the signature's own place where the notes of melodi
 
 def read(content: bytes, name: str) -> list[Song]:
     """The first part of a MIDI file: the lowest channel with notes of the first track with notes, drums left out."""
+    if not content.startswith(b"MThd"):
+        raise Unreadable("not a MIDI file")
     file = MidiFile()
     file.readstr(content)
     tracks = [list(_timed(track)) for track in file.tracks]

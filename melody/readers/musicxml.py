@@ -6,6 +6,7 @@ import io
 import re
 import zipfile
 from xml.parsers import expat
+from xml.sax.saxutils import unescape
 
 from melody.corpus import LARGEST, Song, Unreadable
 from melody.readers import sheet
@@ -17,7 +18,7 @@ def read(content: bytes, name: str) -> list[Song]:
     if "<score-partwise" not in text:
         raise Unreadable("not a MusicXML score in parts (score-partwise)")
     title = re.search(r"<(work-title|movement-title)>\s*([^<]*?)\s*</", text)
-    return [sheet.read(text, "musicxml", name, title=title[2] if title else "")]
+    return [sheet.read(text, "musicxml", name, title=unescape(title[2]) if title else "")]
 
 
 def checked(content: bytes) -> str:

@@ -5,12 +5,13 @@ from __future__ import annotations
 import io
 import warnings
 from contextlib import redirect_stderr
+from fractions import Fraction
 
 from music21 import converter, harmony, stream
 from music21.key import Key, KeySignature
 from music21.meter import TimeSignature
 
-from melody.corpus import Song, Unreadable
+from melody.corpus import Song
 from melody.readers import note_name, signature, top_line
 
 
@@ -23,7 +24,7 @@ def read(text: str, kind: str, name: str, **about: str) -> Song:
         line = parts[0].voicesToParts().parts[0] if parts[0].recurse().getElementsByClass(stream.Voice) else parts[0]
         notes = sounding(line.stripTies())
     about = {"key": _key(line), "metre": _metre(line)} | about
-    return top_line(notes).song(name, parts=max(len(parts), 1), **about)
+    return top_line(notes).song(name, parts=len(parts), **about)
 
 
 def sounding(part: stream.Stream) -> list[tuple]:
@@ -32,8 +33,8 @@ def sounding(part: stream.Stream) -> list[tuple]:
     for note in part.flatten().notes:
         if isinstance(note, harmony.Harmony) or note.duration.isGrace or not (note.isNote or note.isChord):
             continue
-        for pitch in note.pitches:
-            notes.append((note.offset, note.offset + note.quarterLength, pitch.midi, note_name(pitch)))
+        start, length = Fraction(note.offset), Fraction(note.quarterLength)
+        notes += [(start, start + length, pitch.midi, note_name(pitch)) for pitch in note.pitches]
     return notes
 
 

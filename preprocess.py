@@ -1,0 +1,148 @@
+"""Stage 1: read songs and write them as numbers.
+
+reads   kern, MIDI, ABC (also books of many tunes) and MusicXML files, by folder or pattern; with none given,
+        data/essen, and when nothing is there the MIDI edition of the Essen Folksong Collection, fetched once (4 MB)
+writes  data/songs.h5         the notes of all songs, sorted by name
+        data/vocabulary.json  the notes' names, from low to high
+        data/split.json       training, validation and test songs; near-duplicates on one side
+        data/skipped.csv      each file that gave no song, with the reason
+
+    python preprocess.py                                the Essen collection: a quarter of a minute on two cores
+    python preprocess.py --songs essen "more/**/*.abc"  songs of your own
+
+A second run with the same songs and settings finds that there is nothing to do.
+"""
+
+from __future__ import annotations
+
+import argparse
+import csv
+import json
+from pathlib import Path
+
+import config
+from melody.corpus import READER, Song, find_songs, read_all
+from melody.files import fingerprint, replacing
+from melody.stage import parser, run, say
+from melody.vocabulary import Vocabulary, essen
+
+WRITTEN = ("songs.h5", "vocabulary.json", "skipped.csv", "split.json")  # the last is written last
+
+
+def main() -> None:
+    args = arguments()
+    files = find_songs(args.songs or [fetched(args)])
+    settings = {"reader": READER, "seed": args.seed, "files": len(files), "songs": songs_fingerprint(files)}
+    before = settings_before(args.data)
+    if before == settings:
+        say(args, f"{args.data / 'songs.h5'} holds these {len(files):,} files already; nothing to do")
+        return
+    if before:
+        changed = ", ".join(name for name in settings if settings[name] != before.get(name))
+        say(args, f"{args.data / 'songs.h5'} was made otherwise ({changed}); reading anew")
+    songs, skipped = read_all(files, args.jobs, args.quiet)
+    vocabulary = vocabulary_of(songs)
+    write(args.data, songs, skipped, vocabulary, settings)
+    for line in summary(songs, skipped, vocabulary):
+        say(args, line)
+    say(args, f"wrote {args.data / 'songs.h5'}")
+
+
+def arguments() -> argparse.Namespace:
+    flags = parser(__doc__, config.SEED, data=config.DATA)
+    flags.add_argument(
+        "--songs",
+        nargs="+",
+        action="extend",
+        metavar="PATH",
+        help='folders, files or patterns such as "essen/**/*.krn" (default: DATA/essen, fetched when it is not there)',
+    )
+    flags.add_argument(
+        "--jobs", type=jobs, default=config.JOBS, help=f"processes; -1: all cores (default: {config.JOBS})"
+    )
+    args = flags.parse_args()
+    args.songs = args.songs or [config.SONG_FILES] * isinstance(config.SONG_FILES, str) or list(config.SONG_FILES)
+    return args
+
+
+def jobs(text: str) -> int:
+    """A number of processes, for argparse."""
+    if text == "-1" or (text.isdecimal() and int(text) > 0):
+        return int(text)
+    raise argparse.ArgumentTypeError(f"{text!r} is neither -1 nor a whole number from 1")
+
+
+def fetched(args: argparse.Namespace) -> str:
+    """The folder of the Essen songs, fetched when it is not there."""
+    folder = args.data / "essen"
+    if not folder.exists():
+        from melody.essen import PACKAGE, fetch
+
+        say(args, f"no songs named and none in {folder}: fetching {PACKAGE}")
+        fetch(folder)
+    return str(folder)
+
+
+def songs_fingerprint(files: list[tuple[Path, Path]]) -> str:
+    """Tells whether the same files are there as before, by their paths, sizes and times."""
+    stats = [(str(path), str(root), *_size_and_time(path)) for path, root in files]
+    return fingerprint(json.dumps(stats).encode("utf-8", "surrogateescape"))
+
+
+def _size_and_time(path: Path) -> tuple[int, int]:
+    try:
+        stat = path.stat()
+    except OSError:
+        return 0, 0  # a link to nothing; reading will say so
+    return stat.st_size, stat.st_mtime_ns
+
+
+def settings_before(data: Path) -> dict:
+    """The settings that made what is in `data`, or nothing when it is not whole."""
+    if not all((data / name).exists() for name in WRITTEN):
+        return {}
+    import h5py
+
+    try:
+        with h5py.File(data / "songs.h5") as file:
+            return json.loads(file.attrs["settings"])
+    except (OSError, KeyError, ValueError):
+        return {}
+
+
+def vocabulary_of(songs: list[Song]) -> Vocabulary:
+    """The Essen notes, and those of the songs that are not among them."""
+    return Vocabulary({*essen().names, *(name for song in songs for name in song.pitch)})
+
+
+def write(data: Path, songs: list[Song], skipped: list, vocabulary: Vocabulary, settings: dict) -> None:
+    """Write all files; split.json goes first and comes last, so that a run cut short is seen to be one."""
+    from melody import dataset
+
+    data.mkdir(parents=True, exist_ok=True)
+    (data / "split.json").unlink(missing_ok=True)
+    with replacing(data / "skipped.csv") as beside, beside.open("w", newline="", encoding="utf-8") as file:
+        csv.writer(file, lineterminator="\n").writerows([("file", "reason"), *skipped])
+    vocabulary.save(data / "vocabulary.json")
+    dataset.write_songs(data / "songs.h5", songs, vocabulary, settings)
+    dataset.write_split(data, settings["seed"])
+
+
+def summary(songs: list[Song], skipped: list, vocabulary: Vocabulary) -> list[str]:
+    """What was read, in words."""
+    notes = sum(len(song.pitch) for song in songs)
+    used = Vocabulary(name for song in songs for name in song.pitch)
+    chords, parts = sum(song.chords for song in songs), sum(song.parts - 1 for song in songs)
+    lines = [
+        f"{len(songs):,} songs, {notes:,} notes, {notes / len(songs):.1f} a song; different: {used}",
+        f"{len(skipped):,} files or tunes skipped{', see skipped.csv' if skipped else ''}; "
+        f"{chords:,} chords cut to their top note, {parts:,} further parts left out",
+    ]
+    new = len(vocabulary) - len(essen())
+    if new:
+        lines.append(f"{new} notes are not in the Essen songs: the weights that come with the project will not fit")
+    return lines
+
+
+if __name__ == "__main__":
+    run(main)
