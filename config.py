@@ -24,3 +24,26 @@ MOVED = 0.75  # share of songs moved to another key in the first epoch; it falls
 LEARNING_RATE = 2e-3  # Adam's, at its highest
 WARM_UP = 100  # steps until the learning rate is at its highest
 PRECISION = "mixed_bfloat16"  # arithmetic while training: mixed_bfloat16 or float32; all else is float32
+
+# 3  generate_memories.py
+REGIONS = ["china"]  # folders, file-name prefixes or patterns such as "asia/*"; several mean OR; none: all songs
+MEMORIES = 10_000  # memories to keep
+MEMORY_SONGS = 3  # random songs of the region that are read for a memory
+MEMORY_NOTES = 96  # of these songs, the last entries, which are what is read
+
+# 4  python -m vae.train
+LATENT = 8  # dimensions of the latent space
+HIDDEN = [256, 64]  # units of the encoder's layers; the decoder's are the same, turned round
+VAE_EPOCHS = 60  # times all memories are seen
+VAE_BATCH = 128  # memories
+VAE_LEARNING_RATE = 1e-3  # Adam's, at its highest
+BETA = 1.0  # weight of the KL divergence
+
+# 5  generate_song.py
+COUNT = 8  # songs
+TEMPERATURE = 1.0  # below 1 the network ventures less, above 1 more
+GUIDANCE = 1.0  # how far the song is pushed from what the network composes without a memory; 0: not at all
+LENGTH = 200  # notes a song has at most; it ends where the network ends it
+NOTE_LENGTH = 1.0  # quarter notes a note lasts
+TEMPO = 120  # quarter notes a minute
+INSTRUMENT = 73  # General MIDI program, 0 to 127; 73 is the flute

@@ -13,7 +13,7 @@ writes  weights/lstm.weights.h5     the best weights, by bits per note on valida
 import argparse
 
 import config
-from melody.stage import Problem, nonnegative, parser, positive, run, say
+from melody.stage import nonnegative, parser, positive, run, say
 
 NUMBERS = {  # flag: the kind of number it takes
     "embedding": positive, "units": positive, "layers": positive, "dense": positive, "dropout": nonnegative,
@@ -25,24 +25,21 @@ NUMBERS = {  # flag: the kind of number it takes
 def main() -> None:
     args = arguments()
     from melody import dataset
-    from melody.training import Run
+    from melody.run import Run
+    from melody.training import Lessons
 
     songs = dataset.load(args.data)
     split = dataset.load_split(args.data, songs)
     say(args, f"{len(split['training'])} training and {len(split['validation'])} validation songs; {songs.vocabulary}")
     settings = {name: getattr(args, name) for name in (*NUMBERS, "precision", "seed")}
     settings["split"] = dataset.split_fingerprint(songs, split)
-    training = Run(args.weights, songs, split, settings)
-    if args.resume:
-        say(args, f"resuming after epoch {training.restore()} of {args.epochs}")
-    elif training.weights.exists() and not args.overwrite:
-        raise Problem(
-            f"{training.weights} is there: --resume goes on, --overwrite begins anew, --weights DIR goes beside"
-        )
-    try:
-        training.train(args.quiet)
-    except KeyboardInterrupt:
-        raise Problem("stopped; go on after the last whole epoch with: python train_lstm.py --resume") from None
+    lessons = Lessons(songs, split, settings)
+    training = Run(
+        args.weights, "lstm", trainer=lessons.trainer, kept=lessons.kept, judge="validation_bits",
+        settings=settings, record={"vocabulary": songs.vocabulary.names}, made_by="python train_lstm.py",
+    )  # fmt: skip
+    say(args, f"epochs done: {training.begin(args.resume, args.overwrite)} of {args.epochs}")
+    training.train(args.epochs, lessons.steps, lessons.epoch, args.quiet)
     say(args, f"{training.best:.3f} bits per note on validation songs; wrote {training.weights}")
 
 

@@ -45,6 +45,30 @@ def read_json(path: Path, made_by: str) -> object:
         raise Problem(f"{path} is damaged; remove it and make it again with: {made_by}") from None
 
 
+def made_with(path: Path, settings: dict) -> bool:
+    """Whether an HDF5 file is there, made with these settings. Raises `Problem` when it was made with others."""
+    import h5py
+
+    if not path.exists():
+        return False
+    try:
+        with h5py.File(path) as file:
+            made = json.loads(file.attrs["settings"])
+    except (OSError, KeyError, ValueError):
+        raise Problem(f"{path} is damaged; make it again with --overwrite") from None
+    must_agree(path, made, settings)
+    return True
+
+
+def must_agree(path: Path, made: dict, settings: dict) -> None:
+    """Raises `Problem` that names both values when `path` was made with another setting."""
+    for name, value in settings.items():
+        if made.get(name) != value:
+            raise Problem(
+                f"{path} was made with {name} {made.get(name)}, now it is {value}; --overwrite makes it again"
+            )
+
+
 def fingerprint(*contents: bytes) -> str:
     """The first 16 hexadecimal digits of the SHA-256 of `contents`, enough to tell two files apart."""
     digest = hashlib.sha256()

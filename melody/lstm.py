@@ -1,18 +1,26 @@
 """The network: a stack of Keras LSTM layers that foretells the next note, and the views on it.
 
-The layers are built once, in `build`. Three views share them: `StreamTrainer` trains them on streams, `read` and
+The layers are built once, in `build`. Three views share them: `melody.training` trains them on streams, `read` and
 `song_bits` let them read songs, `Player` composes with them. The network sees integers (`melody.dataset` says which)
 and knows no MIDI.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 import keras
 import numpy as np
 from keras import layers, ops
+
+from melody import weights
+from melody.files import file_fingerprint, read_json
+from melody.stage import Problem
+from melody.vocabulary import Vocabulary
+
+MADE_BY = "python train_lstm.py"
 
 
 @dataclass(frozen=True)
@@ -56,6 +64,42 @@ def build(shape: Shape, dropout: float = 0.0, dtype: str = "float32") -> keras.M
     return keras.Model([read, *states], [logits, *after], name="network")
 
 
+@dataclass(frozen=True)
+class Trained:
+    """A network as stage 2 left it, with what is written beside its weights."""
+
+    network: keras.Model
+    vocabulary: Vocabulary
+    record: dict  # lstm.json
+    fingerprint: str  # of the weights
+
+
+def load(folder: Path) -> Trained:
+    """Read lstm.json and lstm.weights.h5. Raises `Problem` when they are missing, damaged, or not of one training."""
+    path, record = folder / "lstm.weights.h5", read_json(folder / "lstm.json", MADE_BY)
+    try:
+        vocabulary = Vocabulary(record["vocabulary"])
+        settings = record["settings"]
+        shape = Shape(len(vocabulary), *(settings[name] for name in ("embedding", "units", "layers", "dense")))
+        written = record["weights"]
+    except (KeyError, TypeError) as missing:
+        raise Problem(f"{folder / 'lstm.json'} is damaged ({missing}); make it again with: {MADE_BY}") from None
+    network = weights.load(build(shape), path, MADE_BY)
+    if file_fingerprint(path) != written:
+        raise Problem(
+            f"{path} ({file_fingerprint(path)}) is not the file that {folder / 'lstm.json'} tells of ({written})"
+        )
+    return Trained(network, vocabulary, record, written)
+
+
+def must_know(trained: Trained, vocabulary: Vocabulary) -> None:
+    """Raises `Problem` when songs are written in another vocabulary than the network's."""
+    if trained.vocabulary != vocabulary:
+        raise Problem(
+            f"the network knows {trained.vocabulary}; the songs are in {vocabulary}; train it on them: {MADE_BY}"
+        )
+
+
 def shape_of(network: keras.Model) -> Shape:
     """The shape a network was built with."""
     embedding, dense = network.get_layer("embedding"), network.get_layer("dense")
@@ -66,35 +110,6 @@ def shape_of(network: keras.Model) -> Shape:
 def zero_states(network: keras.Model, batch: int) -> list[np.ndarray]:
     """The state of a network that has read nothing: (batch, units) zeros for each h and c."""
     return [np.zeros((batch, entry.shape[-1]), np.float32) for entry in network.inputs[1:]]
-
-
-# Training
-
-
-class StreamTrainer(keras.Model):
-    """Trains a network window by window: ([read (batch, length), fresh (batch, 1)]) -> logits.
-
-    The state after one window is the state before the next, unless `fresh` is 1: then the network starts from zero.
-    Gradients stop at the window's edge (truncated back-propagation through time, Williams & Peng 1990).
-    """
-
-    def __init__(self, network: keras.Model, batch: int):
-        super().__init__(name="trainer")
-        self.network = network
-        self.carried = [
-            self.add_weight(
-                shape=(batch, entry.shape[-1]), initializer="zeros", trainable=False, autocast=False, name=entry.name
-            )
-            for entry in network.inputs[1:]
-        ]
-
-    def call(self, inputs, training=None):
-        read, fresh = inputs
-        before = [(1.0 - fresh) * state for state in self.carried]
-        logits, *after = self.network([read, *before], training=training)
-        for state, value in zip(self.carried, after, strict=True):
-            state.assign(ops.cast(value, state.dtype))
-        return logits
 
 
 # Reading
@@ -132,7 +147,7 @@ def song_bits(
     return bits
 
 
-def _batches(rows: np.ndarray, batch: int):
+def _batches(rows: np.ndarray, batch: int) -> Iterator[np.ndarray]:
     return (rows[first : first + batch] for first in range(0, len(rows), batch))
 
 
@@ -158,7 +173,8 @@ class ComposingCell(keras.layers.Layer):
 
     def call(self, step, states, training=None):
         uniform, temperature, guidance = ops.split(step, 3, axis=-1)
-        last, states = ops.cast(states[0][:, 0], "int32"), states[1:]
+        before, states = states[0], states[1:]
+        last = ops.cast(before[:, 0], "int32")
         if self.guided:  # (batch, units) twice -> (2 * batch, units): one product a layer serves both
             half = len(states) // 2
             last = ops.concatenate([last, last])
@@ -173,6 +189,9 @@ class ComposingCell(keras.layers.Layer):
             logits = zero + (1.0 + guidance) * (steered - zero)
             halves = [ops.split(state, 2) for state in after]
             after = [half[0] for half in halves] + [half[1] for half in halves]
+        end = logits.shape[-1] - 1
+        begins = ops.cast(before == end, logits.dtype)  # a song has at least one note
+        logits = ops.concatenate([logits[:, :end], logits[:, end:] - 1e9 * begins], axis=-1)
         reached = ops.cumsum(ops.softmax(logits / temperature), axis=-1)
         # the last sum may fall short of 1 by rounding, so it is not compared
         note = ops.sum(ops.cast(reached[:, :-1] <= uniform, "float32"), axis=-1, keepdims=True)
@@ -193,7 +212,7 @@ class Player:
     def compose(
         self,
         memories: Sequence[np.ndarray],
-        rng: np.random.Generator,
+        rngs: Sequence[np.random.Generator],
         *,
         temperature: float,
         guidance: float,
@@ -203,26 +222,23 @@ class Player:
     ) -> list[np.ndarray]:
         """Songs of at most `length` notes, one for each row of the six states `memories`, (songs, units) each.
 
-        A song ends where the network ends it. `told` hears of the notes composed so far, after each window.
+        A song ends where the network ends it; its draws come from its own generator of `rngs`, so that it is the same
+        song whatever is composed beside it. `told` hears how many songs have ended, after each window of notes.
         """
-        songs, end = len(memories[0]), self.shape.notes
-        states = [np.full((songs, 1), end, np.float32), *memories]  # the end of one song is the start of the next
+        end = self.shape.notes
+        states = [np.full((len(rngs), 1), end, np.float32), *memories]  # the end of one song is the start of the next
         if self.guided:
             states += [np.zeros_like(state) for state in memories]
-        composed = np.zeros((songs, 0), np.int32)
-        while composed.shape[1] < length and not (composed == end).any(axis=1).all():
-            draws = np.empty((songs, window, 3), np.float32)
+        songs: list[np.ndarray] = [np.zeros(0, np.int32)] * len(rngs)
+        going = np.arange(len(rngs))
+        while going.size:
+            draws = np.empty((going.size, window, 3), np.float32)
             draws[:] = 0.0, temperature, guidance
-            draws[..., 0] = rng.random((songs, window), np.float32)
+            draws[..., 0] = [rngs[s].random(window, np.float32) for s in going]
             notes, *states = (np.asarray(array) for array in self.model.predict_on_batch([draws, *states]))
-            composed = np.concatenate([composed, notes[..., 0].astype(np.int32)], axis=1)
-            told(composed.shape[1])
-        return [_first_song(row, end)[:length] for row in composed]
-
-
-def _first_song(row: np.ndarray, end: int) -> np.ndarray:
-    """The notes up to the first end that has notes before it: [end, 5, 7, end, 3] gives [5, 7]."""
-    notes = np.flatnonzero(row != end)
-    row = row[notes[0] :] if notes.size else row[:0]
-    ends = np.flatnonzero(row == end)
-    return row[: ends[0]] if ends.size else row
+            for row, s in zip(notes[..., 0].astype(np.int32), going, strict=True):
+                songs[s] = np.concatenate([songs[s], row])
+            unended = np.array([end not in songs[s] and len(songs[s]) < length for s in going])
+            going, states = going[unended], [state[unended] for state in states]
+            told(len(rngs) - going.size)
+        return [song[: np.append(np.flatnonzero(song == end), length)[0]][:length] for song in songs]

@@ -22,3 +22,20 @@ def pack(states: Sequence[np.ndarray]) -> np.ndarray:
 def unpack(memories: np.ndarray, states: int) -> list[np.ndarray]:
     """Memories, (batch, states * units), to their states, (batch, units) each."""
     return np.split(np.asarray(memories, np.float32), states, axis=1)
+
+
+def reading(songs: Sequence[np.ndarray], chosen: Sequence[int], notes: int, start: int) -> np.ndarray:
+    """What the network reads for one memory: the last `notes` entries of the chosen songs, each begun by `start`.
+
+    Songs with fewer entries than that are read again.
+
+    >>> reading([np.array([5, 7]), np.array([3])], [0, 1], notes=4, start=9)
+    array([5, 7, 9, 3], dtype=int32)
+    """
+    row = np.concatenate([part for s in chosen for part in ([start], songs[s])]).astype(np.int32)
+    return np.tile(row, -(-notes // len(row)))[-notes:]
+
+
+def draw_songs(songs: int, each: int, count: int, rng: np.random.Generator) -> np.ndarray:
+    """The places of the songs that `count` memories read, (count, each); none twice where there are enough."""
+    return np.stack([rng.choice(songs, each, replace=songs < each) for _ in range(count)])

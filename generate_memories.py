@@ -1,0 +1,103 @@
+"""Stage 3: let the network read songs of a region and keep its states: memories.
+
+reads   data/songs.h5, data/vocabulary.json, data/split.json, weights/lstm.*
+writes  data/memories/<regions>.h5   memory (count, 6 * units), song (count, songs), name: the songs' names
+
+    python generate_memories.py                        memories of config.REGIONS: about two minutes on two cores
+    python generate_memories.py --regions han shanxi   memories of songs of either
+
+A memory is the network's state after it has read the end of some random songs of the region, one after the other. Only
+training songs are read, so that the others stay unheard.
+"""
+
+import argparse
+import json
+
+import config
+from melody.files import made_with
+from melody.stage import Problem, parser, positive, progress, run, say
+
+BLOCK = 500  # memories made at a time
+
+
+def main() -> None:
+    args = arguments()
+    from melody import dataset, lstm, regions
+
+    songs = dataset.load(args.data)
+    split = dataset.load_split(args.data, songs)
+    chosen = choose(args, songs.name, split["training"])
+    path = args.data / "memories" / f"{regions.file_name(args.regions)}.h5"
+    trained = lstm.load(args.weights)
+    lstm.must_know(trained, songs.vocabulary)
+    settings = {
+        "regions": sorted(args.regions), "count": args.count, "songs": args.songs, "notes": args.notes,
+        "seed": args.seed, "network": trained.fingerprint,
+    }  # fmt: skip
+    if not args.overwrite and made_with(path, settings):
+        return say(args, f"{path} is there, made with these settings; nothing to do")
+    write_memories(path, trained.network, songs, chosen, settings, args.quiet)
+    say(args, f"wrote {args.count} memories to {path}")
+
+
+def arguments() -> argparse.Namespace:
+    flags = parser(__doc__, config.SEED, data=config.DATA, weights=config.WEIGHTS)
+    flags.add_argument("--regions", nargs="*", default=config.REGIONS, metavar="REGION",
+                       help=f"folders, prefixes, patterns (default: {' '.join(config.REGIONS)}); none: all")  # fmt: skip
+    flags.add_argument("--count", type=positive, default=config.MEMORIES, help=f"memories (default: {config.MEMORIES})")
+    flags.add_argument(
+        "--songs", type=positive, default=config.MEMORY_SONGS, help=f"songs a memory (default: {config.MEMORY_SONGS})"
+    )
+    flags.add_argument(
+        "--notes", type=positive, default=config.MEMORY_NOTES, help=f"entries read (default: {config.MEMORY_NOTES})"
+    )
+    flags.add_argument("--overwrite", action="store_true", help="over memories that are there")
+    return flags.parse_args()
+
+
+def choose(args: argparse.Namespace, names: list[str], training: list[int]) -> list[int]:
+    """The training songs that answer the regions; tells what each region answers."""
+    from melody import regions
+
+    for constraint in args.regions:
+        say(args, f"{constraint}: {len(regions.choose(names, [constraint]))} songs")
+    answering = regions.choose(names, args.regions)
+    chosen = sorted(set(answering) & set(training))
+    if not chosen:
+        raise Problem(f"none of the {len(answering)} songs is a training song; choose a wider region")
+    say(args, f"{len(answering)} songs in all, {len(chosen)} of them training songs, which are read")
+    if len(chosen) < regions.FEW:
+        say(args, f"warning: {len(chosen)} songs are few for a manner; the memories will hardly differ")
+    return chosen
+
+
+def write_memories(path, network, songs, chosen: list[int], settings: dict, quiet: bool) -> None:
+    """Write the memories block by block, so that a hundred thousand need no more room than five hundred."""
+    import h5py
+    import numpy as np
+
+    from melody import lstm, memory
+    from melody.files import replacing
+
+    rng = np.random.default_rng(settings["seed"])
+    heard, start = songs.songs(chosen), len(songs.vocabulary)
+    count = settings["count"]
+    with (
+        replacing(path) as beside,
+        h5py.File(beside, "w") as file,
+        progress(None, quiet, total=count, unit="memory") as bar,
+    ):
+        rows = file.create_dataset("memory", (count, lstm.shape_of(network).memory), np.float32)
+        read = file.create_dataset("song", (count, settings["songs"]), np.int32)
+        file["name"] = np.array([songs.name[s] for s in chosen], h5py.string_dtype())
+        file.attrs["settings"] = json.dumps(settings)
+        for first in range(0, count, BLOCK):
+            block = slice(first, min(first + BLOCK, count))
+            drawn = memory.draw_songs(len(heard), settings["songs"], block.stop - first, rng)
+            entries = np.stack([memory.reading(heard, row, settings["notes"], start) for row in drawn])
+            rows[block], read[block] = memory.pack(lstm.read(network, entries)), drawn
+            bar.update(len(drawn))
+
+
+if __name__ == "__main__":
+    run(main)

@@ -1,0 +1,108 @@
+"""A training run: epoch after epoch, with the files it leaves behind and the way to take it up again."""
+
+from __future__ import annotations
+
+import csv
+import json
+from collections.abc import Callable
+from importlib.metadata import version
+from pathlib import Path
+
+import h5py
+import keras
+
+from melody import weights
+from melody.files import file_fingerprint, must_agree, replacing, write_json
+from melody.plots import training_curve
+from melody.stage import Problem, progress
+
+Row = dict[str, float]  # what is said of an epoch
+
+
+class Run:
+    """One model on its way through the epochs.
+
+    `trainer` is what learns, `kept` what is used afterwards (it may be the same): its weights are saved whenever
+    `judge`, a column of the history, is lowest. `settings` made the run, `record` is saved beside them.
+    Every draw must follow from the settings, the epoch's number and the trainer's own variables; then a run that was
+    stopped and resumed is the run that was not.
+    """
+
+    def __init__(self, folder: Path, name: str, *, trainer: keras.Model, kept: keras.Model, judge: str, settings: dict,
+                 record: dict, made_by: str):  # fmt: skip
+        self.weights, self.json = folder / f"{name}.weights.h5", folder / f"{name}.json"
+        self.checkpoint, self.history_file = folder / f"{name}-checkpoint.weights.h5", folder / f"{name}-history.csv"
+        self.trainer, self.kept, self.judge = trainer, kept, judge
+        self.settings, self.record, self.made_by = settings, record, made_by
+        self.history: list[Row] = []
+
+    @property
+    def best(self) -> float:
+        """The lowest value of `judge` so far."""
+        return min((row[self.judge] for row in self.history), default=float("inf"))
+
+    def begin(self, resume: bool, overwrite: bool) -> int:
+        """The number of epochs done: 0, or those of the checkpoint. Raises `Problem` rather than overwrite unasked."""
+        if resume:
+            self._restore()
+        elif self.weights.exists() and not overwrite:
+            raise Problem(
+                f"{self.weights} is there: --resume goes on, --overwrite begins anew, --weights DIR goes beside"
+            )
+        return len(self.history)
+
+    def train(self, epochs: int, steps: int, epoch: Callable[[int, Callable[[Row], None]], Row], quiet: bool) -> None:
+        """Run `epoch(number, told)` until the last; it calls `told` after each step and gives the epoch's row."""
+        for number in range(len(self.history), epochs):
+            with progress(None, quiet, total=steps, desc=f"epoch {number + 1}/{epochs}", unit="step") as bar:
+
+                def told(row: Row, bar=bar) -> None:
+                    bar.set_postfix_str(_line(row))
+                    bar.update()
+
+                try:
+                    row = epoch(number, told)
+                except KeyboardInterrupt:
+                    raise Problem(
+                        f"stopped after {len(self.history)} epochs; go on with: {self.made_by} --resume"
+                    ) from None
+                bar.set_postfix_str(_line(row))
+            if row[self.judge] < self.best:
+                weights.save(self.kept, self.weights)
+            self.history.append({"epoch": number + 1, **row})
+            self._keep()
+            if bar.disable and not quiet:
+                print(f"epoch {number + 1}/{epochs}: {_line(row)}", flush=True)
+
+    def _keep(self) -> None:
+        with replacing(self.checkpoint) as beside:
+            self.trainer.save_weights(beside)
+            with h5py.File(beside, "r+") as file:
+                file.attrs["run"] = json.dumps({"settings": self.settings, "history": self.history})
+        with replacing(self.history_file) as beside, open(beside, "w", newline="") as file:
+            table = csv.DictWriter(file, self.history[0])
+            table.writeheader()
+            table.writerows(self.history)
+        training_curve(self.history_file.with_suffix(".png"), self.history, self.judge)
+        backend = keras.backend.backend()
+        write_json(self.json, {
+            "weights": file_fingerprint(self.weights), **self.record, "settings": self.settings,
+            "versions": {package: version(package) for package in ("keras", backend)}, "history": self.history,
+        })  # fmt: skip
+
+    def _restore(self) -> None:
+        if not self.checkpoint.exists():
+            raise Problem(f"{self.checkpoint} is not there, so nothing can be resumed; start with: {self.made_by}")
+        try:
+            with h5py.File(self.checkpoint) as file:
+                run = json.loads(file.attrs["run"])
+        except (OSError, KeyError, ValueError):
+            raise Problem(f"{self.checkpoint} is damaged; start anew with: {self.made_by} --overwrite") from None
+        must_agree(self.checkpoint, run["settings"], self.settings)
+        self.trainer.optimizer.build(self.trainer.trainable_variables)
+        weights.load(self.trainer, self.checkpoint, f"{self.made_by} --overwrite")
+        self.history = run["history"]
+
+
+def _line(row: Row) -> str:
+    return ", ".join(f"{name.replace('_', ' ')} {value:.3f}" for name, value in row.items())

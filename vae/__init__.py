@@ -1,0 +1,1 @@
+"""A variational autoencoder of memories. It sees a matrix of floats and knows no music."""

@@ -1,0 +1,83 @@
+"""Draw memories from a trained VAE.
+
+reads   weights/vae-<regions>.weights.h5, .json
+writes  data/memories/<regions>-drawn.h5   memory (count, memory), latent (count, latent)
+
+    python -m vae.sample --regions china --count 1000
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+from pathlib import Path
+
+import config
+from melody.stage import Problem, parser, positive, run, say
+
+
+def main() -> None:
+    args = arguments()
+    import h5py
+    import numpy as np
+
+    from melody import regions
+    from melody.files import made_with, replacing
+
+    name = regions.file_name(args.regions)
+    vae, record = load(args.weights, args.regions)
+    path = args.data / "memories" / f"{name}-drawn.h5"
+    settings = {"regions": sorted(args.regions), "count": args.count, "seed": args.seed, "vae": record["weights"]}
+    if not args.overwrite and made_with(path, settings):
+        return say(args, f"{path} is there, made with these settings; nothing to do")
+    latents = draw(vae.latent, args.count, np.random.default_rng(args.seed))
+    with replacing(path) as beside, h5py.File(beside, "w") as file:
+        file["memory"], file["latent"] = vae.decode(latents), latents
+        file.attrs["settings"] = json.dumps(settings)
+    say(args, f"wrote {args.count} memories to {path}")
+
+
+def arguments() -> argparse.Namespace:
+    flags = parser(__doc__, config.SEED, data=config.DATA, weights=config.WEIGHTS)
+    flags.add_argument("--regions", nargs="*", default=config.REGIONS, metavar="REGION",
+                       help=f"of a trained VAE (default: {' '.join(config.REGIONS)})")  # fmt: skip
+    flags.add_argument("--count", type=positive, default=1000, help="memories (default: 1000)")
+    flags.add_argument("--overwrite", action="store_true", help="over memories that are there")
+    return flags.parse_args()
+
+
+def draw(latent: int, count: int, rng) -> object:
+    """Latents from N(0, 1), (count, latent) float32."""
+    return rng.standard_normal((count, latent), dtype="float32")
+
+
+def load(folder: Path, constraints: list[str]):
+    """The VAE of some regions and its record. Raises `Problem` that names the commands to run and the ready regions."""
+    from melody import regions, weights
+    from melody.files import file_fingerprint, read_json
+    from vae.model import VAE
+
+    name = regions.file_name(constraints)
+    path, words = folder / f"vae-{name}.weights.h5", " ".join(constraints)
+    made_by = f"python -m vae.train --regions {words}"
+    if not path.exists():
+        ready = ", ".join(
+            sorted(file.name[4:-11] for file in folder.glob("vae-*.weights.h5") if "-checkpoint" not in file.name)
+        )
+        raise Problem(
+            f"no VAE of {name} in {folder}; make it with: python generate_memories.py --regions {words} && {made_by} "
+            f"(ready: {ready or 'none'})"
+        )
+    record = read_json(path.with_name(f"vae-{name}.json"), made_by)
+    try:
+        vae = VAE(record["memory"], record["settings"]["latent"], record["settings"]["hidden"])
+    except (KeyError, TypeError) as missing:
+        raise Problem(f"{folder}/vae-{name}.json is damaged ({missing}); make it again with: {made_by}") from None
+    weights.load(vae, path, made_by)
+    if file_fingerprint(path) != record["weights"]:
+        raise Problem(f"{path} ({file_fingerprint(path)}) is not the file that its JSON tells of ({record['weights']})")
+    return vae, record
+
+
+if __name__ == "__main__":
+    run(main)

@@ -1,0 +1,125 @@
+"""Stage 4: train a VAE on the memories of some regions.
+
+reads   data/memories/<regions>.h5
+writes  weights/vae-<regions>.weights.h5      the best weights, by loss on memories held out
+        weights/vae-<regions>.json            sizes, regions, network, settings, versions, history
+        weights/vae-<regions>-history.csv     and .png
+        weights/vae-<regions>-checkpoint.weights.h5   all that --resume needs
+
+    python -m vae.train                        memories of config.REGIONS: about a minute on two cores
+    python -m vae.train --regions han shanxi   memories that generate_memories.py made of these
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import config
+from melody.stage import Problem, nonnegative, parser, positive, run, say
+
+HELD_OUT = 0.1  # share of the memories that the loss is judged by
+NUMBERS = {"latent": positive, "epochs": positive, "batch": positive, "learning_rate": nonnegative, "beta": nonnegative}
+
+
+def main() -> None:
+    args = arguments()
+    from melody import regions
+    from melody.run import Run
+
+    name = regions.file_name(args.regions)
+    memories, made = load_memories(args.data / "memories" / f"{name}.h5", args.regions)
+    settings = {flag: getattr(args, flag) for flag in (*NUMBERS, "hidden", "seed")} | {"memories": made}
+    lessons = Lessons(memories, settings)
+    training = Run(
+        args.weights, f"vae-{name}", trainer=lessons.vae, kept=lessons.vae, judge="validation_loss", settings=settings,
+        record={"memory": memories.shape[1], "regions": made["regions"], "network": made["network"]},
+        made_by=f"python -m vae.train --regions {' '.join(args.regions)}",
+    )  # fmt: skip
+    say(
+        args,
+        f"{len(memories)} memories of {name}; "
+        f"epochs done: {training.begin(args.resume, args.overwrite)} of {args.epochs}",
+    )
+    training.train(args.epochs, 1, lessons.epoch, args.quiet)
+    last = training.history[-1]
+    say(
+        args,
+        f"{last['active_units']} of {args.latent} units active, KL {last['kl']:.1f} nats; wrote {training.weights}",
+    )
+
+
+def arguments() -> argparse.Namespace:
+    flags = parser(__doc__, config.SEED, data=config.DATA, weights=config.WEIGHTS)
+    flags.add_argument("--regions", nargs="*", default=config.REGIONS, metavar="REGION",
+                       help=f"as given to generate_memories.py (default: {' '.join(config.REGIONS)})")  # fmt: skip
+    for name, kind in NUMBERS.items():
+        default = getattr(config, {"latent": "LATENT", "beta": "BETA"}.get(name, f"VAE_{name.upper()}"))
+        flags.add_argument(f"--{name.replace('_', '-')}", type=kind, default=default, help=f"default: {default}")
+    flags.add_argument("--hidden", type=positive, nargs="+", default=config.HIDDEN, metavar="UNITS",
+                       help=f"of the encoder's layers (default: {config.HIDDEN})")  # fmt: skip
+    what = flags.add_mutually_exclusive_group()
+    what.add_argument("--resume", action="store_true", help="go on after the last whole epoch")
+    what.add_argument("--overwrite", action="store_true", help="begin anew, over the weights that are there")
+    return flags.parse_args()
+
+
+def load_memories(path: Path, constraints: list[str]):
+    """The memories of a file, (count, memory) float32, and the settings that made them."""
+    import h5py
+
+    made_by = f"python generate_memories.py --regions {' '.join(constraints)}"
+    if not path.exists():
+        raise Problem(f"{path} is not there; make it with: {made_by}")
+    try:
+        with h5py.File(path) as file:
+            return file["memory"][:], json.loads(file.attrs["settings"])
+    except (OSError, KeyError, ValueError):
+        raise Problem(f"{path} is damaged; make it again with: {made_by} --overwrite") from None
+
+
+class Lessons:
+    """The epochs of a VAE over memories (count, memory); a part is held out to judge it."""
+
+    def __init__(self, memories, settings: dict):
+        import keras
+        import numpy as np
+
+        from vae.model import VAE
+
+        keras.utils.set_random_seed(settings["seed"])
+        order = np.random.default_rng(settings["seed"]).permutation(len(memories))
+        held_out = int(HELD_OUT * len(memories))
+        if not held_out:
+            raise Problem(f"{len(memories)} memories are too few; generate_memories.py --count makes more")
+        self.settings, self.training, self.held_out = settings, memories[order[held_out:]], memories[order[:held_out]]
+        self.vae = VAE(memories.shape[1], settings["latent"], settings["hidden"], settings["beta"])
+        self.vae.scale(self.training)
+        steps = -(-len(self.training) // settings["batch"]) * settings["epochs"]
+        self.vae.compile(
+            keras.optimizers.Adam(keras.optimizers.schedules.CosineDecay(settings["learning_rate"], steps))
+        )
+
+    def epoch(self, number: int, told: Callable[[dict], None]) -> dict[str, float]:
+        """See all memories once; losses (nats), mean squared error of the standardised memories, active units."""
+        import numpy as np
+
+        order = np.random.default_rng([self.settings["seed"], number]).permutation(len(self.training))
+        batch = self.settings["batch"]
+        seen = self.vae.fit(self.training[order], batch_size=batch, shuffle=False, verbose=0).history
+        judged = self.vae.evaluate(self.held_out, batch_size=1024, verbose=0, return_dict=True)
+        row = {name: float(values[0]) for name, values in seen.items()}
+        row |= {f"validation_{name}": float(value) for name, value in judged.items()}
+        row["active_units"] = self.active_units()
+        told(row)
+        return row
+
+    def active_units(self) -> int:
+        """Latent dimensions whose posterior mean varies by more than .01 (Burda, Grosse & Salakhutdinov 2016, 5.2)."""
+        return int((self.vae.encode(self.held_out).var(axis=0) > 0.01).sum())
+
+
+if __name__ == "__main__":
+    run(main)
