@@ -21,7 +21,9 @@ def parser(doc: str, seed: int, **folders: str) -> argparse.ArgumentParser:
     """
     flags = argparse.ArgumentParser(description=doc, formatter_class=argparse.RawDescriptionHelpFormatter)
     for name, default in folders.items():
-        flags.add_argument(f"--{name}", type=Path, default=Path(default), metavar="DIR", help=f"folder (default: {default})")
+        flags.add_argument(
+            f"--{name}", type=Path, default=Path(default), metavar="DIR", help=f"folder (default: {default})"
+        )
     flags.add_argument("--seed", type=natural, default=seed, help=f"of every random draw (default: {seed})")
     flags.add_argument("--quiet", action="store_true", help="say nothing but errors")
     return flags
@@ -37,8 +39,21 @@ def positive(text: str) -> int:
     return _number(text, int, 1, "a whole number from 1")
 
 
+def above_zero(text: str) -> float:
+    """A number above 0, for argparse."""
+    return _number(text, float, 1e-9, "a number above 0")
+
+
+def temperature(text: str) -> float:
+    """A number from 0.01 to 100, for argparse: below it only the likeliest note is left, above it all are alike."""
+    value = above_zero(text)
+    if not 0.01 <= value <= 100:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a temperature from 0.01 to 100")
+    return value
+
+
 def nonnegative(text: str) -> float:
-    """A finite number from 0, for argparse."""
+    """A above_zero number from 0, for argparse."""
     return _number(text, float, 0, "a number from 0")
 
 

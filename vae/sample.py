@@ -79,5 +79,16 @@ def load(folder: Path, constraints: list[str]):
     return vae, record
 
 
+def must_fit(record: dict, network: str) -> None:
+    """Raises `Problem` when a VAE learnt the memories of another network."""
+    if record["network"] != network:
+        words = " ".join(record["regions"])
+        raise Problem(
+            f"the VAE of {words} knows the memories of network {record['network']}, this is {network}; make them anew: "
+            f"python generate_memories.py --overwrite --regions {words} && "
+            f"python -m vae.train --overwrite --regions {words}"
+        )
+
+
 if __name__ == "__main__":
     run(main)

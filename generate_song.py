@@ -1,0 +1,101 @@
+"""Stage 5: compose songs in the manner of some regions.
+
+reads   weights/lstm.*, weights/vae-<regions>.*
+writes  songs/<regions>/001.mid, 001.json, 002.mid …   each song, and beside it what made it
+
+    python generate_song.py                            songs of config.REGIONS: a few seconds
+    python generate_song.py --regions deutschl --count 20 --seed 7
+
+A latent is drawn from N(0, 1), the VAE decodes it to a memory, the memory becomes the state of the network, and the
+network composes from there, note by note, until it ends the song.
+"""
+
+import argparse
+import json
+from pathlib import Path
+
+import config
+from melody.stage import above_zero, nonnegative, parser, positive, progress, run, say, temperature
+
+BLOCK = 512  # songs composed side by side
+
+
+def main() -> None:
+    args = arguments()
+    import numpy as np
+
+    from melody import lstm, regions
+    from vae import sample
+
+    vae, record = sample.load(args.weights, args.regions)
+    trained = lstm.load(args.weights)
+    sample.must_fit(record, trained.fingerprint)
+    player = lstm.Player(trained.network, guided=args.guidance != 0)
+    name = regions.file_name(args.regions)
+    made = {
+        "regions": sorted(args.regions), "seed": args.seed, "temperature": args.temperature, "guidance": args.guidance,
+        "length": args.length, "network": trained.fingerprint, "vae": record["weights"],
+    }  # fmt: skip
+    folder = args.out / name
+    numbers = free_numbers(folder, args.count, args.overwrite)
+    rng = np.random.default_rng(args.seed)
+    with progress(None, args.quiet, total=args.count, unit="song") as bar:
+        for first in range(0, args.count, BLOCK):
+            places = range(first, min(first + BLOCK, args.count))
+            latents = sample.draw(vae.latent, len(places), rng)
+            for place, latent, notes in zip(places, latents, compose(player, vae, latents, places, args), strict=True):
+                write(folder, f"{name} {numbers[place]:03d}", trained.vocabulary.decode(notes), latent, made, args)
+                bar.update()
+    say(args, f"wrote {args.count} songs, {folder / f'{numbers[0]:03d}.mid'} to {numbers[-1]:03d}.mid")
+
+
+def arguments() -> argparse.Namespace:
+    flags = parser(__doc__, config.SEED, weights=config.WEIGHTS, out=config.SONGS)
+    flags.add_argument("--regions", nargs="*", default=config.REGIONS, metavar="REGION",
+                       help=f"of a trained VAE (default: {' '.join(config.REGIONS)})")  # fmt: skip
+    numbers = {
+        "count": (positive, "songs"), "temperature": (temperature, "below 1 the network ventures less, above 1 more"),
+        "guidance": (nonnegative, "push away from what is composed without a memory; 0: none"),
+        "length": (positive, "notes a song has at most"), "note_length": (above_zero, "quarter notes a note lasts"),
+        "tempo": (above_zero, "quarter notes a minute"), "instrument": (int, "General MIDI program, 0 to 127"),
+    }  # fmt: skip
+    for name, (kind, meaning) in numbers.items():
+        default = getattr(config, name.upper())
+        flags.add_argument(
+            f"--{name.replace('_', '-')}", type=kind, default=default, help=f"{meaning} (default: {default})"
+        )
+    flags.add_argument("--overwrite", action="store_true", help="number the songs from 001 again, over those there")
+    return flags.parse_args()
+
+
+def free_numbers(folder: Path, count: int, overwrite: bool) -> range:
+    """The numbers of the new songs: after those there, or from 1."""
+    there = [] if overwrite else [int(file.stem) for file in folder.glob("*.mid") if file.stem.isdigit()]
+    return range(max(there, default=0) + 1, max(there, default=0) + 1 + count)
+
+
+def compose(player, vae, latents, places: range, args: argparse.Namespace) -> list:
+    """The songs of some latents, integers of the vocabulary; song k draws from its own generator, seeded by k."""
+    import numpy as np
+
+    from melody import memory
+
+    states = memory.unpack(vae.decode(latents), player.shape.states)
+    rngs = [np.random.default_rng([args.seed, k]) for k in places]
+    return player.compose(states, rngs, temperature=args.temperature, guidance=args.guidance, length=args.length)
+
+
+def write(folder: Path, title: str, pitch: list[str], latent, made: dict, args: argparse.Namespace) -> None:
+    """Write a song as MIDI, and beside it what made it as JSON."""
+    from melody.corpus import Song
+    from melody.files import write_json
+    from melody.midi import write_midi
+
+    song = Song(title, pitch, [args.note_length] * len(pitch), [0.0] * len(pitch), [False] * len(pitch), title=title)
+    path = folder / f"{title.rsplit(' ', 1)[-1]}.mid"
+    write_midi(path, song, args.tempo, args.instrument, [json.dumps(made)])
+    write_json(path.with_suffix(".json"), {"title": title, **made, "latent": latent.tolist(), "notes": pitch})
+
+
+if __name__ == "__main__":
+    run(main)
