@@ -15,13 +15,14 @@ import json
 
 import config
 from melody.files import made_with
-from melody.stage import Problem, parser, positive, progress, run, say
+from melody.stage import Problem, begin, parser, positive, progress, run, say
 
 BLOCK = 500  # memories made at a time
 
 
 def main() -> None:
     args = arguments()
+    begin(args)
     from melody import dataset, lstm, regions
 
     songs = dataset.load(args.data)

@@ -15,13 +15,14 @@ import json
 from pathlib import Path
 
 import config
-from melody.stage import above_zero, nonnegative, parser, positive, progress, run, say, temperature
+from melody.stage import above_zero, begin, nonnegative, parser, positive, progress, run, say, temperature
 
 BLOCK = 512  # songs composed side by side
 
 
 def main() -> None:
     args = arguments()
+    begin(args)
     import numpy as np
 
     from melody import lstm, regions

@@ -13,7 +13,7 @@ writes  weights/lstm.weights.h5     the best weights, by bits per note on valida
 import argparse
 
 import config
-from melody.stage import nonnegative, parser, positive, run, say
+from melody.stage import begin, nonnegative, parser, positive, run, say
 
 NUMBERS = {  # flag: the kind of number it takes
     "embedding": positive, "units": positive, "layers": positive, "dense": positive, "dropout": nonnegative,
@@ -24,6 +24,7 @@ NUMBERS = {  # flag: the kind of number it takes
 
 def main() -> None:
     args = arguments()
+    begin(args)
     from melody import dataset
     from melody.run import Run
     from melody.training import Lessons

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import argparse
+import os
 import sys
+import tempfile
 from collections.abc import Callable, Iterable
 from pathlib import Path
 
@@ -76,6 +78,33 @@ def say(args: argparse.Namespace, text: str) -> None:
 def progress(items: Iterable | None, quiet: bool, **settings) -> tqdm:
     """A tqdm bar on the terminal; silent with `quiet` and where nobody watches a terminal."""
     return tqdm(items, disable=quiet or not sys.stderr.isatty(), dynamic_ncols=True, **settings)
+
+
+def begin(args: argparse.Namespace) -> None:
+    """Say the settings of a stage that works with Keras, and import it without its backend's start-up chatter.
+
+    The chatter is written by compiled code, past `sys.stderr`; it is shown after all when the import fails.
+    """
+    say(args, ", ".join(f"{name.replace('_', ' ')} {_shown(value)}" for name, value in sorted(vars(args).items())))
+    sys.stderr.flush()
+    stderr = os.dup(2)
+    with tempfile.TemporaryFile() as chatter:
+        os.dup2(chatter.fileno(), 2)
+        try:
+            import keras
+
+            keras.ops.zeros(1)  # wakes the device, which has its own to say
+        except BaseException:
+            chatter.seek(0)
+            os.write(stderr, chatter.read())
+            raise
+        finally:
+            os.dup2(stderr, 2)
+            os.close(stderr)
+
+
+def _shown(value: object) -> str:
+    return " ".join(map(str, value)) or "none" if isinstance(value, list) else str(value)
 
 
 def run(main: Callable[[], None]) -> None:

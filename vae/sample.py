@@ -13,11 +13,12 @@ import json
 from pathlib import Path
 
 import config
-from melody.stage import Problem, parser, positive, run, say
+from melody.stage import Problem, begin, parser, positive, run, say
 
 
 def main() -> None:
     args = arguments()
+    begin(args)
     import h5py
     import numpy as np
 

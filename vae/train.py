@@ -18,7 +18,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import config
-from melody.stage import Problem, nonnegative, parser, positive, run, say
+from melody.stage import Problem, begin, nonnegative, parser, positive, run, say
 
 HELD_OUT = 0.1  # share of the memories that the loss is judged by
 NUMBERS = {"latent": positive, "epochs": positive, "batch": positive, "learning_rate": nonnegative, "beta": nonnegative}
@@ -26,6 +26,7 @@ NUMBERS = {"latent": positive, "epochs": positive, "batch": positive, "learning_
 
 def main() -> None:
     args = arguments()
+    begin(args)
     from melody import regions
     from melody.run import Run
 
