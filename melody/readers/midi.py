@@ -10,9 +10,8 @@ from music21.midi import MetaEvents, MidiEvent, MidiFile, MidiTrack
 
 from melody.corpus import Song, Unreadable
 from melody.readers import LOWEST, signature, top_line
-from melody.vocabulary import FIFTHS, SEMITONES, essen, spelled
+from melody.vocabulary import ESSEN, FIFTHS, SEMITONES, spelled
 
-ESSEN = essen()
 DRUMS = 10  # the channel of General MIDI that has no pitches
 FURTHEST = 8  # sharps or flats of a key signature; two Essen files have eight flats
 CENTRE = 2.3  # fifths above the signature's own place where the notes of melodies lie on the mean
