@@ -15,7 +15,7 @@ FIFTHS = (0, 2, 4, -1, 1, 3, 5)  # of the steps on the line of fifths, C = 0
 
 
 class Spelling:
-    """What a note's name says: `step` (diatonic, C4 = 28), `midi` (number, C4 = 60), `fifth` (line of fifths, C = 0)."""
+    """What a name says: `step` (diatonic, C4 = 28), `midi` (number, C4 = 60), `fifth` (line of fifths, C = 0)."""
 
     def __init__(self, name: str):
         match = re.fullmatch(r"([A-G])(#+|-+|)(\d+)", name)
