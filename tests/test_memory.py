@@ -1,0 +1,34 @@
+"""The order of a memory, and what is read for one."""
+
+import numpy as np
+from hypothesis import given
+from hypothesis import strategies as st
+from hypothesis.extra.numpy import arrays
+
+from melody import memory
+
+
+@given(st.integers(1, 4).flatmap(lambda states: st.tuples(st.just(states), arrays(np.float32, (3, states * 5)))))
+def test_pack_undoes_unpack(drawn):
+    states, memories = drawn
+    np.testing.assert_array_equal(memory.pack(memory.unpack(memories, states)), memories)
+
+
+def test_states_lie_side_by_side():
+    """h_1 of two songs with three units, then c_1: the first memory is h_1[0], c_1[0]."""
+    h, c = np.arange(6.0).reshape(2, 3), np.arange(10.0, 16.0).reshape(2, 3)
+    assert memory.pack([h, c])[0].tolist() == [0, 1, 2, 10, 11, 12]
+
+
+def test_a_reading_is_the_end_of_its_songs_each_begun_by_the_start():
+    songs = [np.array([1, 2, 3]), np.array([4]), np.array([5, 6])]
+    assert memory.reading(songs, [2, 0], notes=6, start=9).tolist() == [5, 6, 9, 1, 2, 3]
+    assert memory.reading(songs, [1], notes=3, start=9).tolist() == [4, 9, 4], "too short, so it is read again"
+
+
+@given(st.integers(1, 9), st.integers(1, 5), st.integers(1, 20), st.integers(0, 9))
+def test_songs_are_drawn_once_where_there_are_enough(songs, each, count, seed):
+    drawn = memory.draw_songs(songs, each, count, np.random.default_rng(seed))
+    assert drawn.shape == (count, each) and drawn.min() >= 0 and drawn.max() < songs
+    if songs >= each:
+        assert all(len(set(row)) == each for row in drawn.tolist())
