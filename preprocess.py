@@ -62,7 +62,8 @@ def arguments() -> argparse.Namespace:
         "--jobs", type=jobs, default=config.JOBS, help=f"processes; -1: all cores (default: {config.JOBS})"
     )
     args = flags.parse_args()
-    args.songs = args.songs or [config.SONG_FILES] * isinstance(config.SONG_FILES, str) or list(config.SONG_FILES)
+    named = config.SONG_FILES
+    args.songs = args.songs or ([named] if isinstance(named, str) else named)
     return args
 
 
@@ -134,8 +135,8 @@ def summary(songs: list[Song], skipped: list, vocabulary: Vocabulary) -> list[st
     chords, parts = sum(song.chords for song in songs), sum(song.parts - 1 for song in songs)
     lines = [
         f"{len(songs):,} songs, {notes:,} notes, {notes / len(songs):.1f} a song; different: {used}",
-        f"{len(skipped):,} files or tunes skipped{', see skipped.csv' if skipped else ''}; "
-        f"{chords:,} chords cut to their top note, {parts:,} further parts left out",
+        f"skipped files and tunes: {len(skipped):,}{' (see skipped.csv)' if skipped else ''}; "
+        f"chords cut to their top note: {chords:,}; further parts left out: {parts:,}",
     ]
     new = len(vocabulary) - len(ESSEN)
     if new:

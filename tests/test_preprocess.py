@@ -60,7 +60,7 @@ def test_every_file_is_in_songs_or_skipped(run, songs, tmp_path):
     assert read.name == sorted(f"north/s{number}" for number in range(12))
     assert header == ["file", "reason"]
     assert rows == [[str(songs / "broken.mid"), "not a MIDI file"], [str(songs / "silent.krn"), "no notes"]]
-    assert "12 songs, 126 notes, 10.5 a song" in said and "2 files or tunes skipped" in said
+    assert "12 songs, 126 notes, 10.5 a song" in said and "skipped files and tunes: 2 (see skipped.csv)" in said
     assert sorted(path.name for path in (tmp_path / "data").iterdir()) == OUTPUTS
 
 
