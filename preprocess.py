@@ -77,7 +77,7 @@ def jobs(text: str) -> int:
 def fetched(args: argparse.Namespace) -> str:
     """The folder of the Essen songs, fetched when it is not there."""
     folder = args.data / "essen"
-    if not folder.exists():
+    if not folder.exists() or not any(folder.iterdir()):
         say(args, f"no songs named and none in {folder}: fetching {essen.PACKAGE}")
         essen.fetch(folder)
     return str(folder)
