@@ -10,6 +10,7 @@ from pathlib import Path
 
 import h5py
 import keras
+import numpy as np
 
 from melody import weights
 from melody.files import file_fingerprint, must_agree, replacing, write_json
@@ -24,8 +25,8 @@ class Run:
 
     `trainer` is what learns, `kept` what is used afterwards (it may be the same): its weights are saved whenever
     `judge`, a column of the history, is lowest. `settings` made the run, `record` is saved beside them.
-    Every draw must follow from the settings, the epoch's number and the trainer's own variables; then a run that was
-    stopped and resumed is the run that was not.
+    Every draw follows from the seed and the epoch's number, so a run that was stopped and resumed is the run that was
+    not.
     """
 
     def __init__(self, folder: Path, name: str, *, trainer: keras.Model, kept: keras.Model, judge: str, settings: dict,
@@ -60,6 +61,7 @@ class Run:
                     bar.set_postfix_str(_line(row))
                     bar.update()
 
+                reseed(self.trainer, self.settings["seed"], number)
                 try:
                     row = epoch(number, told)
                 except KeyboardInterrupt:
@@ -102,6 +104,14 @@ class Run:
         self.trainer.optimizer.build(self.trainer.trainable_variables)
         weights.load(self.trainer, self.checkpoint, f"{self.made_by} --overwrite")
         self.history = run["history"]
+
+
+def reseed(model: keras.Model, seed: int, epoch: int) -> None:
+    """Set a model's own random generators, so that an epoch's draws hang on nothing that was drawn before."""
+    rng = np.random.default_rng([seed, epoch])
+    for variable in model.variables:
+        if "seed_generator_state" in variable.path:
+            variable.assign(rng.integers(2**31, size=variable.shape))
 
 
 def _line(row: Row) -> str:

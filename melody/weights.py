@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import warnings
 from pathlib import Path
 
 import h5py
@@ -38,8 +39,9 @@ def load(model: keras.Model, path: Path, made_by: str) -> keras.Model:
     if not Path(path).exists():
         raise Problem(f"{path} is not there; make it with: {made_by}")
     try:
-        model.load_weights(path)
-    except (OSError, ValueError, KeyError) as mismatch:
+        with warnings.catch_warnings(action="error"):  # Keras only warns of layers that it finds no weights for
+            model.load_weights(path)
+    except (OSError, ValueError, KeyError, UserWarning) as mismatch:
         reason = str(mismatch).strip().splitlines()[0]
         raise Problem(f"{path} is damaged or of another network ({reason}); make it again with: {made_by}") from None
     return model

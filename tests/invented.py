@@ -2,7 +2,10 @@
 
 import numpy as np
 
-REGIONS = {"asia/china/han/han": "D4 E4 G4 A4 C5 D5 E5 G5".split(), "europa/deutschl/erk/deut": "C4 D4 E4 F4 G4 A4 B4 C5".split()}
+REGIONS = {
+    "asia/china/han/han": "D4 E4 G4 A4 C5 D5 E5 G5".split(),
+    "europa/deutschl/erk/deut": "C4 D4 E4 F4 G4 A4 B4 C5".split(),
+}
 
 
 def melody(rng: np.random.Generator, notes: list[str], leap: int) -> list[str]:

@@ -9,13 +9,26 @@ from hypothesis import strategies as st
 from melody import regions
 from melody.stage import Problem
 
-NAMES = ["asia/china/han/han0001", "asia/china/shanxi/shanx001", "europa/italia/italia01", "europa/deutschl/erk/deut0001"]
+NAMES = [
+    "asia/china/han/han0001",
+    "asia/china/shanxi/shanx001",
+    "europa/italia/italia01",
+    "europa/deutschl/erk/deut0001",
+]
 WORDS = st.text(string.ascii_lowercase, min_size=1, max_size=8)
 
 
 @pytest.mark.parametrize(
     ("constraint", "chosen"),
-    [("han", [0]), ("China", [0, 1]), ("shanx", [1]), ("shanxi", [1]), ("asia/*", [0, 1]), ("*/erk/*", [3]), ("DEUT", [3])],
+    [
+        ("han", [0]),
+        ("China", [0, 1]),
+        ("shanx", [1]),
+        ("shanxi", [1]),
+        ("asia/*", [0, 1]),
+        ("*/erk/*", [3]),
+        ("DEUT", [3]),
+    ],
 )
 def test_folder_prefix_and_pattern(constraint, chosen):
     assert regions.choose(NAMES, [constraint]) == chosen
@@ -26,7 +39,9 @@ def test_several_mean_or_and_none_means_all():
     assert regions.choose(NAMES, []) == [0, 1, 2, 3]
 
 
-@pytest.mark.parametrize(("constraint", "nearest"), [("itali", "italia (1)"), ("chin", "china (2)"), ("al", "italia (1)")])
+@pytest.mark.parametrize(
+    ("constraint", "nearest"), [("itali", "italia (1)"), ("chin", "china (2)"), ("al", "italia (1)")]
+)
 def test_what_matches_nothing_is_an_error_with_the_nearest_names(constraint, nearest):
     with pytest.raises(Problem) as problem:
         regions.choose(NAMES, [constraint])

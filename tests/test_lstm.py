@@ -1,0 +1,210 @@
+"""The network: reading, composing, and that a memory put in reaches the music."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import keras
+import numpy as np
+import pytest
+
+from melody import lstm, memory, weights
+from melody.dataset import read_and_answer
+from melody.stage import Problem
+
+SHAPE = lstm.Shape(notes=5, embedding=3, units=4, layers=2, dense=6)
+
+
+@pytest.fixture(scope="module")
+def network():
+    keras.utils.set_random_seed(1)
+    built = lstm.build(SHAPE)
+    built.set_weights([3 * weight for weight in built.get_weights()])  # far from zero, so that states matter
+    return built
+
+
+def states(rows, seed=0):
+    return list(np.random.default_rng(seed).normal(size=(SHAPE.states, rows, SHAPE.units)).astype("float32"))
+
+
+def sigmoid(x):
+    return 1 / (1 + np.exp(-x))
+
+
+def by_hand(network, tokens, before):
+    """The network in NumPy, step by step: Hochreiter & Schmidhuber 1997 with the gates in Keras's order i, f, c, o."""
+    part = {weight.path.removeprefix("network/"): keras.ops.convert_to_numpy(weight) for weight in network.weights}
+    before, logits = [state.copy() for state in before], []
+    for token in tokens.T:
+        x = part["embedding/embeddings"][token]
+        for k in range(SHAPE.layers):
+            kernel, recurrent, bias = (
+                part[f"lstm_{k + 1}/lstm_cell/{name}"] for name in ("kernel", "recurrent_kernel", "bias")
+            )
+            i, f, g, o = np.split(x @ kernel + before[2 * k] @ recurrent + bias, 4, axis=1)
+            before[2 * k + 1] = sigmoid(f) * before[2 * k + 1] + sigmoid(i) * np.tanh(g)
+            x = before[2 * k] = sigmoid(o) * np.tanh(before[2 * k + 1])
+        x = np.maximum(x @ part["dense/kernel"] + part["dense/bias"], 0)
+        logits.append(x @ part["logits/kernel"] + part["logits/bias"])
+    return np.stack(logits, axis=1), before
+
+
+def test_the_network_is_a_stack_of_lstm_layers(network):
+    tokens = np.random.default_rng(0).integers(0, 7, (2, 9))
+    logits, *after = network.predict_on_batch([tokens, *states(2)])
+    expected, expected_after = by_hand(network, tokens, states(2))
+    np.testing.assert_allclose(logits, expected, atol=1e-5)
+    for state, known in zip(after, expected_after, strict=True):
+        np.testing.assert_allclose(state, known, atol=1e-5)
+
+
+def test_a_memory_put_in_and_read_out_at_once_is_unchanged(network):
+    """What stands in the network's states before the first note is the memory, each number in its place."""
+    kept = memory.pack(states(3))
+    into = [network.get_layer(f"lstm_{k + 1}").input[1:] for k in range(SHAPE.layers)]
+    state_reader = keras.Model(network.inputs, [state for pair in into for state in pair])
+    out = state_reader.predict_on_batch([np.zeros((3, 1), np.int32), *memory.unpack(kept, SHAPE.states)])
+    np.testing.assert_array_equal(memory.pack(out), kept)
+
+
+def test_reading_in_two_parts_is_reading_at_once(network):
+    tokens = np.random.default_rng(2).integers(0, 7, (3, 8))
+    whole = lstm.read(network, tokens)
+    _, *after = network.predict_on_batch([tokens[:, 5:], *lstm.read(network, tokens[:, :5])])
+    for state, known in zip(after, whole, strict=True):
+        np.testing.assert_allclose(state, known, atol=1e-6)
+
+
+def test_song_bits_are_those_of_each_song_alone(network):
+    """Batches, padding and order do not matter; bits are -log2 of the softmax."""
+    songs = [read_and_answer(np.random.default_rng(k).integers(0, 5, n), 5) for k, n in enumerate((7, 2, 40, 1))]
+    before = states(4)
+    together = lstm.song_bits(network, songs, before, batch=3)
+    for s, (read, answer) in enumerate(songs):
+        logits = by_hand(network, read[None], [state[[s]] for state in before])[0][0]
+        expected = -np.log2(np.exp(logits) / np.exp(logits).sum(axis=1, keepdims=True))
+        np.testing.assert_allclose(together[s], expected[np.arange(len(answer)), answer], atol=1e-4)
+
+
+# Composing
+
+
+def compose(network, memories, seeds, guidance=0.0, **settings):
+    player = lstm.Player(network, guided=guidance != 0)
+    settings = {"temperature": 1.0, "length": 30, "window": 7} | settings
+    rngs = [np.random.default_rng(seed) for seed in seeds]
+    return [song.tolist() for song in player.compose(memories, rngs, guidance=guidance, **settings)]
+
+
+def draw_by_hand(network, memories, seed, temperature, guidance, length):
+    """A song drawn with the NumPy network: the first note whose cumulated probability exceeds the uniform number."""
+    rng, token, song = np.random.default_rng(seed), np.array([[5]]), []
+    steered, zero = [state.copy() for state in memories], [np.zeros_like(state) for state in memories]
+    while len(song) < length:
+        logits, steered = by_hand(network, token, steered)
+        plain, zero = by_hand(network, token, zero)
+        mixed = (plain + (1 + guidance) * (logits - plain))[0, 0] / temperature
+        if token[0, 0] == 5:
+            mixed[5] = -np.inf
+        share = np.exp(mixed - mixed.max())
+        token = np.array([[int((np.cumsum(share / share.sum())[:-1] <= rng.random(dtype=np.float32)).sum())]])
+        if token[0, 0] == 5:
+            break
+        song.append(int(token[0, 0]))
+    return song
+
+
+@pytest.mark.parametrize("guidance", [0.0, 1.5])
+def test_songs_are_drawn_from_the_network(network, guidance):
+    memories = states(4, seed=3)
+    songs = compose(network, memories, range(4), guidance, temperature=0.8)
+    for s, song in enumerate(songs):
+        assert song == draw_by_hand(network, [state[[s]] for state in memories], s, 0.8, guidance, 30)
+
+
+def test_two_memories_give_different_songs_and_the_same_memory_the_same(network):
+    memories = [np.concatenate([state, state[:1]]) for state in states(2, seed=4)]
+    first, other, again = compose(network, memories, [7, 7, 7])
+    assert first == again != other
+
+
+def test_a_song_does_not_hang_on_the_songs_beside_it(network):
+    memories = states(5, seed=5)
+    together = compose(network, memories, range(5))
+    assert [compose(network, [state[[s]] for state in memories], [s])[0] for s in range(5)] == together
+
+
+def test_songs_have_a_note_and_no_more_than_length(network):
+    ending = keras.models.clone_model(network)
+    ending.set_weights(network.get_weights())
+    bias = ending.get_layer("logits").bias
+    bias.assign(np.where(np.arange(6) == 5, 50.0, 0.0))
+    assert {len(song) for song in compose(ending, states(6), range(6))} == {1}, "an end cannot be the first"
+    bias.assign(np.where(np.arange(6) == 5, -50.0, 0.0))
+    assert {len(song) for song in compose(ending, states(6), range(6), length=11)} == {11}
+
+
+def test_a_low_temperature_takes_the_likeliest(network):
+    songs = compose(network, [np.repeat(state, 3, axis=0) for state in states(1)], range(3), temperature=0.01)
+    assert songs[0] == songs[1] == songs[2]
+
+
+# Weights
+
+
+def test_weights_are_the_same_after_saving_but_for_float16(network, tmp_path):
+    weights.save(network, tmp_path / "a.weights.h5")
+    again = weights.load(lstm.build(SHAPE), tmp_path / "a.weights.h5", "x")
+    for one, other in zip(again.get_weights(), network.get_weights(), strict=True):
+        np.testing.assert_array_equal(one, other.astype(np.float16).astype(np.float32))
+    assert [path.name for path in tmp_path.iterdir()] == ["a.weights.h5"]
+
+
+def test_weights_that_do_not_fit_are_a_problem(network, tmp_path):
+    path = tmp_path / "a.weights.h5"
+    with pytest.raises(Problem, match=r"make it with: train"):
+        weights.load(network, path, "train")
+    weights.save(network, path)
+    with pytest.raises(Problem, match="of another network"):
+        weights.load(lstm.build(lstm.Shape(5, 3, 8, 2, 6)), path, "train")
+    path.write_bytes(path.read_bytes()[:500])
+    with pytest.raises(Problem, match="damaged"):
+        weights.load(lstm.build(SHAPE), path, "train")
+
+
+LOGITS = """
+import json, sys
+import numpy as np
+from melody import lstm, weights
+network = weights.load(lstm.build(lstm.Shape(**json.loads(sys.argv[1]))), sys.argv[2], "")
+tokens = np.random.default_rng(0).integers(0, network.get_layer("embedding").input_dim, (4, 50))
+memories = np.random.default_rng(1).normal(size=(len(network.inputs) - 1, 4, network.inputs[1].shape[-1])) / 3
+logits = np.asarray(network.predict_on_batch([tokens, *memories.astype("float32")])[0])
+player = lstm.Player(network, guided=True)
+rngs = [np.random.default_rng(k) for k in range(4)]
+songs = player.compose(list(memories.astype("float32")), rngs, temperature=1.0, guidance=1.0, length=20)
+print(json.dumps([logits.tolist(), [song.tolist() for song in songs]]))
+"""
+
+
+@pytest.mark.slow
+def test_the_same_weights_give_the_same_logits_under_each_backend(tmp_path):
+    """TensorFlow, JAX and PyTorch agree within 1e-4, with the weights that ship when they are there."""
+    pytest.importorskip("jax", reason="needs the other backends: pip install jax torch")
+    pytest.importorskip("torch", reason="needs the other backends: pip install jax torch")
+    shipped = "weights/lstm.weights.h5"
+    trained = lstm.load(Path("weights"))
+    shape = json.dumps(lstm.shape_of(trained.network).__dict__)
+    answers = {}
+    for backend in ("tensorflow", "jax", "torch"):
+        command = [sys.executable, "-c", LOGITS, shape, shipped]
+        done = subprocess.run(command, env=os.environ | {"KERAS_BACKEND": backend}, capture_output=True, text=True)
+        assert done.returncode == 0, done.stderr[-2000:]
+        answers[backend] = json.loads(done.stdout.splitlines()[-1])
+    for backend in ("jax", "torch"):
+        apart = np.abs(np.array(answers[backend][0]) - np.array(answers["tensorflow"][0])).max()
+        print(f"{backend} and tensorflow: logits at most {apart:.1e} apart")
+        assert apart < 1e-4
+        assert answers[backend][1] == answers["tensorflow"][1]

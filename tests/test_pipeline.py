@@ -1,0 +1,205 @@
+"""All stages chained at toy size, on invented songs, each called as from the shell."""
+
+import hashlib
+import importlib
+import json
+import sys
+from types import SimpleNamespace
+
+import h5py
+import mido
+import numpy as np
+import pytest
+
+from melody.stage import run
+from tests.invented import kern, melodies
+
+SMALL = "--embedding 4 --units 6 --layers 2 --dense 5 --epochs 2 --batch 4 --window 8 --windows 2 --warm-up 2".split()
+TINY_VAE = "--latent 2 --hidden 8 --epochs 2 --batch 16".split()
+
+
+def stage(module, *flags):
+    """Run a script with flags; its exit status, 0 when it ends by itself."""
+    before = sys.argv
+    sys.argv = [module, *map(str, flags)]
+    try:
+        run(importlib.import_module(module).main)
+    except SystemExit as end:
+        return end.code
+    finally:
+        sys.argv = before
+    return 0
+
+
+@pytest.fixture(scope="module")
+def place(tmp_path_factory):
+    """Folders with all stages run, for China."""
+    root = tmp_path_factory.mktemp("pipeline")
+    place = SimpleNamespace(essen=root / "essen", data=root / "data", weights=root / "weights", songs=root / "songs")
+    for name, notes in melodies(30).items():
+        path = place.essen / f"{name}.krn"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(kern(notes))
+    (place.essen / "broken.krn").write_bytes(b"\0\1\2")
+    place.folders = ("--data", place.data, "--weights", place.weights, "--quiet")
+    assert stage("preprocess", "--songs", place.essen, "--data", place.data, "--jobs", 1) == 0
+    assert stage("train_lstm", *place.folders, *SMALL) == 0
+    assert stage("generate_memories", *place.folders, "--regions", "china", "--count", 60, "--notes", 20) == 0
+    assert stage("vae.train", *place.folders, "--regions", "china", *TINY_VAE) == 0
+    assert stage("vae.sample", *place.folders, "--regions", "china", "--count", 7) == 0
+    return place
+
+
+def compose(place, *flags, out=None):
+    return stage("generate_song", "--weights", place.weights, "--out", out or place.songs, "--quiet", *flags)
+
+
+def digests(folder):
+    return {
+        path.name: hashlib.sha256(path.read_bytes()).hexdigest() for path in sorted(folder.rglob("*")) if path.is_file()
+    }
+
+
+def test_every_stage_leaves_its_files(place):
+    written = {
+        path.relative_to(place.data.parent).as_posix() for path in place.data.parent.rglob("*") if path.is_file()
+    }
+    written = {path for path in written if not path.startswith(("essen", "songs"))}
+    networks = {f"weights/{name}{end}" for name in ("lstm", "vae-china")
+                for end in (".weights.h5", ".json", "-history.csv", "-history.png", "-checkpoint.weights.h5")}  # fmt: skip
+    data = {"songs.h5", "vocabulary.json", "split.json", "skipped.csv", "memories/china.h5", "memories/china-drawn.h5"}
+    assert written == networks | {f"data/{name}" for name in data}
+    assert (place.data / "skipped.csv").read_text().count("\n") == 2, "a header and the broken file"
+
+
+def test_memories_are_states_of_the_network_after_songs_of_the_region(place):
+    with h5py.File(place.data / "memories" / "china.h5") as file:
+        assert file["memory"].shape == (60, 2 * 2 * 6) and file["song"].shape == (60, 3)
+        names = file["name"].asstr()[:]
+        assert all(name.startswith("asia/china/") for name in names)
+        split = json.loads((place.data / "split.json").read_text())
+        assert set(names) <= set(split["training"])
+        assert np.abs(file["memory"][:, :6]).max() <= 1, "h lies between -1 and 1"
+    with h5py.File(place.data / "memories" / "china-drawn.h5") as file:
+        assert file["memory"].shape == (7, 24) and file["latent"].shape == (7, 2)
+
+
+def test_songs_open_and_say_what_made_them(place, tmp_path):
+    assert (
+        compose(
+            place, "--regions", "china", "--count", 3, "--length", 12, "--note-length", 0.5, "--tempo", 90, out=tmp_path
+        )
+        == 0
+    )
+    for number in (1, 2, 3):
+        record = json.loads((tmp_path / "china" / f"00{number}.json").read_text())
+        track = mido.MidiFile(tmp_path / "china" / f"00{number}.mid").tracks[0]
+        assert 1 <= len(record["notes"]) <= 12 and len(record["latent"]) == 2
+        assert sum(message.type == "note_on" and message.velocity > 0 for message in track) == len(record["notes"])
+        assert any(
+            "china" in message.text and '"seed": 0' in message.text for message in track if message.type == "text"
+        )
+
+
+def test_the_same_seed_gives_the_same_bytes(place, tmp_path):
+    for folder, seed in (("a", 5), ("b", 5), ("c", 6)):
+        assert compose(place, "--regions", "china", "--count", 4, "--seed", seed, out=tmp_path / folder) == 0
+    assert digests(tmp_path / "a") == digests(tmp_path / "b") != digests(tmp_path / "c")
+
+
+def test_memories_and_vae_are_the_same_again(place, tmp_path):
+    again = ("--data", tmp_path / "data", "--weights", tmp_path / "weights", "--quiet", "--regions", "china")
+    (tmp_path / "data").mkdir()
+    (tmp_path / "weights").mkdir()
+    for name in ("songs.h5", "vocabulary.json", "split.json"):
+        (tmp_path / "data" / name).write_bytes((place.data / name).read_bytes())
+    for name in ("lstm.weights.h5", "lstm.json"):
+        (tmp_path / "weights" / name).write_bytes((place.weights / name).read_bytes())
+    assert stage("generate_memories", *again, "--count", 60, "--notes", 20) == 0
+    assert stage("vae.train", *again, *TINY_VAE) == 0
+    with h5py.File(tmp_path / "data/memories/china.h5") as one, h5py.File(place.data / "memories/china.h5") as other:
+        np.testing.assert_array_equal(one["memory"][:], other["memory"][:])
+    kept = json.loads((tmp_path / "weights/vae-china.json").read_text())
+    assert kept["history"] == json.loads((place.weights / "vae-china.json").read_text())["history"]
+
+
+def test_numbering_goes_on_and_overwrite_begins_again(place, tmp_path):
+    for flags in ((), (), ("--overwrite", "--seed", 9)):
+        assert compose(place, "--regions", "china", "--count", 2, *flags, out=tmp_path) == 0
+    assert sorted(path.name for path in (tmp_path / "china").glob("*.mid")) == [
+        "001.mid",
+        "002.mid",
+        "003.mid",
+        "004.mid",
+    ]
+    assert json.loads((tmp_path / "china/001.json").read_text())["seed"] == 9
+    assert json.loads((tmp_path / "china/003.json").read_text())["seed"] == 0
+
+
+def test_a_second_run_has_nothing_to_do(place):
+    before = digests(place.data)
+    assert stage("preprocess", "--songs", place.essen, "--data", place.data, "--jobs", 1) == 0
+    assert stage("generate_memories", *place.folders, "--regions", "china", "--count", 60, "--notes", 20) == 0
+    assert digests(place.data) == before
+
+
+@pytest.mark.parametrize(
+    ("module", "flags", "says"),
+    [
+        ("generate_song", ("--regions", "italia"), "make it with: python generate_memories.py --regions italia && "),
+        ("generate_song", ("--regions", "italia"), "python -m vae.train --regions italia (ready: china)"),
+        ("generate_memories", ("--regions", "chna"), "nearest: china (30)"),
+        ("generate_memories", ("--regions", "china", "--seed", "8"), "was made with count 60, now it is 10000"),
+        ("vae.train", ("--regions", "deutschl"), "python generate_memories.py --regions deutschl"),
+        ("vae.train", ("--regions", "china"), "--overwrite begins anew"),
+        ("vae.train", ("--regions", "china", "--resume", "--latent", "3"), "was made with latent 2, now it is 3"),
+        ("train_lstm", SMALL, "--overwrite begins anew"),
+        ("train_lstm", (*SMALL, "--resume", "--units", "7"), "was made with units 6, now it is 7"),
+    ],
+)  # fmt: skip
+def test_what_the_user_can_mend_is_one_line(place, capsys, module, flags, says):
+    folders = ("--weights", place.weights, "--quiet") if module == "generate_song" else place.folders
+    before = digests(place.weights)
+    assert stage(module, *folders, *flags) == 2
+    error = capsys.readouterr().err.strip()
+    assert error.startswith("error: ") and says in error and "\n" not in error
+    assert digests(place.weights) == before
+
+
+def test_a_network_of_another_training_is_refused(place, tmp_path, capsys):
+    for path in place.weights.iterdir():
+        (tmp_path / path.name).write_bytes(path.read_bytes())
+    assert (
+        stage("train_lstm", "--data", place.data, "--weights", tmp_path, "--quiet", *SMALL, "--overwrite", "--seed", 3)
+        == 0
+    )
+    assert stage("generate_song", "--weights", tmp_path, "--out", tmp_path / "songs", "--regions", "china") == 2
+    assert "the VAE of china knows the memories of network" in capsys.readouterr().err
+    assert not (tmp_path / "songs").exists()
+    (tmp_path / "lstm.json").write_bytes((place.weights / "lstm.json").read_bytes())
+    assert stage("generate_song", "--weights", tmp_path, "--out", tmp_path / "songs", "--regions", "china") == 2
+    assert "is not the file that" in capsys.readouterr().err
+
+
+def test_a_stopped_training_goes_on_as_if_it_had_not_stopped(place, tmp_path, monkeypatch, capsys):
+    """Ctrl-C in the second epoch; then --resume gives the same weights as the run that was left alone."""
+    from melody.training import Lessons
+
+    whole = Lessons.epoch
+
+    def stopped(self, number, told):
+        if number == 1:
+            raise KeyboardInterrupt
+        return whole(self, number, told)
+
+    flags = ("--data", place.data, "--weights", tmp_path, "--quiet", *SMALL)
+    monkeypatch.setattr(Lessons, "epoch", stopped)
+    assert stage("train_lstm", *flags) == 2
+    assert "stopped after 1 epochs; go on with: python train_lstm.py --resume" in capsys.readouterr().err
+    monkeypatch.setattr(Lessons, "epoch", whole)
+    assert stage("train_lstm", *flags, "--resume") == 0
+    with h5py.File(tmp_path / "lstm.weights.h5") as one, h5py.File(place.weights / "lstm.weights.h5") as other:
+        names = []
+        one.visit(lambda name: names.append(name) if isinstance(one[name], h5py.Dataset) else None)
+        for name in names:
+            np.testing.assert_array_equal(one[name][()], other[name][()])
