@@ -34,7 +34,7 @@ def test_memories_of_any_scale_come_back_at_their_scale(vae):
     memories = np.random.default_rng(0).normal(size=(50, 6)).astype("float32") * [1, 10, 100, 0.1, 1, 0] + 7
     vae.scale(memories)
     np.testing.assert_allclose(vae.decode(np.zeros((1, 2), "float32")).shape, (1, 6))
-    standard = (memories - np.asarray(vae.mean)) / np.asarray(vae.deviation)
+    standard = (memories - keras.ops.convert_to_numpy(vae.mean)) / keras.ops.convert_to_numpy(vae.deviation)
     np.testing.assert_allclose(standard[:, :5].std(axis=0), 1, rtol=1e-4)
     assert np.isfinite(standard).all(), "a dimension that never changes does no harm"
 
@@ -57,7 +57,11 @@ def test_it_finds_the_two_directions_in_which_memories_differ():
     memories = (hidden @ rng.normal(size=(2, 6)) + 0.05 * rng.normal(size=(2000, 6))).astype("float32")
     vae.scale(memories)
     vae.fit(memories, batch_size=64, epochs=30, verbose=0)
-    again = vae.decode(vae.encode(memories))
+    vae.calibrate(memories)
+    codes = vae.encode(memories)
+    np.testing.assert_allclose(codes.mean(axis=0), 0, atol=1e-3)
+    np.testing.assert_allclose(np.cov(codes.T), np.eye(2), atol=0.1)
+    again = vae.decode(codes)
     assert np.mean((again - memories) ** 2) < 0.1 * memories.var()
     drawn = vae.decode(sample.draw(2, 4000, np.random.default_rng(3)))
     np.testing.assert_allclose(drawn.std(axis=0), memories.std(axis=0), rtol=0.25)

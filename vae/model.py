@@ -9,6 +9,7 @@ from __future__ import annotations
 import keras
 import numpy as np
 from keras import layers, ops
+from keras.ops import convert_to_numpy
 
 
 def build_encoder(memory: int, latent: int, hidden: list[int]) -> keras.Model:
@@ -32,8 +33,10 @@ def build_decoder(memory: int, latent: int, hidden: list[int]) -> keras.Model:
 class VAE(keras.Model):
     """Memories (batch, memory) -> memories (batch, memory), through `latent` numbers.
 
-    A memory is standardised per dimension on its way in and scaled back on its way out; `scale` takes mean and
-    deviation from the memories it is shown, and they are saved with the weights.
+    A memory is standardised per dimension on its way in and scaled back on its way out: `scale` takes mean and
+    deviation from memories. Latents are counted in units in which the codes of all memories together have mean 0 and
+    covariance 1, so that N(0, 1) draws what memories are like: `calibrate` takes these units from memories (the full
+    Gaussian of Ghosh et al. 2020, From Variational to Deterministic Autoencoders, section 4). Both are saved.
     """
 
     def __init__(self, memory: int, latent: int, hidden: list[int], beta: float = 1.0):
@@ -43,6 +46,8 @@ class VAE(keras.Model):
         self.memory, self.latent, self.beta = memory, latent, beta
         self.mean = self.add_weight(shape=(memory,), initializer="zeros", trainable=False, name="mean")
         self.deviation = self.add_weight(shape=(memory,), initializer="ones", trainable=False, name="deviation")
+        self.centre = self.add_weight(shape=(latent,), initializer="zeros", trainable=False, name="centre")
+        self.spread = self.add_weight(shape=(latent, latent), initializer="identity", trainable=False, name="spread")
         self.noise = keras.random.SeedGenerator()
         self.reconstruction, self.kl = keras.metrics.Mean(name="reconstruction"), keras.metrics.Mean(name="kl")
         self.built = True
@@ -67,12 +72,24 @@ class VAE(keras.Model):
         self.kl.update_state(kl)
         return reconstruction + self.beta * kl
 
+    def calibrate(self, memories: np.ndarray) -> None:
+        """Take the units of the latents from the posteriors of memories (count, memory), all together."""
+        z_mean, z_log_var = self._posterior(memories)
+        self.centre.assign(z_mean.mean(axis=0))
+        covariance = np.cov(z_mean.T).reshape(self.latent, self.latent) + np.diag(np.exp(z_log_var).mean(axis=0))
+        self.spread.assign(np.linalg.cholesky(covariance))
+
+    def _posterior(self, memories: np.ndarray) -> list[np.ndarray]:
+        standard = (memories - convert_to_numpy(self.mean)) / convert_to_numpy(self.deviation)
+        return self.encoder.predict(standard, batch_size=1024, verbose=0)
+
     def encode(self, memories: np.ndarray) -> np.ndarray:
-        """The posterior means of memories, (count, latent)."""
-        standard = (memories - np.asarray(self.mean)) / np.asarray(self.deviation)
-        return np.asarray(self.encoder.predict(standard, batch_size=1024, verbose=0)[0])
+        """The latents of memories, (count, latent): their posterior means."""
+        z = self._posterior(memories)[0] - convert_to_numpy(self.centre)
+        return np.linalg.solve(convert_to_numpy(self.spread), z.T).T
 
     def decode(self, latents: np.ndarray) -> np.ndarray:
         """The memories that latents (count, latent) stand for, (count, memory)."""
-        decoded = np.asarray(self.decoder.predict(latents, batch_size=1024, verbose=0))
-        return decoded * np.asarray(self.deviation) + np.asarray(self.mean)
+        z = latents @ convert_to_numpy(self.spread).T + convert_to_numpy(self.centre)
+        decoded = self.decoder.predict(z, batch_size=1024, verbose=0)
+        return decoded * convert_to_numpy(self.deviation) + convert_to_numpy(self.mean)

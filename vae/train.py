@@ -110,6 +110,7 @@ class Lessons:
         order = np.random.default_rng([self.settings["seed"], number]).permutation(len(self.training))
         batch = self.settings["batch"]
         seen = self.vae.fit(self.training[order], batch_size=batch, shuffle=False, verbose=0).history
+        self.vae.calibrate(self.training)
         judged = self.vae.evaluate(self.held_out, batch_size=1024, verbose=0, return_dict=True)
         row = {name: float(values[0]) for name, values in seen.items()}
         row |= {f"validation_{name}": float(value) for name, value in judged.items()}
