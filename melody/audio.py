@@ -69,7 +69,7 @@ def midi_seconds(path: Path) -> float:
     try:
         midi = mido.MidiFile(file=io.BytesIO(content))
         seconds = midi.length
-    except (OSError, EOFError, ValueError, IndexError, KeyError, TypeError) as reason:
+    except Exception as reason:  # mido raises many kinds on damaged files
         raise Problem(f"{path} is no MIDI file that can be read ({str(reason) or 'it ends too soon'})") from None
     if not any(message.type == "note_on" and message.velocity for track in midi.tracks for message in track):
         raise Problem(f"{path} has no notes")

@@ -5,10 +5,10 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass, field
 from pathlib import Path
 
 from melody import key
+from melody.corpus import Song
 from melody.files import replacing
 from melody.stage import Problem
 from melody.vocabulary import Spelling
@@ -19,24 +19,7 @@ SLOWEST, FASTEST = 4, 1000  # quarter notes a minute; a MIDI file has no room fo
 MAJOR_KEYS = ("Cb", "Gb", "Db", "Ab", "Eb", "Bb", "F", "C", "G", "D", "A", "E", "B", "F#", "C#")  # 7 flats to 7 sharps
 
 
-@dataclass(frozen=True)
-class Melody:
-    """The notes of one song, what every writer needs; a `melody.corpus.Song` serves as well.
-
-    `pitch` is spelled (C4, F#5, B-3); `duration` and `rest_before` (the silence before the note) are in quarter notes.
-    """
-
-    pitch: list[str]
-    duration: list[float]
-    rest_before: list[float]
-    name: str = ""
-    title: str = ""
-    key: str = ""
-    metre: str = ""
-    phrase: list[bool] = field(default_factory=list)
-
-
-def check(song: Melody) -> None:
+def check(song: Song) -> None:
     """Raise `Problem` unless the song's lists are equally long and each length of time is one."""
     if not len(song.pitch) == len(song.duration) == len(song.rest_before):
         raise Problem(f"{song.name or 'the song'} has {len(song.pitch)} pitches, {len(song.duration)} durations "
@@ -46,7 +29,7 @@ def check(song: Melody) -> None:
             raise Problem(f"{song.name or 'the song'} has a note or rest of {length} quarter notes")
 
 
-def onsets(song: Melody) -> list[tuple[float, float]]:
+def onsets(song: Song) -> list[tuple[float, float]]:
     """When each note begins and ends, in quarter notes from the start of the song."""
     check(song)
     spans, now = [], 0.0
@@ -57,7 +40,7 @@ def onsets(song: Melody) -> list[tuple[float, float]]:
     return spans
 
 
-def write_midi(path: Path, song: Melody, tempo: float, instrument: int = 0, texts: Sequence[str] = ()) -> None:
+def write_midi(path: Path, song: Song, tempo: float, instrument: int = 0, texts: Sequence[str] = ()) -> None:
     """Write the song as a MIDI file of one track: the same song gives the same bytes.
 
     `tempo` in quarter notes a minute, `instrument` the General MIDI program, 0 to 127; each of `texts` becomes a
@@ -81,7 +64,7 @@ def write_midi(path: Path, song: Melody, tempo: float, instrument: int = 0, text
         mido.MidiFile(type=1, ticks_per_beat=TICKS, tracks=[track], charset="utf-8").save(beside)
 
 
-def _notes(song: Melody) -> list[tuple[int, str, int]]:
+def _notes(song: Song) -> list[tuple[int, str, int]]:
     """The note events in order, (tick, kind, MIDI number): each lasts a tick and ends before the next begins."""
     events, free = [], 0
     for name, (begin, end) in zip(song.pitch, onsets(song), strict=True):
@@ -94,7 +77,7 @@ def _notes(song: Melody) -> list[tuple[int, str, int]]:
     return events
 
 
-def _headings(song: Melody, tempo: float, texts: Sequence[str]) -> list:
+def _headings(song: Song, tempo: float, texts: Sequence[str]) -> list:
     """What stands before the notes: title, texts, tempo, key and metre where the song knows them."""
     from mido import MetaMessage, bpm2tempo
 

@@ -10,13 +10,19 @@ import numpy as np
 import pytest
 
 from melody import audio, soundfont
-from melody.midi import Melody, write_midi
+from melody.corpus import Song
+from melody.midi import write_midi
 from melody.stage import Problem
 
 pytest.importorskip("mido")
 pytest.importorskip("midi2audio")
 
-SONG = Melody(["C4", "E4", "G4", "C5"], [1, 1, 1, 2], [0, 0, 1, 0])  # 6 quarter notes: 3 seconds at 120 a minute
+
+def melody(pitch, duration, rest_before, **about):
+    return Song("test", pitch, duration, rest_before, [False] * len(pitch), **about)
+
+
+SONG = melody(["C4", "E4", "G4", "C5"], [1, 1, 1, 2], [0, 0, 1, 0])  # 6 quarter notes: 3 seconds at 120 a minute
 
 
 def real_synthesiser():
@@ -65,7 +71,7 @@ def test_a_wav_of_the_right_length_and_level(song, tmp_path):
 
 @needs_synthesiser
 def test_an_a_sounds_at_440_hertz(tmp_path):
-    write_midi(tmp_path / "a.mid", Melody(["A4"], [4], [0]), 120, instrument=73)
+    write_midi(tmp_path / "a.mid", melody(["A4"], [4], [0]), 120, instrument=73)
     audio.write_wav(tmp_path / "a.mid", tmp_path / "a.wav")
     assert loudest_hertz(samples(tmp_path / "a.wav")) == pytest.approx(440, rel=0.01)
 
@@ -173,7 +179,7 @@ def test_a_bad_midi_file_is_one_line_and_leaves_nothing(song, tmp_path, kind):
 
 
 def test_a_missing_file_a_folder_and_a_song_without_notes(tmp_path):
-    write_midi(tmp_path / "none.mid", Melody([], [], []), 120)
+    write_midi(tmp_path / "none.mid", melody([], [], []), 120)
     for path, words in (
         (tmp_path / "gone.mid", "not there"),
         (tmp_path, "no file"),
@@ -184,6 +190,6 @@ def test_a_missing_file_a_folder_and_a_song_without_notes(tmp_path):
 
 
 def test_a_file_that_asks_for_days_is_not_rendered(tmp_path):
-    write_midi(tmp_path / "days.mid", Melody(["C4"], [200_000], [0]), 120)
+    write_midi(tmp_path / "days.mid", melody(["C4"], [200_000], [0]), 120)
     with pytest.raises(Problem, match="lasts 100,000 seconds"):
         audio.write_wav(tmp_path / "days.mid", tmp_path / "days.wav")
