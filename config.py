@@ -46,4 +46,5 @@ GUIDANCE = 1.0  # how far the song is pushed from what the network composes with
 LENGTH = 200  # notes a song has at most; it ends where the network ends it
 NOTE_LENGTH = 1.0  # quarter notes a note lasts
 TEMPO = 120  # quarter notes a minute
+SOUND_FONT = None  # an .sf2 or .sf3 file for --wav and --play; None: the first in the system's usual places
 INSTRUMENT = 73  # General MIDI program, 0 to 127; 73 is the flute

@@ -4,6 +4,7 @@ reads   weights/lstm.*, weights/vae-<regions>.*
 writes  songs/<regions>/001.mid, 001.json, 002.mid …   each song, and beside it what made it
 
     python generate_song.py                            songs of config.REGIONS: a few seconds
+    python generate_song.py --wav                      and each as 001.wav …, through FluidSynth
     python generate_song.py --regions deutschl --count 20 --seed 7
 
 A latent is drawn from N(0, 1), the VAE decodes it to a memory, the memory becomes the state of the network, and the
@@ -15,7 +16,8 @@ import json
 from pathlib import Path
 
 import config
-from melody.stage import above_zero, begin, nonnegative, parser, positive, progress, run, say, temperature
+from melody.soundfont import equipment
+from melody.stage import Problem, above_zero, begin, nonnegative, parser, positive, progress, run, say, temperature
 
 BLOCK = 512  # songs composed side by side
 
@@ -28,6 +30,8 @@ def main() -> None:
     from melody import lstm, regions
     from vae import sample
 
+    if args.wav or args.play:
+        say(args, equipment(args.sound_font))
     vae, record = sample.load(args.weights, args.regions)
     trained = lstm.load(args.weights)
     sample.must_fit(record, trained.fingerprint)
@@ -47,7 +51,9 @@ def main() -> None:
             for place, latent, notes in zip(places, latents, compose(player, vae, latents, places, args), strict=True):
                 write(folder, f"{name} {numbers[place]:03d}", trained.vocabulary.decode(notes), latent, made, args)
                 bar.update()
-    say(args, f"wrote {args.count} songs, {folder / f'{numbers[0]:03d}.mid'} to {numbers[-1]:03d}.mid")
+    songs = [folder / f"{number:03d}.mid" for number in numbers]
+    sound(songs, args)
+    say(args, f"wrote {args.count} songs, {songs[0]} to {songs[-1].name}")
 
 
 def arguments() -> argparse.Namespace:
@@ -65,6 +71,9 @@ def arguments() -> argparse.Namespace:
         flags.add_argument(
             f"--{name.replace('_', '-')}", type=kind, default=default, help=f"{meaning} (default: {default})"
         )
+    flags.add_argument("--wav", action="store_true", help="render each song as a WAV file beside it")
+    flags.add_argument("--play", action="store_true", help="play the songs when all are composed")
+    flags.add_argument("--sound-font", default=config.SOUND_FONT, metavar="FILE", help="for --wav and --play")
     flags.add_argument("--overwrite", action="store_true", help="number the songs from 001 again, over those there")
     return flags.parse_args()
 
@@ -96,6 +105,23 @@ def write(folder: Path, title: str, pitch: list[str], latent, made: dict, args: 
     path = folder / f"{title.rsplit(' ', 1)[-1]}.mid"
     write_midi(path, song, args.tempo, args.instrument, [json.dumps(made)])
     write_json(path.with_suffix(".json"), {"title": title, **made, "latent": latent.tolist(), "notes": pitch})
+
+
+def sound(songs: list[Path], args: argparse.Namespace) -> None:
+    """Render and play the songs, as asked; else say how to hear them."""
+    from melody.audio import play, write_wav
+
+    for song in progress(songs, args.quiet, unit="wav") if args.wav else ():
+        write_wav(song, song.with_suffix(".wav"), args.sound_font)
+    for song in songs if args.play else ():
+        say(args, f"playing {song}")
+        play(song, args.sound_font)
+    if not (args.wav or args.play):
+        try:
+            equipment(args.sound_font)
+            say(args, f"to hear a song: python -m melody.audio {songs[0]} --play")
+        except Problem as missing:
+            say(args, f"to hear the songs: {missing}")
 
 
 if __name__ == "__main__":
