@@ -1,0 +1,192 @@
+"""Notes -> a score to read: MusicXML through music21, an engraved SVG through verovio.
+
+    python -m melody.score songs/han/001.mid            # writes 001.musicxml and 001.svg beside it
+    python -m melody.score essen/asia/china --out scores
+
+Takes whatever stage 1 reads: kern, MIDI, ABC, MusicXML. A second for the first song, then about twenty songs a second.
+"""
+
+from __future__ import annotations
+
+import argparse
+import re
+from collections.abc import Mapping
+from fractions import Fraction
+from itertools import pairwise
+from pathlib import Path
+from xml.sax.saxutils import escape
+
+from melody import key
+from melody.corpus import Song, Unreadable, find_songs, read_songs
+from melody.files import replacing
+from melody.kern import FINEST
+from melody.midi import check
+from melody.stage import Problem, progress, run, say
+from melody.vocabulary import Spelling
+
+LINE = 16  # quarter notes in a line of a song whose phrases are not known
+LONGEST_LINE = 24  # quarter notes; a longer phrase is broken
+TREBLE_FROM = 55  # MIDI number (G3); a song that lies lower on average stands in the bass clef
+MARGIN = 50  # left and right of the lines, in pixels of the picture
+LAYOUT = {  # of verovio; widths in pixels of the picture, of which nine make half a staff space
+    "pageWidth": 6000,
+    "adjustPageWidth": True,  # to its longest line
+    "adjustPageHeight": True,
+    "pageHeight": 60000,  # one page, however long the song
+    "breaks": "encoded",
+    "noJustification": True,  # a short phrase stays a short line
+    "header": "none",
+    "footer": "none",
+    "pageMarginLeft": MARGIN,
+    "pageMarginRight": MARGIN,
+    "spacingSystem": 4,
+    "svgViewBox": True,
+    "svgHtml5": True,  # no ids: many scores stand on one page
+    "xmlIdChecksum": True,  # the same song, the same bytes
+}
+
+
+def write_musicxml(path: Path, song: Song, records: Mapping[str, object] | None = None) -> None:
+    """Write the song as MusicXML; `records` (regions, seed, model) become its miscellaneous fields."""
+    with replacing(path) as beside:
+        beside.write_text(musicxml(song, records), encoding="utf-8", newline="\n")
+
+
+def write_svg(path: Path, song: Song) -> None:
+    """Engrave the song as an SVG picture."""
+    with replacing(path) as beside:
+        beside.write_text(svg(song), encoding="utf-8", newline="\n")
+
+
+def musicxml(song: Song, records: Mapping[str, object] | None = None) -> str:
+    """The song as MusicXML, the same text each time. Raises `Problem` for lists of unequal lengths.
+
+    There is no metre and there are no bars, since a song does not say where these fall: a line holds a phrase.
+    """
+    from music21 import metadata, stream
+    from music21.musicxml.m21ToXml import GeneralObjectExporter
+
+    score = stream.Score([_part(song)])
+    score.metadata = metadata.Metadata(title=_printable(song.title or song.name) or "Song")
+    for word, text in (records or {}).items():
+        score.metadata.addCustom(_printable(word), _printable(text))
+    exporter = GeneralObjectExporter(score)
+    exporter.makeNotation = False  # it would add a metre and bars
+    return _settled(exporter.parse().decode("utf-8"))
+
+
+def svg(song: Song, title: bool = True) -> str:
+    """The song engraved, the same picture each time: a line a phrase, as wide as its longest line."""
+    import verovio
+
+    verovio.enableLog(verovio.LOG_OFF)
+    engraver = verovio.toolkit()
+    engraver.setOptions(LAYOUT)
+    if not engraver.loadData(musicxml(song)):
+        raise Problem(f"verovio cannot engrave {song.name or 'the song'}")
+    picture = engraver.renderToSVG(1)
+    return _titled(picture, _printable(song.title or song.name)) if title else picture
+
+
+def _titled(picture: str, title: str) -> str:
+    """The picture with a title above it, small enough to fit."""
+    width, height = map(int, re.search(r'viewBox="0 0 (\d+) (\d+)"', picture).groups())
+    size = min(34, 1.5 * (width - 2 * MARGIN) / max(len(title), 1))
+    text = f'<text x="{MARGIN}" y="16" font-size="{size:.1f}" font-family="Times, serif">{escape(title)}</text>'
+    picture = picture.replace(f'viewBox="0 0 {width} {height}"', f'viewBox="0 -20 {width} {height + 20}"', 1)
+    return picture.replace("</desc>", f"</desc>\n   {text}", 1)
+
+
+def lines(song: Song) -> list[slice]:
+    """Which notes stand on each line: a phrase, or `LINE` quarter notes where no phrases are known."""
+    phrased = sum(song.phrase) > 1
+    longest = LONGEST_LINE if phrased else LINE
+    starts, filled = [], 0.0
+    for place, (duration, rest) in enumerate(zip(song.duration, song.rest_before, strict=True)):
+        if not starts or (phrased and song.phrase[place]) or filled + rest + duration > longest:
+            starts.append(place)
+            filled = 0.0
+        filled += rest + duration
+    return [slice(begin, end) for begin, end in pairwise([*starts, len(song.pitch)])]
+
+
+def _part(song: Song):
+    """The song as a music21 part of one measure a line."""
+    from music21 import bar, clef, layout, meter, stream
+    from music21.key import KeySignature
+
+    check(song)
+    part = stream.Part(id="P1")
+    for number, line in enumerate(lines(song) or [slice(0, 0)], start=1):
+        measure = stream.Measure(number=number)
+        if number == 1:
+            measure.append(clef.TrebleClef() if _lies_high(song) else clef.BassClef())
+            measure.append(KeySignature(key.signature(song.key, song.pitch)))
+            measure.append(meter.SenzaMisuraTimeSignature())
+        else:
+            measure.insert(0, layout.SystemLayout(isNew=True))
+        measure.append(_notes(song, line))
+        measure.splitAtDurations()
+        measure.rightBarline = bar.Barline("none")
+        measure.showNumber = stream.enums.ShowNumber.NEVER
+        part.append(measure)
+    measure.rightBarline = bar.Barline("final")
+    part.makeAccidentals(inPlace=True)
+    return part
+
+
+def _notes(song: Song, line: slice) -> list:
+    from music21 import note
+
+    notes = []
+    for name, duration, rest in zip(song.pitch[line], song.duration[line], song.rest_before[line], strict=True):
+        if _time(rest):
+            notes.append(note.Rest(quarterLength=_time(rest)))
+        notes.append(note.Note(name, quarterLength=_time(duration) or Fraction(1, FINEST)))
+    return notes
+
+
+def _time(quarters: float) -> Fraction:
+    return Fraction(quarters).limit_denominator(FINEST)
+
+
+def _lies_high(song: Song) -> bool:
+    midi = [Spelling(name).midi for name in song.pitch]
+    return not midi or sum(midi) / len(midi) >= TREBLE_FROM
+
+
+def _printable(text: object) -> str:
+    """The text on one line, without the signs that XML forbids."""
+    words = " ".join(str(text).encode("utf-8", "replace").decode().split())
+    return re.sub(r"[^ -\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]", "", words)
+
+
+def _settled(text: str) -> str:
+    """MusicXML without what changes from day to day (date, the part's random id), and no false composer."""
+    text = re.sub(r"\s*<(encoding-date|creator\b[^>]*)>[^<]*</[\w-]+>", "", text)
+    part = re.search(r'<score-part id="(\w+)"', text)
+    return text.replace(part[1], "P1") if part else text
+
+
+def main() -> None:
+    flags = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    flags.add_argument("songs", nargs="+", metavar="SONG", help="files, folders or patterns of songs")
+    flags.add_argument(
+        "--out", type=Path, metavar="DIR", help="folder for the tree of scores (default: beside each song)"
+    )
+    flags.add_argument("--quiet", action="store_true", help="say nothing but errors")
+    args = flags.parse_args()
+    for path, root in progress(find_songs(args.songs), args.quiet, unit="song"):
+        try:
+            songs = read_songs(path, root)
+        except Unreadable as reason:
+            raise Problem(f"{path}: {reason}") from None
+        for song in songs:
+            score = args.out / song.name if args.out else path.parent / Path(song.name).name
+            write_musicxml(Path(f"{score}.musicxml"), song)
+            write_svg(Path(f"{score}.svg"), song)
+            say(args, f"wrote {score}.musicxml and .svg")
+
+
+if __name__ == "__main__":
+    run(main)
