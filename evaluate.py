@@ -1,0 +1,145 @@
+"""Stage 6: measure the network and its VAEs against songs never heard, baselines and bars.
+
+reads   data/songs.h5, data/vocabulary.json, data/split.json, weights/lstm.*, weights/vae-*.*
+writes  results/evaluation.json    every figure, M1 to M12, with its interval, baselines, real songs and bar
+        results/latent-plane, steering, features   .png and .svg
+
+    python evaluate.py             everything: under an hour on two cores
+    python evaluate.py --quick     the same with fewer songs, into results/evaluation-quick.json: under five minutes
+    python evaluate.py --table     print the tables of results/evaluation.json, as they stand in README.md
+"""
+
+import argparse
+import shlex
+import sys
+import time
+from pathlib import Path
+
+import config
+from melody.files import read_json, write_json
+from melody.stage import Problem, begin, nonnegative, parser, positive, progress, run, say, temperature
+
+PARTS = [f"M{k}" for k in range(1, 13)]
+NEEDED = ("china", "deutschl")  # the regions that the bars are about
+
+
+def main() -> None:
+    args = arguments()
+    path = args.out / ("evaluation-quick.json" if args.quick else "evaluation.json")
+    if args.table:
+        from evaluation.rows import markdown
+
+        return print(markdown(read_json(path, "python evaluate.py")))
+    begin(args)
+    since = time.monotonic()
+    bench = prepare(args)
+    found = measure(bench, args)
+    record = {"metrics": found, "curve": draw(bench, args), **described(bench, args)}
+    write_json(path, record | {"seconds": round(time.monotonic() - since)})
+    held = [line["holds"] for lines in found.values() for line in lines if line["holds"] is not None]
+    say(args, f"{sum(held)} of {len(held)} bars hold; wrote {path}")
+
+
+def arguments() -> argparse.Namespace:
+    flags = parser(__doc__, config.SEED, data=config.DATA, weights=config.WEIGHTS, out="results")
+    flags.add_argument("--quick", action="store_true", help="fewer songs, wider intervals")
+    flags.add_argument("--table", action="store_true", help="print the tables of an evaluation that is there")
+    flags.add_argument(
+        "--only", nargs="+", choices=PARTS, default=PARTS, metavar="M", help="of M1 … M12 (default: all)"
+    )
+    for name, kind in (("temperature", temperature), ("guidance", nonnegative), ("length", positive)):
+        default = getattr(config, name.upper())
+        flags.add_argument(f"--{name}", type=kind, default=default, help=f"of composed songs (default: {default})")
+    return flags.parse_args()
+
+
+def prepare(args: argparse.Namespace):
+    """Load all that is measured. Raises `Problem` when something is missing or does not fit."""
+    from evaluation import bench
+    from melody import dataset, lstm
+
+    songs = dataset.load(args.data)
+    split = dataset.load_split(args.data, songs)
+    trained = lstm.load(args.weights)
+    lstm.must_know(trained, songs.vocabulary)
+    learnt, here = trained.record["settings"].get("split"), dataset.split_fingerprint(songs, split)
+    if learnt != here:
+        raise Problem(f"the network was trained on split {learnt}, {args.data / 'split.json'} is {here}: it may have "
+                      "heard these test songs; take the data that it was trained on")  # fmt: skip
+    return bench.Bench(
+        songs, split, trained, load_vaes(args.weights, trained.fingerprint), bench.QUICK if args.quick else bench.FULL,
+        args.seed, args.temperature, args.guidance, args.length,
+    )  # fmt: skip
+
+
+def load_vaes(folder: Path, network: str) -> dict:
+    """Every VAE of a folder that knows this network's memories, by the name of its region."""
+    from vae import sample
+
+    vaes = {}
+    for path in sorted(folder.glob("vae-*.json")):
+        constraints = read_json(path, "python -m vae.train")["regions"]
+        vae, record = sample.load(folder, constraints)
+        sample.must_fit(record, network)
+        vaes[path.stem.removeprefix("vae-")] = vae
+    for region in NEEDED:
+        if region not in vaes:
+            sample.load(folder, [region])  # raises the Problem that names the commands
+    return vaes
+
+
+def measure(bench, args: argparse.Namespace) -> dict[str, list[dict]]:
+    """The rows of every metric, told as they are found."""
+    from evaluation import likeness, predicting, remembering, steering
+    from evaluation.rows import shown
+
+    metrics = predicting.METRICS | steering.METRICS | remembering.METRICS | likeness.METRICS
+    found = {}
+    with progress(args.only, args.quiet, unit="metric") as bar:
+        for name in bar:
+            bar.set_description(name)
+            found[name] = metrics[name](bench)
+            for line in found[name]:
+                bars = f", must be {line['must']}: {'yes' if line['holds'] else 'no'}" if line["must"] else ""
+                say(args, f"{name:3} {line['what']}: {shown(line['ours'])}{bars}")
+    return found
+
+
+def draw(bench, args: argparse.Namespace) -> list[dict]:
+    """The pictures, and the curve of steering and caricature against guidance and temperature."""
+    from evaluation import pictures
+
+    if args.only != PARTS:
+        return []
+    lines = pictures.curve(
+        bench, pictures.GUIDANCES[:3] if args.quick else pictures.GUIDANCES, () if args.quick else pictures.TEMPERATURES
+    )
+    pictures.steering_picture(args.out / "steering", bench, lines)
+    pictures.latent_picture(args.out / "latent-plane", bench)
+    pictures.feature_picture(args.out / "features", bench)
+    return lines
+
+
+def described(bench, args: argparse.Namespace) -> dict:
+    """What made the figures: command, settings, seed, fingerprints of all that was measured."""
+    from dataclasses import asdict
+
+    from melody.dataset import split_fingerprint
+    from melody.files import file_fingerprint
+
+    return {
+        "command": "python " + shlex.join([Path(sys.argv[0]).name, *sys.argv[1:]]),
+        "settings": {name: getattr(args, name) for name in ("temperature", "guidance", "length", "quick")}
+        | asdict(bench.sizes),
+        "seed": args.seed,
+        "fingerprints": {
+            "network": bench.trained.fingerprint,
+            "vocabulary": bench.vocabulary.fingerprint,
+            "split": split_fingerprint(bench.songs, bench.split),
+            **{f"vae-{name}": file_fingerprint(args.weights / f"vae-{name}.weights.h5") for name in sorted(bench.vaes)},
+        },
+    }
+
+
+if __name__ == "__main__":
+    run(main)

@@ -1,0 +1,127 @@
+"""What is measured, laid out once: the songs of each part and region, the network, its VAEs, judges, sizes, draws."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from functools import cache, cached_property
+
+import numpy as np
+
+from evaluation.classifier import Judge
+from evaluation.metrics import Songs
+from melody import lstm, memory, regions
+from melody.dataset import Dataset
+
+OPENING = 32  # notes that the judges hear
+WINDOW = 48  # notes of a song that form and manner are measured on
+EVERY = "all"  # the region of all songs
+TWO = {"china": "china", "europa": "deutschl"}  # what the first judge says: the region that is composed for it
+THREE = {"deutschl": "deutschl", "han": "han", "shanxi": "shanxi"}
+
+
+@dataclass(frozen=True)
+class Sizes:
+    """How much is drawn and read; the full run's, or the quick one's."""
+
+    songs: int  # composed for each region in each way
+    memories: int  # that a held-out song is foretold from (M5)
+    scored: int  # held-out songs of a region that are foretold from memories, at most
+    states: int  # memories compared with each other (M6, M7)
+    judged: int  # windows that two sets are compared on (M11, M12), at most
+    rounds: int  # of resampling where a figure is dear
+
+
+FULL = Sizes(songs=1200, memories=32, scored=600, states=500, judged=500, rounds=200)
+QUICK = Sizes(songs=200, memories=8, scored=80, states=150, judged=100, rounds=20)
+
+
+@dataclass(eq=False)
+class Bench:
+    """Everything that the metrics ask. `vaes` are by the name of their region."""
+
+    songs: Dataset
+    split: dict[str, list[int]]
+    trained: lstm.Trained
+    vaes: dict
+    sizes: Sizes
+    seed: int
+    temperature: float
+    guidance: float
+    length: int  # notes a song has at most
+    composed: dict = field(default_factory=dict)  # (way, region, guidance, temperature): songs
+
+    def rng(self, *words: object) -> np.random.Generator:
+        """A generator that follows from the seed and some words, so that no draw depends on what was drawn before."""
+        return np.random.default_rng([self.seed, *" ".join(map(str, words)).encode()])
+
+    @cache  # noqa: B019  there is one bench, as long as the run
+    def part(self, part: str, region: str = EVERY) -> list[np.ndarray]:
+        """The songs of a region in `training`, `validation` or `test`."""
+        names = self.songs.name
+        return self.songs.songs(s for s in self.split[part] if region == EVERY or regions.matches(names[s], region))
+
+    def held_out(self, region: str = EVERY) -> list[np.ndarray]:
+        return self.part("test", region) + self.part("validation", region)
+
+    @cached_property
+    def vocabulary(self):
+        return self.songs.vocabulary
+
+    @cached_property
+    def two(self) -> Judge:
+        """Says `china` or `europa`."""
+        return self.judge(list(TWO))
+
+    @cached_property
+    def three(self) -> Judge:
+        """Says `deutschl`, `han` or `shanxi`."""
+        return self.judge(list(THREE))
+
+    def judge(self, labels: list[str]) -> Judge:
+        """A judge that has learnt from the training songs of some regions."""
+        pieces = [(song, label) for label in labels for song in self.part("training", label)]
+        return Judge([song for song, _ in pieces], [label for _, label in pieces], self.vocabulary, OPENING)
+
+    @cache  # noqa: B019
+    def player(self, guided: bool) -> lstm.Player:
+        return lstm.Player(self.trained.network, guided)
+
+    def foretold(self, pairs: Songs, states=None, batch: int = 256):
+        """For each pair of what is read and what is to be foretold, log2 probabilities (time, notes + 1), unordered.
+
+        Yields (place of the pair, its rows). `states`, (pairs, units) each, are where reading starts; none: from zero.
+        """
+        order = np.argsort([len(read) for read, _ in pairs], kind="stable")
+        network = self.trained.network
+        for first in range(0, len(order), batch):
+            places = order[first : first + batch]
+            longest = len(pairs[places[-1]][0])
+            longest = -(-longest // 32) * 32 if longest > 16 else longest  # few lengths, so that few graphs are made
+            tokens = np.stack([np.pad(pairs[s][0], (0, longest - len(pairs[s][0]))) for s in places])
+            before = lstm.zero_states(network, len(places)) if states is None else [state[places] for state in states]
+            logits = np.asarray(network.predict_on_batch([tokens, *before])[0], np.float64)
+            logits = (logits - np.logaddexp.reduce(logits, axis=-1, keepdims=True)) / np.log(2)
+            for s, rows in zip(places, logits, strict=True):
+                yield s, rows[: len(pairs[s][1])]
+
+    def read(self, entries: np.ndarray, batch: int = 256) -> list[np.ndarray]:
+        """The states after reading each row of (songs, time) from the zero state, (songs, units) each.
+
+        As `lstm.read`, but with the network's one function, so that no further graph is made.
+        """
+        network, parts = self.trained.network, []
+        for first in range(0, len(entries), batch):
+            rows = entries[first : first + batch]
+            parts.append(network.predict_on_batch([rows, *lstm.zero_states(network, len(rows))])[1:])
+        return [np.concatenate([np.asarray(state) for state in states]) for states in zip(*parts, strict=True)]
+
+    def unpack(self, memories: np.ndarray) -> list[np.ndarray]:
+        """Memories, (count, memory), to the network's states, (count, units) each."""
+        return memory.unpack(memories, len(self.trained.network.inputs) - 1)
+
+    def bits(self, pairs: Songs, states=None) -> np.ndarray:
+        """Bits that the network needs for all answers of each pair, (pairs,)."""
+        sums = np.zeros(len(pairs))
+        for s, rows in self.foretold(pairs, states):
+            sums[s] = -rows[np.arange(len(rows)), pairs[s][1]].sum()
+        return sums

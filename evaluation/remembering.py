@@ -1,0 +1,103 @@
+"""M6 and M7: what of a memory the VAE keeps, and whether what is drawn from it is a memory like the real ones."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from evaluation import ways
+from evaluation.bench import Bench
+from evaluation.rows import row
+from evaluation.statistics import interval_of, mmd, told_apart
+from evaluation.steering import PAIR
+from melody import memory
+
+NEXT = 16  # notes that are foretold after a memory
+ACTIVE = 0.01  # variance of a code's posterior mean (Burda, Grosse & Salakhutdinov 2016, section 5.2)
+
+
+def interrupted(bench: Bench, region: str) -> tuple[np.ndarray, list[tuple[np.ndarray, np.ndarray]]]:
+    """Memories taken within held-out songs, (count, memory), and how each song goes on: the next 16 notes.
+
+    As those the VAE learns, they hold the last 96 entries of three songs; but the last song is cut off.
+    """
+    rng, start = bench.rng("M6", region), len(bench.vocabulary)
+    songs = [song for song in bench.part("test", region) if len(song) > NEXT + 1]
+    entries, pairs = [], []
+    for chosen in memory.draw_songs(len(songs), ways.SONGS, bench.sizes.states, rng):
+        last = songs[chosen[-1]]
+        cut = int(rng.integers(1, len(last) - NEXT))
+        heard = [songs[s] for s in chosen[:-1]] + [last[:cut]]
+        entries.append(memory.reading(heard, range(ways.SONGS), ways.NOTES, start))
+        pairs.append((last[cut : cut + NEXT], last[cut + 1 : cut + 1 + NEXT]))
+    return memory.pack(bench.read(np.stack(entries))), [
+        (read[: len(answer)].astype(np.int32), answer) for read, answer in pairs
+    ]
+
+
+def kept(bench: Bench, region: str) -> dict[str, np.ndarray]:
+    """Bits on the next notes of each interrupted song from its memory, true and squeezed in several ways, (songs,)."""
+    memories, pairs = interrupted(bench, region)
+    vae, components = bench.vaes[region], ways.principal(bench, region)
+    found = {
+        "true": memories,
+        ways.ZERO: np.zeros_like(memories),
+        ways.OURS: vae.decode(vae.encode(memories)),
+        ways.PCA: components.inverse_transform(components.transform(memories)),
+    }
+    return {name: bench.bits(pairs, bench.unpack(rows)) for name, rows in found.items()}
+
+
+def m6(bench: Bench) -> list[dict]:
+    """Functional reconstruction: the share of what a memory is worth that its eight numbers keep."""
+    lines = []
+    for region in PAIR:
+        bits, rng = kept(bench, region), bench.rng("M6", "interval", region)
+        table = np.stack([bits[name] for name in ("true", ways.ZERO, ways.OURS, ways.PCA)], axis=1)
+
+        def share(rows: np.ndarray, column: int = 2) -> float:
+            true, zero, squeezed = rows[:, [0, 1, column]].sum(axis=0)
+            return 1 - (squeezed - true) / (zero - true)
+
+        def ahead(rows: np.ndarray) -> float:
+            return share(rows) - share(rows, 3)
+
+        worth = (table[:, 1] - table[:, 0]).mean() / NEXT
+        lines += [
+            row(f"{region}: share kept of the {worth:.2f} bits a note that a memory is worth", share(table),
+                interval=interval_of(share, table, rng, 1000), baselines={ways.PCA: share(table, 3)}, must="≥ 0.60",
+                aim="≥ 0.75", n=len(table)),
+            row(f"{region}: share kept, less PCA-8", ahead(table), interval=interval_of(ahead, table, rng, 1000),
+                must="≥ 0.05", n=len(table)),
+        ]  # fmt: skip
+    return lines
+
+
+def m7(bench: Bench) -> list[dict]:
+    """The codes: how many are used, whether N(0, 1) is where they lie, whether drawn memories look real."""
+    lines = []
+    for region in PAIR:
+        vae, count, rng = bench.vaes[region], bench.sizes.states, bench.rng("M7", region)
+        real = ways.read(bench, bench.part("test", region), count, rng)
+        means, codes = posterior(vae, real, rng)
+        active = means.var(axis=0) > ACTIVE
+        prior = rng.standard_normal(codes.shape)
+        distance, p = mmd(codes, prior, rng)
+        fakes = {way: ways.MEMORIES[way](bench, region, count, rng) for way in (ways.OURS, ways.HELD_OUT, ways.PCA)}
+        accuracy = {way: told_apart(real, fake, bench.seed)[1] for way, fake in fakes.items()}
+        lines += [
+            row(f"{region}: active units of {vae.latent}", active.sum(), must="≥ 6", n=count),
+            row(f"{region}: codes against N(0, 1), MMD² {distance:.4f}: p", p, must="> 0.05", n=count),
+            row(f"{region}: drawn memories told from real ones, accuracy", accuracy.pop(ways.OURS), must="≤ 0.65",
+                baselines=accuracy, n=2 * count),
+        ]  # fmt: skip
+    return lines
+
+
+def posterior(vae, memories: np.ndarray, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
+    """Means of the codes of memories, and a draw from each code's Gaussian, (count, latent) each."""
+    standard = (memories - np.asarray(vae.mean)) / np.asarray(vae.deviation)
+    means, logs = (np.asarray(part) for part in vae.encoder.predict(standard, batch_size=1024, verbose=0))
+    return means, means + np.exp(logs / 2) * rng.standard_normal(means.shape)
+
+
+METRICS = {"M6": m6, "M7": m7}

@@ -1,0 +1,205 @@
+"""M4, M5 and M8: whether a memory makes the network compose, and expect, songs of its region, and no caricature."""
+
+from __future__ import annotations
+
+from functools import partial
+
+import numpy as np
+
+from evaluation import ways
+from evaluation.baselines import KneserNey, bits
+from evaluation.bench import EVERY, OPENING, THREE, TWO, WINDOW, Bench
+from evaluation.metrics import MANNER, manner, openings
+from evaluation.rows import row
+from evaluation.statistics import difference_interval, log_mean_exp, mean_interval
+from melody.dataset import read_and_answer
+
+PAIR = ("china", "deutschl")  # the regions that are set against each other
+SAID = {region: label for label, region in TWO.items()}  # what the judge of two calls a region
+ALL_WAYS = (*ways.MEMORIES, *ways.COMPOSERS)
+BEGINNING = 8  # notes that are foretold from memories
+BARS = {  # of M5: own memories against none, wrong ones against own, in bits a note
+    "china": ("≥ 0.20", "≥ 0.30", "≥ 0.45", "≥ 0.70"),
+    "deutschl": ("≥ 0.06", "≥ 0.10", "≥ 0.30", "≥ 0.70"),
+}
+TELLABLE = 0.75  # balanced accuracy on real songs below which no steering is claimed
+FEW = 20  # held-out songs; fewer say nothing
+
+
+def settings(bench: Bench) -> dict[str, float]:
+    """The two guidances that composed songs are judged at: what people get, and none."""
+    return {"default": bench.guidance, "without guidance": 0.0} if bench.guidance else {"default": 0.0}
+
+
+# M4
+
+
+def hits(bench: Bench, songs: list[np.ndarray], label: str, first: int = 0) -> np.ndarray:
+    """Of each song, whether the judge of two calls its notes `first` … `first + 32` by this label."""
+    return bench.two.calls(openings(songs, OPENING, first)) == label if songs else np.zeros(0, bool)
+
+
+def m4(bench: Bench) -> list[dict]:
+    """The steering rate: how often an independent judge hears the region in the first notes."""
+    return [line for name, guidance in settings(bench).items() for line in _m4(bench, name, guidance)] + others(bench)
+
+
+def _m4(bench: Bench, name: str, guidance: float) -> list[dict]:
+    rng, lines, found = bench.rng("M4", name), [], {}
+    for region, bar in zip(PAIR, ("≥ 0.90", "≥ 0.95"), strict=True):
+        label = SAID[region]
+        real = hits(bench, bench.part("test", label), label)
+        for first, must in ((0, bar), (OPENING, "≥ 0.80")):
+            rates = {way: hits(bench, ways.songs(bench, way, region, guidance), label, first) for way in ALL_WAYS}
+            own = rates.pop(ways.OURS)
+            if not first:
+                found[region] = own
+            lines.append(row(
+                f"{region} called {label}, notes {first + 1}–{first + OPENING}, {name}", own.mean(), must=must,
+                interval=mean_interval(own, np.ones(len(own)), rng), n=len(own),
+                real=hits(bench, bench.part("test", label), label, first).mean(),
+                baselines={way: rate.mean() for way, rate in rates.items()},
+            ))  # fmt: skip
+        apart = difference_interval((found[region], np.ones(len(found[region]))), (real, np.ones(len(real))), rng)
+        lines.append(row(f"{region} called {label}, less real songs, {name}", found[region].mean() - real.mean(),
+                         interval=apart, must="-0.05 … 0.05", n=len(found[region])))  # fmt: skip
+    called = [
+        (found["china"], np.ones(len(found["china"]))),
+        (1.0 - found["deutschl"], np.ones(len(found["deutschl"]))),
+    ]
+    lines.insert(0, row(
+        f"share called china: from china less from deutschl, {name}", called[0][0].mean() - called[1][0].mean(),
+        interval=difference_interval(*called, rng), must="≥ 0.85", n=min(len(calls) for calls, _ in called),
+    ))  # fmt: skip
+    return lines + three_ways(bench, name, guidance)
+
+
+def three_ways(bench: Bench, name: str, guidance: float) -> list[dict]:
+    """Germany, Han and Shanxi told apart by one judge: the mean of the three shares that are called by their name."""
+    if any(region not in bench.vaes for region in THREE.values()):
+        return []
+    rng = bench.rng("three", name)
+
+    def calls(songs, label):
+        return bench.three.calls(openings(songs, OPENING)) == label
+
+    found = {way: {label: calls(ways.songs(bench, way, region, guidance), label) for label, region in THREE.items()}
+             for way in ALL_WAYS}  # fmt: skip
+    real = {label: calls(bench.part("test", label), label) for label in THREE}
+    means = {way: float(np.mean([called.mean() for called in shares.values()])) for way, shares in found.items()}
+    ours = found[ways.OURS]
+    spread = np.quantile([np.mean([rng.choice(called, len(called)).mean() for called in ours.values()])
+                          for _ in range(1000)], (0.025, 0.975))  # fmt: skip
+    lines = [row(f"deutschl, han, shanxi told apart, {name}", means.pop(ways.OURS), interval=spread, must="≥ 0.70",
+                 baselines=means, real=np.mean([called.mean() for called in real.values()]),
+                 n=sum(map(len, ours.values())))]  # fmt: skip
+    return lines + [
+        row(f"{label} called {label}, of three, {name}", ours[label].mean(), real=real[label].mean(),
+            interval=mean_interval(ours[label], np.ones(len(ours[label])), rng), n=len(ours[label]))
+        for label in THREE
+    ]  # fmt: skip
+
+
+def others(bench: Bench) -> list[dict]:
+    """Every further region with a VAE against Germany: its ceiling on real songs, and what is reached.
+
+    A bar is set only where real songs can be told apart: balanced accuracy of .75 or more on 20 songs or more.
+    """
+    lines = []
+    for region in sorted(set(bench.vaes) - {EVERY, *PAIR, *THREE.values()}):
+        judge, real = bench.judge([region, PAIR[1]]), openings(bench.held_out(region), OPENING)
+        if not real:
+            continue
+        called = judge.calls(openings(ways.songs(bench, ways.OURS, region), OPENING)) == region
+        plain = judge.calls(openings(ways.songs(bench, ways.ZERO, region), OPENING)) == region
+        german = judge.calls(openings(bench.held_out(PAIR[1]), OPENING)) == PAIR[1]
+        theirs = (judge.calls(real) == region).mean()
+        ceiling = (theirs + german.mean()) / 2
+        told = ceiling >= TELLABLE and len(real) >= FEW
+        lines.append(row(
+            f"{region} or deutschl ({len(real)} real songs told apart with {ceiling:.2f}): called {region}",
+            called.mean(), interval=mean_interval(called, np.ones(len(called)), bench.rng("others", region)),
+            baselines={ways.ZERO: plain.mean()}, real=theirs, n=len(called),
+            must=f"> {plain.mean():.3f}" if told else None,
+        ))  # fmt: skip
+    return lines
+
+
+# M5
+
+
+def by_memories(way: str, bench: Bench, songs: list[np.ndarray], region: str | None) -> np.ndarray:
+    """Bits for the first notes of each song, (songs,), from memories of a region; None: from no memory.
+
+    Each song has memories of its own; its probability is the mean of what it is given from each of them.
+    """
+    pairs = [read_and_answer(song[:BEGINNING], len(bench.vocabulary)) for song in songs]
+    pairs = [(read[:-1], answer[:-1]) for read, answer in pairs]  # its end is not asked
+    if region is None:
+        return bench.bits(pairs)
+    region = EVERY if way == ways.RANDOM else region
+    rng, each = bench.rng("M5", way, region), bench.sizes.memories
+    memories = ways.MEMORIES[way](bench, region, each * len(songs), rng)
+    found = bench.bits([pair for pair in pairs for _ in range(each)], bench.unpack(memories))
+    return -log_mean_exp(-found.reshape(len(songs), each), axis=1)
+
+
+def by_caricature(bench: Bench, songs: list[np.ndarray], region: str | None) -> np.ndarray:
+    """The same by Kneser-Ney of one region's songs; None: of all songs."""
+    songs = [song[:BEGINNING] for song in songs]
+    model = KneserNey(bench.part("training", region or EVERY), len(bench.vocabulary), 4)
+    return np.add.reduceat(bits(model.probabilities(songs), songs), np.cumsum([0, *map(len, songs[:-1])]))
+
+
+FORETELLERS = {way: partial(by_memories, way) for way in ways.MEMORIES if way != ways.ZERO}
+FORETELLERS[ways.CARICATURE] = by_caricature
+
+
+def m5(bench: Bench) -> list[dict]:
+    """Likelihood steering: what a region's memories save its held-out songs, and what the wrong region's cost them."""
+    lines = []
+    for region, wrong in (PAIR, PAIR[::-1]):
+        rng, songs = bench.rng("M5", region), bench.part("test", region)
+        songs = [songs[k] for k in rng.permutation(len(songs))[: bench.sizes.scored]]
+        counts = np.array([len(song[:BEGINNING]) for song in songs])
+        saved, cost = {}, {}
+        for way, foretell in FORETELLERS.items():
+            own = foretell(bench, songs, region)
+            saved[way], cost[way] = foretell(bench, songs, None) - own, foretell(bench, songs, wrong) - own
+        for what, found, (must, aim) in (
+            (f"{region}: own memories against none", saved, BARS[region][:2]),
+            (f"{region}: memories of {wrong} against own", cost, BARS[region][2:]),
+        ):
+            means = {way: theirs.sum() / counts.sum() for way, theirs in found.items()}
+            lines.append(row(f"{what}, bits a note", means.pop(ways.OURS), must=must, aim=aim, clear=True, n=len(songs),
+                             interval=mean_interval(found[ways.OURS], counts, rng), baselines=means))  # fmt: skip
+    return lines
+
+
+# M8
+
+
+def m8(bench: Bench) -> list[dict]:
+    """Means that tell the regions apart, which a caricature overshoots: within a fifth of the real difference."""
+    real = {region: manner(openings(bench.part("test", region), WINDOW), bench.vocabulary) for region in PAIR}
+    apart = np.abs(real[PAIR[0]].mean(axis=0) - real[PAIR[1]].mean(axis=0))
+    lines = []
+    for name, guidance in settings(bench).items():
+        for region in PAIR:
+            found = {
+                way: manner(openings(ways.songs(bench, way, region, guidance), WINDOW), bench.vocabulary)
+                for way in ALL_WAYS
+            }
+            ours, rng = found.pop(ways.OURS), bench.rng("M8", region, name)
+            for k, measure in enumerate(MANNER):
+                middle, room = real[region][:, k].mean(), 0.2 * apart[k]
+                lines.append(row(
+                    f"{region}: {measure}, {name}", ours[:, k].mean(), real=middle, n=len(ours),
+                    interval=mean_interval(ours[:, k], np.ones(len(ours)), rng),
+                    baselines={way: theirs[:, k].mean() for way, theirs in found.items()},
+                    must=f"{middle - room:.4f} … {middle + room:.4f}",
+                ))  # fmt: skip
+    return lines
+
+
+METRICS = {"M4": m4, "M5": m5, "M8": m8}

@@ -1,0 +1,122 @@
+"""Ways to make the network compose in the manner of a region: the VAE's, those it is to beat, and those it cannot.
+
+A way of memories gives the state that the network starts from; others compose songs by themselves. Further ways join
+by an entry in `MEMORIES` or `COMPOSERS`.
+"""
+
+from __future__ import annotations
+
+from functools import cache
+
+import numpy as np
+
+from evaluation.baselines import kneser_ney_songs
+from evaluation.bench import EVERY, Bench
+from melody import lstm, memory
+
+SONGS, NOTES = 3, 96  # songs of a memory, and how many of their last entries are read (as stage 3's defaults)
+PRIMER = 15  # real notes that the ancestor's songs begin with
+OURS, ZERO, RANDOM, HELD_OUT, PCA = "VAE", "zero state", "random songs", "held-out songs", "PCA-8 Gaussian"
+ANCESTOR, CARICATURE = "primer of 15 notes", "Kneser-Ney 4 of the region"
+
+
+def drawn(bench: Bench, region: str, count: int, rng: np.random.Generator) -> np.ndarray:
+    """Memories that the region's VAE makes of latents from N(0, 1), (count, memory), as generate_song.py does."""
+    from vae import sample
+
+    vae = bench.vaes[region]
+    return vae.decode(sample.draw(vae.latent, count, rng))
+
+
+def nothing(bench: Bench, region: str, count: int, rng: np.random.Generator) -> np.ndarray:
+    return np.zeros((count, lstm.shape_of(bench.trained.network).memory), np.float32)
+
+
+def of_random_songs(bench: Bench, region: str, count: int, rng: np.random.Generator) -> np.ndarray:
+    return read(bench, bench.part("training"), count, rng)
+
+
+def of_held_out_songs(bench: Bench, region: str, count: int, rng: np.random.Generator) -> np.ndarray:
+    """Real memories of validation songs of the region: what the VAE could give at best. Test songs are not in them."""
+    return read(bench, bench.part("validation", region), count, rng)
+
+
+def of_gaussian(bench: Bench, region: str, count: int, rng: np.random.Generator) -> np.ndarray:
+    """Memories from a Gaussian on the first principal components of the memories that a VAE of the region learns."""
+    components = principal(bench, region)
+    latents = rng.standard_normal((count, components.n_components_)) * np.sqrt(components.explained_variance_)
+    return components.inverse_transform(latents).astype(np.float32)
+
+
+MEMORIES = {OURS: drawn, ZERO: nothing, RANDOM: of_random_songs, HELD_OUT: of_held_out_songs, PCA: of_gaussian}
+
+
+def read(bench: Bench, songs: list[np.ndarray], count: int, rng: np.random.Generator) -> np.ndarray:
+    """The memories, (count, memory), that reading random ones of these songs leaves."""
+    chosen = memory.draw_songs(len(songs), SONGS, count, rng)
+    entries = np.stack([memory.reading(songs, row, NOTES, len(bench.vocabulary)) for row in chosen])
+    return memory.pack(bench.read(entries))
+
+
+@cache
+def principal(bench: Bench, region: str):
+    """As many principal components as the VAE has latents, of memories of the region's training songs."""
+    from sklearn.decomposition import PCA
+
+    rng = bench.rng("principal", region)
+    memories = read(bench, bench.part("training", region), 2 * bench.sizes.states, rng)
+    return PCA(bench.vaes[region].latent, svd_solver="randomized", random_state=bench.seed).fit(memories)
+
+
+# Songs
+
+
+def songs(
+    bench: Bench, way: str, region: str, guidance: float | None = None, temperature: float | None = None
+) -> list[np.ndarray]:
+    """The songs of a way, `bench.sizes.songs` of them, composed once; defaults are the bench's."""
+    guidance = bench.guidance if guidance is None else guidance
+    temperature = bench.temperature if temperature is None else temperature
+    if way in (ZERO, ANCESTOR, CARICATURE):
+        guidance = 0.0  # there is nothing to be guided away from
+    if way in (ZERO, RANDOM):
+        region = EVERY
+    key = way, region, guidance, temperature
+    if key not in bench.composed:
+        bench.composed[key] = _compose(bench, *key)
+    return bench.composed[key]
+
+
+def _compose(bench: Bench, way: str, region: str, guidance: float, temperature: float) -> list[np.ndarray]:
+    rng, count = bench.rng(way, region), bench.sizes.songs
+    if way in COMPOSERS:
+        return COMPOSERS[way](bench, region, count, rng, temperature)
+    memories = MEMORIES[way](bench, region, count, rng)
+    player = bench.player(guidance != 0)
+    return player.compose(
+        bench.unpack(memories), rng.spawn(count),
+        temperature=temperature, guidance=guidance, length=bench.length,
+    )  # fmt: skip
+
+
+def primed(bench: Bench, region: str, count: int, rng: np.random.Generator, temperature: float) -> list[np.ndarray]:
+    """The ancestor's way: the network goes on from real notes of a training song. Songs without these notes."""
+    beginnings = [song[:PRIMER] for song in bench.part("training", region) if len(song) > PRIMER]
+    chosen = np.stack([beginnings[k] for k in rng.integers(len(beginnings), size=count)])
+    start = np.full((count, 1), len(bench.vocabulary))
+    states = bench.read(np.column_stack([start, chosen[:, :-1]]).astype(np.int32))
+    draws = np.empty((count, bench.length, 3), np.float32)
+    draws[:] = 0.0, temperature, 0.0
+    draws[..., 0] = rng.random((count, bench.length))
+    last = chosen[:, -1:].astype(np.float32)
+    notes = np.asarray(bench.player(False).model.predict_on_batch([draws, last, *states])[0])[..., 0].astype(int)
+    return [row[: np.append(np.flatnonzero(row == start[0]), bench.length)[0]] for row in notes]
+
+
+def caricatured(
+    bench: Bench, region: str, count: int, rng: np.random.Generator, temperature: float
+) -> list[np.ndarray]:
+    return kneser_ney_songs(bench.part("training", region), len(bench.vocabulary), 4, count, rng, bench.length)
+
+
+COMPOSERS = {ANCESTOR: primed, CARICATURE: caricatured}

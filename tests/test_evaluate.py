@@ -1,0 +1,161 @@
+"""The evaluation: rows and tables, and a whole run at toy size on invented songs."""
+
+import json
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+
+from evaluation import rows
+from melody.vocabulary import ESSEN
+from tests.test_pipeline import stage
+
+REGIONS = {"asia/china/han/han": ["D4", "E4", "G4", "A4", "C5", "D5", "E5", "G5"],
+           "europa/deutschl/erk/deut": ["C4", "D4", "E4", "F4", "G4", "A4", "B4", "C5"]}  # fmt: skip
+NETWORK = "--embedding 4 --units 6 --layers 2 --dense 5 --epochs 2 --batch 4 --window 8 --windows 2 --warm-up 2"
+
+
+def test_a_bar_is_a_sign_or_a_span():
+    assert rows.meets(2.45, "≤ 2.45") and not rows.meets(2.46, "≤ 2.45")
+    assert rows.meets(0.06, "> 0.05") and not rows.meets(0.05, "> 0.05")
+    assert rows.meets(0.5, "0.40 … 0.65") and not rows.meets(0.7, "0.40 … 0.65")
+
+
+def test_an_interval_with_zero_in_it_holds_no_bar_that_asks_for_a_clear_one():
+    assert rows.row("x", 0.3, n=9, interval=(0.1, 0.5), must="≥ 0.2", clear=True)["holds"] is True
+    assert rows.row("x", 0.3, n=9, interval=(-0.1, 0.5), must="≥ 0.2", clear=True)["holds"] is False
+    assert rows.row("x", 0.3, n=9)["holds"] is None
+
+
+def test_a_table_has_a_column_for_each_baseline():
+    lines = [rows.row("one", 2.43712, n=1234, must="≤ 2.45", baselines={"a": 1}),
+             rows.row("other", 46, n=5, interval=(45, 47), baselines={"b": 0.5}, real=0.25)]  # fmt: skip
+    assert rows.table(lines).splitlines() == [
+        "|  | ours | 95 % interval | real songs | a | b | must | aim | holds | n |",
+        "| --- | --: | --: | --: | --: | --: | --: | --: | --: | --: |",
+        "| one | **2.437** |  |  | 1.000 |  | ≤ 2.45 |  | yes | 1,234 |",
+        "| other | **46** | 45 – 47 | 0.250 |  | 0.500 |  |  |  | 5 |",
+    ]
+
+
+def walk(rng, notes, leap):
+    """A random walk over the notes, 60 to 90 notes long, its first twenty notes twice."""
+    places = np.clip(np.cumsum(rng.integers(-leap, leap + 1, rng.integers(40, 71))) + 4, 0, len(notes) - 1)
+    return [notes[place] for place in [*places[:20], *places]]
+
+
+@pytest.fixture(scope="module")
+def place(tmp_path_factory):
+    """Data of two invented regions, a tiny network and its VAEs."""
+    from melody import dataset
+    from melody.corpus import Song
+
+    root = tmp_path_factory.mktemp("evaluation")
+    place = SimpleNamespace(data=root / "data", weights=root / "weights", out=root / "results")
+    rng, songs = np.random.default_rng(0), []
+    for leap, (region, notes) in enumerate(REGIONS.items(), start=1):
+        for k in range(80):
+            pitch = walk(rng, notes, leap)
+            times = [1.0] * len(pitch), [0.0] * len(pitch), [False] * len(pitch)
+            songs.append(Song(f"{region}{k:04d}", pitch, *times, key="C"))
+    place.data.mkdir()
+    ESSEN.save(place.data / "vocabulary.json")
+    dataset.write_songs(place.data / "songs.h5", songs, ESSEN, {})
+    names = [song.name for song in songs]
+    split = {"training": names[::2], "validation": names[1::4], "test": names[3::4]}
+    (place.data / "split.json").write_text(json.dumps(split))
+    folders = ("--data", place.data, "--weights", place.weights, "--quiet")
+    assert stage("train_lstm", *folders, *NETWORK.split()) == 0
+    for region in ("china", "deutschl"):
+        assert stage("generate_memories", *folders, "--regions", region, "--count", 60, "--notes", 20) == 0
+        assert stage("vae.train", *folders, "--regions", region, "--latent", 2, "--hidden", 8, "--epochs", 1) == 0
+    place.flags = (*folders, "--out", place.out)
+    return place
+
+
+@pytest.fixture(scope="module")
+def record(place):
+    """What a whole quick run writes, with the smallest sizes that give every figure."""
+    from evaluation import bench
+
+    before = bench.QUICK
+    bench.QUICK = bench.Sizes(songs=60, memories=2, scored=6, states=20, judged=20, rounds=3)
+    try:
+        assert stage("evaluate", *place.flags, "--quick") == 0
+    finally:
+        bench.QUICK = before
+    return json.loads((place.out / "evaluation-quick.json").read_text())
+
+
+def test_every_metric_has_rows_that_say_all(record):
+    assert list(record["metrics"]) == [f"M{k}" for k in range(1, 13)]
+    for lines in record["metrics"].values():
+        assert lines
+        for line in lines:
+            assert set(line) == {"what", "ours", "interval", "baselines", "real", "must", "aim", "holds", "n"}
+            assert np.isfinite(line["ours"]) and line["n"] > 0
+            assert (line["holds"] is None) == (line["must"] is None)
+            assert line["interval"] is None or line["interval"][0] <= line["interval"][1]
+    assert record["seed"] == 0 and record["command"].startswith("python evaluate")
+    assert {"network", "vocabulary", "split", "vae-china", "vae-deutschl"} == set(record["fingerprints"])
+
+
+def test_the_baselines_stand_beside_ours(record):
+    found = {line["what"]: line for lines in record["metrics"].values() for line in lines}
+    assert any("IDyOM" in name for name in found["bits per note, all test songs"]["baselines"])
+    assert any("told the key" in name for name in found["bits per note, all test songs"]["baselines"])
+    steering = found["china called china, notes 1–32, default"]
+    assert set(steering["baselines"]) == {
+        "zero state", "random songs", "held-out songs", "PCA-8 Gaussian", "primer of 15 notes",
+        "Kneser-Ney 4 of the region",
+    }  # fmt: skip
+    assert steering["real"] > 0.9, "the invented regions are easily told apart"
+    assert steering["baselines"]["Kneser-Ney 4 of the region"] > 0.9, "a caricature passes"
+
+
+def test_pictures_are_drawn(place, record):
+    for name in ("steering", "latent-plane", "features"):
+        assert (place.out / f"{name}.png").read_bytes().startswith(b"\x89PNG")
+        assert b"<svg" in (place.out / f"{name}.svg").read_bytes()
+    assert {line["region"] for line in record["curve"]} == {"china", "deutschl"}
+
+
+def test_tables_are_printed_from_the_file(place, record, capsys):
+    assert stage("evaluate", "--out", place.out, "--quick", "--table") == 0
+    printed = capsys.readouterr().out
+    assert all(f"**{name}**" in printed for name in record["metrics"])
+    assert f"**{record['metrics']['M1'][0]['ours']:.3f}**" in printed
+
+
+def test_the_same_seed_gives_the_same_figures(place, tmp_path, monkeypatch):
+    from evaluation import bench
+
+    monkeypatch.setattr(bench, "QUICK", bench.Sizes(songs=60, memories=2, scored=6, states=20, judged=20, rounds=3))
+    for folder in ("one", "other"):
+        assert stage("evaluate", *place.flags[:-1], tmp_path / folder, "--quick", "--only", "M4", "M9") == 0
+    one, other = (json.loads((tmp_path / name / "evaluation-quick.json").read_text()) for name in ("one", "other"))
+    assert one["metrics"] == other["metrics"]
+
+
+def test_what_the_user_can_mend_is_one_line(place, tmp_path, capsys):
+    def says(*flags):
+        assert stage("evaluate", *flags) == 2
+        error = capsys.readouterr().err.strip()
+        assert error.startswith("error: ") and "\n" not in error
+        return error
+
+    assert "make it with: python evaluate.py" in says("--out", tmp_path, "--table")
+    for path in place.weights.iterdir():
+        (tmp_path / path.name).write_bytes(path.read_bytes())
+    (tmp_path / "vae-deutschl.json").unlink()
+    (tmp_path / "vae-deutschl.weights.h5").unlink()
+    flags = ("--data", place.data, "--weights", tmp_path, "--out", tmp_path, "--quiet")
+    assert "no VAE of deutschl" in says(*flags)
+    split = json.loads((place.data / "split.json").read_text())
+    split["training"], split["test"] = split["test"], split["training"]
+    other = tmp_path / "data"
+    other.mkdir()
+    for name in ("songs.h5", "vocabulary.json"):
+        (other / name).write_bytes((place.data / name).read_bytes())
+    (other / "split.json").write_text(json.dumps(split))
+    assert "was trained on split" in says("--data", other, "--weights", place.weights, "--out", tmp_path, "--quiet")
