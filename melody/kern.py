@@ -106,4 +106,4 @@ def _word(text: object) -> str:
 
 
 def _line(text: object) -> str:
-    return " ".join(str(text).encode("utf-8", "replace").decode().split())
+    return re.sub(r"[\r\n]+", " ", str(text).encode("utf-8", "replace").decode()).strip()

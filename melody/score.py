@@ -27,7 +27,7 @@ from melody.vocabulary import Spelling
 LINE = 16  # quarter notes in a line of a song whose phrases are not known
 LONGEST_LINE = 24  # quarter notes; a longer phrase is broken
 TREBLE_FROM = 55  # MIDI number (G3); a song that lies lower on average stands in the bass clef
-MARGIN = 50  # left and right of the lines, in pixels of the picture
+MARGIN = 12  # around the lines, in pixels of the picture
 LAYOUT = {  # of verovio; widths in pixels of the picture, of which nine make half a staff space
     "pageWidth": 6000,
     "adjustPageWidth": True,  # to its longest line
@@ -39,8 +39,13 @@ LAYOUT = {  # of verovio; widths in pixels of the picture, of which nine make ha
     "footer": "none",
     "pageMarginLeft": MARGIN,
     "pageMarginRight": MARGIN,
+    "pageMarginTop": MARGIN,
+    "pageMarginBottom": 55,  # stems below the last line
     "spacingSystem": 4,
+    "spacingStaff": 5,
     "svgViewBox": True,
+    "svgFormatRaw": True,
+    "svgAdditionalAttribute": ["tie@endid"],  # tells which notes only prolong the one before
     "svgHtml5": True,  # no ids: many scores stand on one page
     "xmlIdChecksum": True,  # the same song, the same bytes
 }
@@ -92,9 +97,9 @@ def _titled(picture: str, title: str) -> str:
     """The picture with a title above it, small enough to fit."""
     width, height = map(int, re.search(r'viewBox="0 0 (\d+) (\d+)"', picture).groups())
     size = min(34, 1.5 * (width - 2 * MARGIN) / max(len(title), 1))
-    text = f'<text x="{MARGIN}" y="16" font-size="{size:.1f}" font-family="Times, serif">{escape(title)}</text>'
-    picture = picture.replace(f'viewBox="0 0 {width} {height}"', f'viewBox="0 -20 {width} {height + 20}"', 1)
-    return picture.replace("</desc>", f"</desc>\n   {text}", 1)
+    text = f'<text x="{MARGIN}" y="-4" font-size="{size:.1f}" font-family="Times, serif">{escape(title)}</text>'
+    picture = picture.replace(f'viewBox="0 0 {width} {height}"', f'viewBox="0 -40 {width} {height + 40}"', 1)
+    return picture.replace("</desc>", f"</desc>{text}", 1)
 
 
 def lines(song: Song) -> list[slice]:

@@ -1,0 +1,271 @@
+"""The listening page: what it says, that no text can break out of it, and that it plays in a real browser."""
+
+import math
+import re
+import shutil
+import struct
+import time
+import wave
+from html.parser import HTMLParser
+
+import pytest
+
+from melody.corpus import Song
+from melody.page import page, write_page
+
+pytest.importorskip("verovio")
+
+HOSTILE = """</script><script>window.broken = 1</script><img src=x onerror="window.broken = 1">'"$title&amp;"""
+
+
+def entry(pitch="D4 F#4 A4 D5", title="han 001", **more):
+    pitch = pitch.split()
+    song = Song("han/001", pitch, [1.0] * len(pitch), [0.0] * len(pitch), [False] * len(pitch), title=title)
+    return {"song": song, "tempo": 120.0} | more
+
+
+class Elements(HTMLParser):
+    """The elements of a page with their attributes, and its text."""
+
+    def __init__(self, text):
+        super().__init__()
+        self.found, self.text = [], ""
+        self.feed(text)
+
+    def handle_starttag(self, tag, attributes):
+        self.found.append((tag, dict(attributes)))
+
+    def handle_data(self, data):
+        self.text += data
+
+    def all(self, wanted):
+        return [attributes for tag, attributes in self.found if tag == wanted]
+
+
+def test_what_the_page_says():
+    nearest = {"name": "asia/china/han/han0123", "title": "Xiao bai cai", "shared_run_notes": 7}
+    songs = [
+        entry(files=["001.mid", "001.wav"], settings={"regions": ["han", "shanxi"], "seed": 3}, nearest=nearest),
+        entry("C4", "han 002", nearest=None),
+    ]
+    seen = Elements(page("Songs of han", songs))
+    for words in ("Songs of han", "2 songs", "han 001", "4 notes, D4 to D5", "0:02", "Xiao bai cai", "han0123",
+                  "7 notes in a row", "han, shanxi", "seed"):  # fmt: skip
+        assert words in seen.text, words
+    assert [link["href"] for link in seen.all("a")] == ["./001.mid", "./001.wav"]
+    first, second = seen.all("article")
+    assert first["data-wav"] == "./001.wav" and "data-wav" not in second
+    bars = [bar for bar in seen.all("rect") if "data-midi" in bar]
+    assert [(bar["x"], bar["data-midi"]) for bar in bars] == [
+        ("0", "62"),
+        ("1", "66"),
+        ("2", "69"),
+        ("3", "74"),
+        ("0", "60"),
+    ]
+    assert {attributes.get("aria-label") for attributes in seen.all("button")} >= {"Play han 001", "Play han 002"}
+
+
+def test_no_text_breaks_out():
+    nearest = {"name": HOSTILE, "title": HOSTILE, "shared_run_notes": 1}
+    hostile = entry(
+        title=HOSTILE, files=[HOSTILE, "javascript:alert(1)"], settings={HOSTILE: [HOSTILE]}, nearest=nearest
+    )
+    plain = entry(files=["a", "b"], settings={"a": 1}, nearest={"name": "a", "title": "b", "shared_run_notes": 1})
+    seen = Elements(page(HOSTILE, [hostile], about=HOSTILE))
+    assert [tag for tag, _ in seen.found] == [tag for tag, _ in Elements(page("a", [plain], about="b")).found]
+    assert not any(name.startswith("on") for _, attributes in seen.found for name in attributes)
+    assert all(link["href"].startswith("./") for link in seen.all("a"))
+    assert seen.text.count(HOSTILE) == 9  # head, title, about, song, nearest twice, setting twice, link
+
+
+def test_the_page_needs_no_network_and_is_the_same_each_time(tmp_path):
+    songs = [entry(), entry("C4 B-4", "han 002"), entry("", "nothing"), entry(title="\udcff")]
+    path = write_page(tmp_path, "Songs", songs)
+    assert path == tmp_path / "index.html" and list(tmp_path.iterdir()) == [path]
+    text = path.read_text(encoding="utf-8")
+    assert set(re.findall(r"""https?://[^\s"'<]*""", text)) == {
+        "http://www.w3.org/2000/svg",
+        "http://www.w3.org/1999/xlink",
+    }
+    assert text == page("Songs", songs)
+    assert "no notes" in text
+    ids = re.findall(r'\bid="([^"]+)"', text)
+    assert len(ids) == len(set(ids))
+
+
+def test_a_page_of_no_songs():
+    assert "0 songs" in page("None", [])
+
+
+@pytest.fixture(scope="module")
+def browser(tmp_path_factory):
+    webdriver = pytest.importorskip("selenium.webdriver", reason="selenium drives the browser")
+    chromium = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+    driver = shutil.which("chromedriver")
+    if not chromium or not driver:
+        pytest.skip("no chromium with chromedriver: apt install chromium chromium-driver")
+    options = webdriver.ChromeOptions()
+    options.binary_location = chromium
+    options.set_capability("goog:loggingPrefs", {"browser": "ALL"})
+    for flag in (
+        "headless", "no-sandbox", "disable-gpu", "disable-quic", "no-first-run", "disable-background-networking",
+        "disable-component-update", "disable-sync", f"user-data-dir={tmp_path_factory.mktemp('profile')}",
+    ):  # fmt: skip
+        options.add_argument(f"--{flag}")
+    chrome = webdriver.Chrome(options=options, service=webdriver.ChromeService(driver))
+    yield chrome
+    chrome.quit()
+
+
+@pytest.fixture
+def opened(browser, tmp_path):
+    def opened(*songs, title="Songs"):
+        path = write_page(tmp_path, title, songs)
+        browser.get(path.as_uri())
+        browser.get_log("browser")
+        return browser
+
+    return opened
+
+
+def until(browser, script, seconds=20):
+    """Wait until a JavaScript expression is true; return its value."""
+    end = time.monotonic() + seconds
+    while not (value := browser.execute_script(f"return {script}")):
+        assert time.monotonic() < end, f"not within {seconds} seconds: {script}"
+        time.sleep(0.05)
+    return value
+
+
+def play(browser, number=0):
+    browser.find_elements("css selector", ".play")[number].click()
+
+
+def tone(path, seconds):
+    with wave.open(str(path), "wb") as file:
+        file.setparams((1, 2, 8000, 0, "NONE", ""))
+        samples = (int(9000 * math.sin(math.tau * 440 * n / 8000)) for n in range(int(8000 * seconds)))
+        file.writeframes(b"".join(struct.pack("<h", sample) for sample in samples))
+
+
+LONG = " ".join(["D4 F#4 A4 D5"] * 10)  # 20 seconds at 120 a minute
+
+
+@pytest.mark.slow
+def test_it_plays_and_the_roll_and_the_score_follow(opened):
+    browser = opened(entry(LONG), entry(LONG, "han 002"))
+    assert browser.execute_script("return sounding") is None
+    play(browser)
+    until(browser, "sounding && sounding.place > 1.2")
+    browser.execute_script("window.ear = new AnalyserNode(context); sounding.sound.gain.connect(ear)")
+    loud = "(ear.getFloatTimeDomainData(window.heard = new Float32Array(2048)), Math.max(...heard)) > .02"
+    until(browser, loud)
+    share = browser.execute_script("return parseFloat(sounding.head.style.left)")
+    until(browser, f"parseFloat(sounding.head.style.left) > {share} + 3")
+    assert browser.execute_script("return document.querySelectorAll('.roll .now, .score .note.now').length") == 2
+    assert browser.execute_script(
+        "const place = (signs) => [...document.querySelectorAll(signs)].findIndex(sign => sign.matches('.now'));"
+        "return place('.roll rect') == place('.score .note')"
+    )
+    play(browser, 1)  # the first falls silent
+    until(browser, "sounding && sounding.place > .2 && document.querySelectorAll('article.on').length == 1")
+    play(browser, 1)
+    assert browser.execute_script("return sounding") is None
+    assert browser.get_log("browser") == []
+
+
+@pytest.mark.slow
+def test_the_recording_plays_where_there_is_one(opened, tmp_path):
+    tone(tmp_path / "a b.wav", 20)
+    browser = opened(entry(LONG, files=["a b.wav"]))
+    play(browser)
+    until(browser, "sounding && sounding.place > .5")
+    assert browser.execute_script("return sounding.sound.audio.currentTime > .5 && context === null")
+    browser.execute_script("sounding.seek(10)")
+    until(browser, "sounding && sounding.place > 10.3")
+    assert browser.get_log("browser") == []
+    loaded = browser.execute_script("return performance.getEntriesByType('resource').map(entry => entry.name)")
+    assert all(name.startswith("file:") for name in loaded)
+
+
+@pytest.mark.slow
+def test_tones_stand_in_for_a_recording_that_is_gone(opened):
+    browser = opened(entry(LONG, files=["gone.wav"]))
+    play(browser)
+    until(browser, "sounding && sounding.place > .5 && context !== null")
+
+
+@pytest.mark.slow
+def test_the_keyboard_reaches_everything(opened):
+    from selenium.webdriver.common.keys import Keys
+
+    browser = opened(entry(LONG, files=["001.mid"], settings={"seed": 3}))
+    reached = []
+    for _ in range(5):
+        browser.switch_to.active_element.send_keys(Keys.TAB)
+        reached.append(browser.execute_script("return document.activeElement.tagName"))
+    assert reached == ["BUTTON", "BUTTON", "INPUT", "SUMMARY", "A"]
+    browser.execute_script("document.querySelector('.play').focus()")
+    browser.switch_to.active_element.send_keys(Keys.SPACE)
+    until(browser, "sounding && sounding.place > .2")
+    browser.switch_to.active_element.send_keys(Keys.SPACE)
+    assert browser.execute_script("return sounding") is None
+    browser.execute_script("document.querySelector('input').focus()")
+    place = browser.execute_script("return players[0].place")
+    browser.switch_to.active_element.send_keys(Keys.ARROW_RIGHT)
+    assert browser.execute_script("return players[0].place") > place
+    browser.switch_to.active_element.send_keys(Keys.END)
+    assert browser.execute_script("return players[0].clock.textContent") == "0:20"
+    assert browser.get_log("browser") == []
+
+
+@pytest.mark.slow
+def test_play_all_plays_one_song_after_another_and_stops(opened):
+    browser = opened(entry("D4", "one"), entry("", "no notes"), entry("E4", "three"))
+    browser.find_element("id", "all").click()
+    until(browser, "sounding === players[0]")
+    until(browser, "sounding === players[2]")
+    until(browser, "sounding === null && all.textContent == 'Play all'")
+    assert browser.get_log("browser") == []
+
+
+@pytest.mark.slow
+def test_tied_notes_light_up_together(opened):
+    song = Song("a", ["D4", "E4", "F4"], [1.25, 1.0, 5.0], [0, 0, 0], [False] * 3)
+    browser = opened({"song": song, "tempo": 120.0})
+    assert browser.execute_script("return players[0].notes.map(note => note.signs.length)") == [2, 1, 2]
+
+
+@pytest.mark.slow
+def test_text_of_the_user_stays_text(opened):
+    browser = opened(entry(title=HOSTILE, settings={HOSTILE: HOSTILE}), title=HOSTILE)
+    assert browser.execute_script("return window.broken") is None
+    assert browser.find_element("tag name", "h1").text == HOSTILE
+    assert browser.get_log("browser") == []
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_a_phone_shows_it_all_in_light_and_in_dark(opened, scheme):
+    browser = opened(
+        entry(LONG, title="a-very-long-title-" * 9, files=["001.mid", "001.wav"], settings={"x" * 60: "y" * 90})
+    )
+    browser.execute_cdp_cmd(
+        "Emulation.setEmulatedMedia", {"features": [{"name": "prefers-color-scheme", "value": scheme}]}
+    )
+    browser.execute_cdp_cmd(
+        "Emulation.setDeviceMetricsOverride", {"width": 320, "height": 640, "deviceScaleFactor": 2, "mobile": True}
+    )
+    try:
+        assert browser.execute_script("return document.documentElement.scrollWidth <= 320")
+        paper, ink = browser.execute_script(
+            "return [getComputedStyle(document.body).backgroundColor, "
+            "getComputedStyle(document.querySelector('.score .notehead')).fill].map(c => c.match(/\\d+/g).map(Number))"
+        )
+        assert (sum(paper) > 600 and sum(ink) < 150) if scheme == "light" else (sum(paper) < 150 and sum(ink) > 600)
+        small = "[...document.querySelectorAll('button')].every(b => Math.min(b.offsetWidth, b.offsetHeight) >= 40)"
+        assert browser.execute_script(f"return {small}"), "a finger needs 40 pixels"
+    finally:
+        browser.execute_cdp_cmd("Emulation.clearDeviceMetricsOverride", {})
+        browser.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": []})
