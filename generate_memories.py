@@ -17,7 +17,7 @@ import config
 from melody.files import made_with
 from melody.stage import Problem, begin, parser, positive, progress, run, say
 
-BLOCK = 500  # memories made at a time
+BLOCK = 256  # memories made at a time
 
 
 def main() -> None:
@@ -73,14 +73,14 @@ def choose(args: argparse.Namespace, names: list[str], training: list[int]) -> l
 
 
 def write_memories(path, network, songs, chosen: list[int], settings: dict, quiet: bool) -> None:
-    """Write the memories block by block, so that a hundred thousand need no more room than five hundred."""
+    """Write the memories block by block, so that a hundred thousand need no more room than a block."""
     import h5py
     import numpy as np
 
     from melody import lstm, memory
     from melody.files import replacing
 
-    rng = np.random.default_rng(settings["seed"])
+    rng, reader = np.random.default_rng(settings["seed"]), lstm.Reader(network)
     heard, start = songs.songs(chosen), len(songs.vocabulary)
     count = settings["count"]
     with (
@@ -96,7 +96,7 @@ def write_memories(path, network, songs, chosen: list[int], settings: dict, quie
             block = slice(first, min(first + BLOCK, count))
             drawn = memory.draw_songs(len(heard), settings["songs"], block.stop - first, rng)
             entries = np.stack([memory.reading(heard, row, settings["notes"], start) for row in drawn])
-            rows[block], read[block] = memory.pack(lstm.read(network, entries)), drawn
+            rows[block], read[block] = memory.pack(reader.read(entries)), drawn
             bar.update(len(drawn))
 
 

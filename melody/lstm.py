@@ -1,8 +1,8 @@
 """The network: a stack of Keras LSTM layers that foretells the next note, and the views on it.
 
-The layers are built once, in `build`. Three views share them: `melody.training` trains them on streams, `read` and
-`song_bits` let them read songs, `Player` composes with them. The network sees integers (`melody.dataset` says which)
-and knows no MIDI.
+The layers are built once, in `build`. Three views share them: `melody.training` trains them on streams, `Reader` and
+`song_bits` let them read songs, `Player` composes with them. The network sees integers, of which `melody.dataset` says
+what they mean, and knows no MIDI.
 """
 
 from __future__ import annotations
@@ -115,11 +115,17 @@ def zero_states(network: keras.Model, batch: int) -> list[np.ndarray]:
 # Reading
 
 
-def read(network: keras.Model, tokens: np.ndarray, batch: int = 256) -> list[np.ndarray]:
-    """The states after reading each row of `tokens`, (songs, time) -> (songs, units) each, from the zero state."""
-    reader = keras.Model(network.inputs, network.outputs[1:])
-    parts = [reader.predict_on_batch([rows, *zero_states(network, len(rows))]) for rows in _batches(tokens, batch)]
-    return [np.concatenate([np.asarray(part[k]) for part in parts]) for k in range(len(network.inputs) - 1)]
+class Reader:
+    """Lets a network read, and keeps its states."""
+
+    def __init__(self, network: keras.Model):
+        self.model = keras.Model(network.inputs, network.outputs[1:], name="reader")
+
+    def read(self, tokens: np.ndarray) -> list[np.ndarray]:
+        """The states after reading each row of `tokens`, (songs, time) -> (songs, units) each, from the zero state."""
+        return [
+            np.asarray(state) for state in self.model.predict_on_batch([tokens, *zero_states(self.model, len(tokens))])
+        ]
 
 
 def song_bits(

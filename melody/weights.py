@@ -15,7 +15,7 @@ from melody.stage import Problem
 
 
 def save(model: keras.Model, path: Path) -> None:
-    """Write a model's weights as float16: half the size, and bits per note change by less than .001."""
+    """Write a model's weights, without its optimizer, as float16: bits per note change by less than .001."""
     with replacing(path) as beside:
         model.save_weights(beside)
         with h5py.File(io.BytesIO(beside.read_bytes())) as source, h5py.File(beside, "w") as target:
@@ -23,6 +23,8 @@ def save(model: keras.Model, path: Path) -> None:
 
 
 def _copy(name: str, item: h5py.Group | h5py.Dataset, target: h5py.File) -> None:
+    if name.split("/")[0] == "optimizer":
+        return
     if isinstance(item, h5py.Group):
         copy = target.require_group(name)
     else:

@@ -71,8 +71,9 @@ def test_a_memory_put_in_and_read_out_at_once_is_unchanged(network):
 
 def test_reading_in_two_parts_is_reading_at_once(network):
     tokens = np.random.default_rng(2).integers(0, 7, (3, 8))
-    whole = lstm.read(network, tokens)
-    _, *after = network.predict_on_batch([tokens[:, 5:], *lstm.read(network, tokens[:, :5])])
+    reader = lstm.Reader(network)
+    whole = reader.read(tokens)
+    _, *after = network.predict_on_batch([tokens[:, 5:], *reader.read(tokens[:, :5])])
     for state, known in zip(after, whole, strict=True):
         np.testing.assert_allclose(state, known, atol=1e-6)
 
