@@ -107,8 +107,12 @@ class Run:
 
 
 def reseed(model: keras.Model, seed: int, epoch: int) -> None:
-    """Set a model's own random generators, so that an epoch's draws hang on nothing that was drawn before."""
+    """Set the backend's random generator (PyTorch's dropout draws from it) and the model's own.
+
+    So an epoch's draws hang on nothing that was drawn before.
+    """
     rng = np.random.default_rng([seed, epoch])
+    keras.utils.set_random_seed(int(rng.integers(2**31)))
     for variable in model.variables:
         if "seed_generator_state" in variable.path:
             variable.assign(rng.integers(2**31, size=variable.shape))
