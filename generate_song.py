@@ -4,7 +4,7 @@ reads   weights/lstm.*, weights/vae-<regions>.*
 writes  songs/<regions>/001.mid, 001.json, 002.mid …   each song, and beside it what made it
 
     python generate_song.py                            songs of config.REGIONS: a few seconds
-    python generate_song.py --wav                      and each as 001.wav …, through FluidSynth
+    python generate_song.py --wav --score --page       to hear, to read, and a page: songs/china/index.html
     python generate_song.py --regions deutschl --count 20 --seed 7
 
 A latent is drawn from N(0, 1), the VAE decodes it to a memory, the memory becomes the state of the network, and the
@@ -16,6 +16,7 @@ import json
 from pathlib import Path
 
 import config
+from melody.folder import song_of, write_folder_page, write_scores
 from melody.soundfont import equipment
 from melody.stage import Problem, above_zero, begin, nonnegative, parser, positive, progress, run, say, temperature
 
@@ -39,7 +40,8 @@ def main() -> None:
     name = regions.file_name(args.regions)
     made = {
         "regions": sorted(args.regions), "seed": args.seed, "temperature": args.temperature, "guidance": args.guidance,
-        "length": args.length, "network": trained.fingerprint, "vae": record["weights"],
+        "length": args.length, "note_length": args.note_length, "tempo": args.tempo, "instrument": args.instrument,
+        "network": trained.fingerprint, "vae": record["weights"],
     }  # fmt: skip
     folder = args.out / name
     numbers = free_numbers(folder, args.count, args.overwrite)
@@ -53,11 +55,13 @@ def main() -> None:
                 bar.update()
     songs = [folder / f"{number:03d}.mid" for number in numbers]
     sound(songs, args)
+    if args.page:
+        say(args, f"wrote {write_folder_page(folder, args.data, args.quiet)}")
     say(args, f"wrote {args.count} songs, {songs[0]} to {songs[-1].name}")
 
 
 def arguments() -> argparse.Namespace:
-    flags = parser(__doc__, config.SEED, weights=config.WEIGHTS, out=config.SONGS)
+    flags = parser(__doc__, config.SEED, data=config.DATA, weights=config.WEIGHTS, out=config.SONGS)
     flags.add_argument("--regions", nargs="*", default=config.REGIONS, metavar="REGION",
                        help=f"of a trained VAE (default: {' '.join(config.REGIONS)})")  # fmt: skip
     numbers = {
@@ -73,6 +77,8 @@ def arguments() -> argparse.Namespace:
         )
     flags.add_argument("--wav", action="store_true", help="render each song as a WAV file beside it")
     flags.add_argument("--play", action="store_true", help="play the songs when all are composed")
+    flags.add_argument("--score", action="store_true", help="write MusicXML, an engraved SVG and kern beside each song")
+    flags.add_argument("--page", action="store_true", help="write index.html: all songs of the folder, to hear and see")
     flags.add_argument("--sound-font", default=config.SOUND_FONT, metavar="FILE", help="for --wav and --play")
     flags.add_argument("--overwrite", action="store_true", help="number the songs from 001 again, over those there")
     return flags.parse_args()
@@ -96,15 +102,16 @@ def compose(player, vae, latents, places: range, args: argparse.Namespace) -> li
 
 
 def write(folder: Path, title: str, pitch: list[str], latent, made: dict, args: argparse.Namespace) -> None:
-    """Write a song as MIDI, and beside it what made it as JSON."""
-    from melody.corpus import Song
+    """Write a song as MIDI, beside it what made it as JSON, and its scores when asked for."""
     from melody.files import write_json
     from melody.midi import write_midi
 
-    song = Song(title, pitch, [args.note_length] * len(pitch), [0.0] * len(pitch), [False] * len(pitch), title=title)
+    record = {"title": title, **made, "latent": latent.tolist(), "notes": pitch}
     path = folder / f"{title.rsplit(' ', 1)[-1]}.mid"
-    write_midi(path, song, args.tempo, args.instrument, [json.dumps(made)])
-    write_json(path.with_suffix(".json"), {"title": title, **made, "latent": latent.tolist(), "notes": pitch})
+    write_midi(path, song_of(record), args.tempo, args.instrument, [json.dumps(made)])
+    write_json(path.with_suffix(".json"), record)
+    if args.score:
+        write_scores(path, record)
 
 
 def sound(songs: list[Path], args: argparse.Namespace) -> None:

@@ -10,7 +10,7 @@ when the song has been moved to another key, `MOVED`; one more is to be foretold
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -58,9 +58,13 @@ class Dataset:
 
     @cached_property
     def intervals(self) -> list[np.ndarray]:
-        """For each song one integer a melodic step, alike where the diatonic and the semitone difference are alike."""
-        step, midi = np.array(self.vocabulary.step), np.array(self.vocabulary.midi)
-        return [np.diff(step[song]) * 256 + np.diff(midi[song]) for song in self.songs(range(len(self)))]
+        """The steps of each song, see `steps_of`."""
+        return [steps_of(song, self.vocabulary) for song in self.songs(range(len(self)))]
+
+
+def steps_of(song: Sequence[int], vocabulary: Vocabulary) -> np.ndarray:
+    """One integer a melodic step, (notes - 1,), alike where the diatonic and the semitone difference are alike."""
+    return np.diff(np.array(vocabulary.step)[song]) * 256 + np.diff(np.array(vocabulary.midi)[song])
 
 
 def write_songs(path: Path, songs: Iterable, vocabulary: Vocabulary, settings: dict) -> None:

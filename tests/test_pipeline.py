@@ -11,8 +11,9 @@ import mido
 import numpy as np
 import pytest
 
+from melody.corpus import read_songs
 from melody.stage import run
-from tests.invented import kern, melodies
+from tests.invented import REGIONS, kern, melodies
 
 SMALL = "--embedding 4 --units 6 --layers 2 --dense 5 --epochs 2 --batch 4 --window 8 --windows 2 --warm-up 2".split()
 TINY_VAE = "--latent 2 --hidden 8 --epochs 2 --batch 16".split()
@@ -65,8 +66,8 @@ def test_every_stage_leaves_its_files(place):
         path.relative_to(place.data.parent).as_posix() for path in place.data.parent.rglob("*") if path.is_file()
     }
     written = {path for path in written if not path.startswith(("essen", "songs"))}
-    networks = {f"weights/{name}{end}" for name in ("lstm", "vae-china")
-                for end in (".weights.h5", ".json", "-history.csv", "-history.png", "-checkpoint.weights.h5")}  # fmt: skip
+    ends = (".weights.h5", ".json", "-history.csv", "-history.png", "-checkpoint.weights.h5")
+    networks = {f"weights/{name}{end}" for name in ("lstm", "vae-china") for end in ends}
     data = {"songs.h5", "vocabulary.json", "split.json", "skipped.csv", "memories/china.h5", "memories/china-drawn.h5"}
     assert written == networks | {f"data/{name}" for name in data}
     assert (place.data / "skipped.csv").read_text().count("\n") == 2, "a header and the broken file"
@@ -99,6 +100,20 @@ def test_songs_open_and_say_what_made_them(place, tmp_path):
         assert any(
             "china" in message.text and '"seed": 0' in message.text for message in track if message.type == "text"
         )
+
+
+def test_scores_and_a_page_stand_beside_the_songs_when_asked_for(place, tmp_path):
+    assert (
+        compose(place, "--regions", "china", "--count", 2, "--score", "--page", "--data", place.data, out=tmp_path) == 0
+    )
+    ends = (".json", ".krn", ".mid", ".musicxml", ".svg")
+    assert {path.name for path in (tmp_path / "china").iterdir()} == {"index.html"} | {
+        f"00{k}{end}" for k in (1, 2) for end in ends
+    }
+    record, page = json.loads((tmp_path / "china/001.json").read_text()), (tmp_path / "china/index.html").read_text()
+    (song,) = read_songs(tmp_path / "china/001.krn", tmp_path)
+    assert song.pitch == record["notes"]
+    assert "china 002" in page and any(region in page for region in REGIONS)
 
 
 def test_the_same_seed_gives_the_same_bytes(place, tmp_path):
