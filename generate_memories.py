@@ -37,8 +37,8 @@ def main() -> None:
     }  # fmt: skip
     if not args.overwrite and made_with(path, settings):
         return say(args, f"{path} is there, made with these settings; nothing to do")
-    write_memories(path, trained.network, songs, chosen, settings, args.quiet)
-    say(args, f"wrote {args.count} memories to {path}")
+    different = write_memories(path, trained.network, songs, chosen, settings, args.quiet)
+    say(args, f"wrote {args.count} memories, {different} of them different, to {path}")
 
 
 def arguments() -> argparse.Namespace:
@@ -72,8 +72,8 @@ def choose(args: argparse.Namespace, names: list[str], training: list[int]) -> l
     return chosen
 
 
-def write_memories(path, network, songs, chosen: list[int], settings: dict, quiet: bool) -> None:
-    """Write the memories block by block, so that a hundred thousand need no more room than a block."""
+def write_memories(path, network, songs, chosen: list[int], settings: dict, quiet: bool) -> int:
+    """Write the memories block by block, so that many need no more room than few; how many are different."""
     import h5py
     import numpy as np
 
@@ -82,7 +82,7 @@ def write_memories(path, network, songs, chosen: list[int], settings: dict, quie
 
     rng, reader = np.random.default_rng(settings["seed"]), lstm.Reader(network)
     heard, start = songs.songs(chosen), len(songs.vocabulary)
-    count = settings["count"]
+    count, readings = settings["count"], set()
     with (
         replacing(path) as beside,
         h5py.File(beside, "w") as file,
@@ -97,7 +97,9 @@ def write_memories(path, network, songs, chosen: list[int], settings: dict, quie
             drawn = memory.draw_songs(len(heard), settings["songs"], block.stop - first, rng)
             entries = np.stack([memory.reading(heard, row, settings["notes"], start) for row in drawn])
             rows[block], read[block] = memory.pack(reader.read(entries)), drawn
+            readings.update(map(tuple, drawn.tolist()))
             bar.update(len(drawn))
+    return len(readings)
 
 
 if __name__ == "__main__":
