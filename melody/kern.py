@@ -57,26 +57,29 @@ def lengths(quarters: float) -> list[str]:
     >>> lengths(1.5), lengths(1 / 3), lengths(5 / 4), lengths(0)
     (['4.'], ['12'], ['4', '16'], [])
     """
-    left = Fraction(quarters).limit_denominator(FINEST)
+    return [f"{number}{'.' * dots}" for number, dots, _ in pieces(Fraction(quarters).limit_denominator(FINEST))]
+
+
+def pieces(quarters: Fraction) -> list[tuple[int, int, Fraction]]:
+    """The notes that make up a time, long ones first: (number, dots, quarter notes); 4 is a quarter, 12 its third."""
     found = []
-    while left:
-        odd = left.denominator
+    while quarters:
+        odd = quarters.denominator
         while odd % 2 == 0:
             odd //= 2
-        length, said = _longest(left, odd)
-        found.append(said)
-        left -= length
+        found.append(_longest(quarters, odd))
+        quarters -= found[-1][2]
     return found
 
 
-def _longest(left: Fraction, odd: int) -> tuple[Fraction, str]:
+def _longest(left: Fraction, odd: int) -> tuple[int, int, Fraction]:
     """The longest of the notes 4 / odd, half of it, a quarter of it …, plain or dotted, within `left` quarter notes."""
     number = odd
     while True:
         for dots, factor in reversed(DOTTED if odd == 1 else DOTTED[:1]):
             length = Fraction(LONGEST, number) * factor
             if length <= left:
-                return length, f"{number}{'.' * dots}"
+                return number, dots, length
         number *= 2
 
 

@@ -19,13 +19,14 @@ from xml.sax.saxutils import escape
 from melody import key
 from melody.corpus import Song, Unreadable, find_songs, read_songs
 from melody.files import replacing
-from melody.kern import FINEST
+from melody.kern import FINEST, pieces
 from melody.midi import check
 from melody.stage import Problem, progress, run, say
 from melody.vocabulary import Spelling
 
 LINE = 16  # quarter notes in a line of a song whose phrases are not known
 LONGEST_LINE = 24  # quarter notes; a longer phrase is broken
+TUPLETS = (3, 5, 7)  # notes in the time of two or four
 TREBLE_FROM = 55  # MIDI number (G3); a song that lies lower on average stands in the bass clef
 MARGIN = 12  # around the lines, in pixels of the picture
 LAYOUT = {  # of verovio; widths in pixels of the picture, of which nine make half a staff space
@@ -131,28 +132,44 @@ def _part(song: Song):
         else:
             measure.insert(0, layout.SystemLayout(isNew=True))
         measure.append(_notes(song, line))
-        measure.splitAtDurations()
         measure.rightBarline = bar.Barline("none")
         measure.showNumber = stream.enums.ShowNumber.NEVER
         part.append(measure)
     measure.rightBarline = bar.Barline("final")
     part.makeAccidentals(inPlace=True)
+    _sign_tied_notes(part)
     return part
 
 
+def _sign_tied_notes(part) -> None:
+    """Give the notes tied to a natural its sign, unseen: music21 reads a D tied to a D natural as two notes."""
+    for first, second in pairwise(part.flatten().notes):
+        if second.tie and second.tie.type != "start" and first.pitch.accidental:
+            second.pitch.accidental = first.pitch.accidental.name
+            second.pitch.accidental.displayStatus = False
+
+
 def _notes(song: Song, line: slice) -> list:
-    from music21 import note
+    """The notes and rests of a line, long ones in tied pieces that notation has a sign for."""
+    from music21 import note, tie
 
     notes = []
     for name, duration, rest in zip(song.pitch[line], song.duration[line], song.rest_before[line], strict=True):
-        if _time(rest):
-            notes.append(note.Rest(quarterLength=_time(rest)))
-        notes.append(note.Note(name, quarterLength=_time(duration) or Fraction(1, FINEST)))
+        notes += [note.Rest(quarterLength=length) for length in _written(rest)]
+        tied = [note.Note(name, quarterLength=length) for length in _written(max(duration, 1 / FINEST))]
+        for place, piece in enumerate(tied[1:], start=1):
+            tied[0].tie = tie.Tie("start")
+            piece.tie = tie.Tie("continue" if place < len(tied) - 1 else "stop")
+        notes += tied
     return notes
 
 
-def _time(quarters: float) -> Fraction:
-    return Fraction(quarters).limit_denominator(FINEST)
+def _written(quarters: float) -> list[Fraction]:
+    """A time as what is written for it: exact up to sevenths of a beat, else to the next of `FINEST` parts."""
+    time = Fraction(quarters).limit_denominator(FINEST)
+    if not any(odd * 2**7 % time.denominator == 0 for odd in TUPLETS):
+        time = Fraction(round(quarters * FINEST), FINEST)
+    return [length for _, _, length in pieces(time)]
 
 
 def _lies_high(song: Song) -> bool:
