@@ -6,6 +6,7 @@ writes  results/evaluation.json    every figure, M1 to M12, with its interval, b
 
     python evaluate.py             everything: under an hour on two cores
     python evaluate.py --quick     the same with fewer songs, into results/evaluation-quick.json: under five minutes
+    python evaluate.py --only M1 M9      these metrics, into results/evaluation-part.json
     python evaluate.py --table     print the tables of results/evaluation.json, as they stand in README.md
 """
 
@@ -25,7 +26,8 @@ NEEDED = ("china", "deutschl")  # the regions that the bars are about
 
 def main() -> None:
     args = arguments()
-    path = args.out / ("evaluation-quick.json" if args.quick else "evaluation.json")
+    path = args.out / "-".join(["evaluation", *["quick"] * args.quick, *["part"] * (args.only != PARTS)])
+    path = path.with_suffix(".json")
     if args.table:
         from evaluation.rows import markdown
 
@@ -34,7 +36,7 @@ def main() -> None:
     since = time.monotonic()
     bench = prepare(args)
     found = measure(bench, args)
-    record = {"metrics": found, "curve": draw(bench, args), **described(bench, args)}
+    record = {"about": about(), "metrics": found, "curve": draw(bench, args), **described(bench, args)}
     write_json(path, record | {"seconds": round(time.monotonic() - since)})
     held = [line["holds"] for lines in found.values() for line in lines if line["holds"] is not None]
     say(args, f"{sum(held)} of {len(held)} bars hold; wrote {path}")
@@ -88,17 +90,26 @@ def load_vaes(folder: Path, network: str) -> dict:
     return vaes
 
 
+def metrics() -> dict:
+    from evaluation import likeness, predicting, remembering, steering
+
+    return predicting.METRICS | steering.METRICS | remembering.METRICS | likeness.METRICS
+
+
+def about() -> dict[str, str]:
+    """What each metric asks, in a sentence or two."""
+    return {name: " ".join(metrics()[name].__doc__.split()) for name in PARTS}
+
+
 def measure(bench, args: argparse.Namespace) -> dict[str, list[dict]]:
     """The rows of every metric, told as they are found."""
-    from evaluation import likeness, predicting, remembering, steering
     from evaluation.rows import shown
 
-    metrics = predicting.METRICS | steering.METRICS | remembering.METRICS | likeness.METRICS
     found = {}
     with progress(args.only, args.quiet, unit="metric") as bar:
         for name in bar:
             bar.set_description(name)
-            found[name] = metrics[name](bench)
+            found[name] = metrics()[name](bench)
             for line in found[name]:
                 bars = f", must be {line['must']}: {'yes' if line['holds'] else 'no'}" if line["must"] else ""
                 say(args, f"{name:3} {line['what']}: {shown(line['ours'])}{bars}")

@@ -1,1 +1,1 @@
-"""What `evaluate.py` measures with: formulas over songs, the predictors to beat, a judge of regions. No Keras here."""
+"""What `evaluate.py` measures with. `bench` and `ways` alone know the network; the formulas know songs and numbers."""

@@ -147,7 +147,7 @@ def pitch_classes(pitch: np.ndarray) -> np.ndarray:
 
 def scale_share(classes: np.ndarray, scale: Sequence[int]) -> float:
     """Share of notes in a scale, begun on the pitch class where most notes are in it."""
-    return float(max(np.roll(classes, -first)[list(scale)].sum() for first in range(PITCH_CLASSES)))
+    return float(classes[(np.arange(PITCH_CLASSES)[:, None] + scale) % PITCH_CLASSES].sum(axis=1).max())
 
 
 def entropy(shares: np.ndarray) -> float:
@@ -159,8 +159,10 @@ def entropy(shares: np.ndarray) -> float:
 def tonic(song: np.ndarray, vocabulary: Vocabulary) -> int:
     """The pitch class of the key that correlates best with the song's pitch classes (Krumhansl 1990, p. 77)."""
     classes = pitch_classes(np.array(vocabulary.midi)[song])
-    keys = [np.roll(profile, first) for first in range(PITCH_CLASSES) for profile in KEY_PROFILES]
-    return int(np.argmax([np.corrcoef(classes, key)[0, 1] for key in keys])) // len(KEY_PROFILES)
+    keys = np.array([np.roll(profile, first) for first in range(PITCH_CLASSES) for profile in KEY_PROFILES])
+    keys -= keys.mean(axis=1, keepdims=True)
+    fits = keys @ classes / np.linalg.norm(keys, axis=1)  # correlations, but for a factor that all have
+    return int(fits.argmax()) // len(KEY_PROFILES)
 
 
 def ends_on_tonic(song: np.ndarray, vocabulary: Vocabulary) -> bool:

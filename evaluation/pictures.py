@@ -46,8 +46,9 @@ def curve(bench: Bench, guidances: tuple[float, ...], temperatures: tuple[float,
 
 def steering_picture(path: Path, bench: Bench, lines: list[dict]) -> None:
     """Share called by its region, and distance from real songs, against guidance and against temperature."""
-    figure, panels = _figure(8, 6, 2, 2)
-    for column, name in enumerate(("guidance", "temperature")):
+    names = [name for name in ("guidance", "temperature") if len({line[name] for line in lines}) > 1]
+    figure, panels = _figure(4 * len(names), 6, 2, len(names))
+    for column, name in enumerate(names):
         fixed = {"guidance": "temperature", "temperature": "guidance"}[name]
         for region, colour in zip(PAIR, COLOURS, strict=False):
             points = sorted(

@@ -16,7 +16,7 @@ from melody import regions
 from melody.dataset import read_and_answer
 
 NETWORK = "network"
-IDYOM = "Kneser-Ney + short-term (IDyOM-like)"
+IDYOM = "IDyOM-like"  # Kneser-Ney 4 and a model of the song alone
 BIASES = (0, 0.25, 0.5, 1, 2)  # of the combination; the best on validation songs is taken
 OFTEN = 300  # test notes that a collection must have for a row of its own
 BEGINNING, LATER = 8, 32  # notes

@@ -76,13 +76,17 @@ def m7(bench: Bench) -> list[dict]:
     """The codes: how many are used, whether N(0, 1) is where they lie, whether drawn memories look real."""
     lines = []
     for region in PAIR:
-        vae, count, rng = bench.vaes[region], bench.sizes.states, bench.rng("M7", region)
-        real = ways.read(bench, bench.part("test", region), count, rng)
+        vae, rng = bench.vaes[region], bench.rng("M7", region)
+        real, again = (
+            ways.read(bench, bench.part(part, region), bench.sizes.states, rng, once=True)
+            for part in ("test", "validation")
+        )
+        count = len(real)
         means, codes = posterior(vae, real, rng)
         active = means.var(axis=0) > ACTIVE
         prior = rng.standard_normal(codes.shape)
         distance, p = mmd(codes, prior, rng)
-        fakes = {way: ways.MEMORIES[way](bench, region, count, rng) for way in (ways.OURS, ways.HELD_OUT, ways.PCA)}
+        fakes = {way: ways.pool(bench, way, region)[:count] for way in (ways.OURS, ways.PCA)} | {ways.HELD_OUT: again}
         accuracy = {way: told_apart(real, fake, bench.seed)[1] for way, fake in fakes.items()}
         lines += [
             row(f"{region}: active units of {vae.latent}", active.sum(), must="≥ 6", n=count),
@@ -94,10 +98,11 @@ def m7(bench: Bench) -> list[dict]:
 
 
 def posterior(vae, memories: np.ndarray, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
-    """Means of the codes of memories, and a draw from each code's Gaussian, (count, latent) each."""
-    standard = (memories - np.asarray(vae.mean)) / np.asarray(vae.deviation)
-    means, logs = (np.asarray(part) for part in vae.encoder.predict(standard, batch_size=1024, verbose=0))
-    return means, means + np.exp(logs / 2) * rng.standard_normal(means.shape)
+    """Latents of memories: the means of their codes, and a draw from each code's Gaussian, (count, latent) each."""
+    mean, deviation, spread = (np.asarray(part) for part in (vae.mean, vae.deviation, vae.spread))
+    logs = vae.encoder.predict((memories - mean) / deviation, batch_size=1024, verbose=0)[1]
+    means, noise = vae.encode(memories), np.exp(logs / 2) * rng.standard_normal(logs.shape)
+    return means, means + np.linalg.solve(spread, noise.T).T
 
 
 METRICS = {"M6": m6, "M7": m7}

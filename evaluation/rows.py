@@ -44,7 +44,9 @@ def meets(figure: float, bar: str) -> bool:
 
 def markdown(record: dict) -> str:
     """The tables of a whole evaluation, one for each metric that has rows."""
-    return "\n\n".join(f"**{name}**\n\n{table(rows)}" for name, rows in record["metrics"].items() if rows)
+    return "\n\n".join(
+        f"**{name}** {record['about'][name]}\n\n{table(rows)}" for name, rows in record["metrics"].items() if rows
+    )
 
 
 def table(rows: Sequence[dict]) -> str:

@@ -131,16 +131,15 @@ def others(bench: Bench) -> list[dict]:
 def by_memories(way: str, bench: Bench, songs: list[np.ndarray], region: str | None) -> np.ndarray:
     """Bits for the first notes of each song, (songs,), from memories of a region; None: from no memory.
 
-    Each song has memories of its own; its probability is the mean of what it is given from each of them.
+    Each song draws some memories; its probability is the mean of what it is given from each of them.
     """
     pairs = [read_and_answer(song[:BEGINNING], len(bench.vocabulary)) for song in songs]
     pairs = [(read[:-1], answer[:-1]) for read, answer in pairs]  # its end is not asked
     if region is None:
         return bench.bits(pairs)
-    region = EVERY if way == ways.RANDOM else region
-    rng, each = bench.rng("M5", way, region), bench.sizes.memories
-    memories = ways.MEMORIES[way](bench, region, each * len(songs), rng)
-    found = bench.bits([pair for pair in pairs for _ in range(each)], bench.unpack(memories))
+    rng, memories, each = bench.rng("M5"), ways.pool(bench, way, region), bench.sizes.memories
+    drawn = np.concatenate([rng.choice(len(memories), each, replace=False) for _ in songs])
+    found = bench.bits([pair for pair in pairs for _ in range(each)], bench.unpack(memories[drawn]))
     return -log_mean_exp(-found.reshape(len(songs), each), axis=1)
 
 

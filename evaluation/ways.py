@@ -15,7 +15,7 @@ from evaluation.bench import EVERY, Bench
 from melody import lstm, memory
 
 SONGS, NOTES = 3, 96  # songs of a memory, and how many of their last entries are read (as stage 3's defaults)
-PRIMER = 15  # real notes that the ancestor's songs begin with
+PRIMER, ANCESTOR_NOTES = 15, 100  # real notes that the ancestor's songs begin with; notes they go on for, at most
 OURS, ZERO, RANDOM, HELD_OUT, PCA = "VAE", "zero state", "random songs", "held-out songs", "PCA-8 Gaussian"
 ANCESTOR, CARICATURE = "primer of 15 notes", "Kneser-Ney 4 of the region"
 
@@ -51,9 +51,15 @@ def of_gaussian(bench: Bench, region: str, count: int, rng: np.random.Generator)
 MEMORIES = {OURS: drawn, ZERO: nothing, RANDOM: of_random_songs, HELD_OUT: of_held_out_songs, PCA: of_gaussian}
 
 
-def read(bench: Bench, songs: list[np.ndarray], count: int, rng: np.random.Generator) -> np.ndarray:
-    """The memories, (count, memory), that reading random ones of these songs leaves."""
+def read(bench: Bench, songs: list[np.ndarray], count: int, rng: np.random.Generator, once: bool = False) -> np.ndarray:
+    """The memories, (count, memory), that reading random ones of these songs leaves.
+
+    `once`: no song is the last one of two memories, which a judge would know by it; there may be fewer then.
+    """
+    count = min(count, len(songs)) if once else count
     chosen = memory.draw_songs(len(songs), SONGS, count, rng)
+    if once:
+        chosen[:, -1] = rng.permutation(len(songs))[:count]
     entries = np.stack([memory.reading(songs, row, NOTES, len(bench.vocabulary)) for row in chosen])
     return memory.pack(bench.read(entries))
 
@@ -66,6 +72,13 @@ def principal(bench: Bench, region: str):
     rng = bench.rng("principal", region)
     memories = read(bench, bench.part("training", region), 2 * bench.sizes.states, rng)
     return PCA(bench.vaes[region].latent, svd_solver="randomized", random_state=bench.seed).fit(memories)
+
+
+@cache
+def pool(bench: Bench, way: str, region: str) -> np.ndarray:
+    """The memories of a way, (bench.sizes.songs, memory): all that is composed or foretold from it begins here."""
+    region = EVERY if way in (ZERO, RANDOM) else region
+    return MEMORIES[way](bench, region, bench.sizes.songs, bench.rng("memories", way, region))
 
 
 # Songs
@@ -91,10 +104,8 @@ def _compose(bench: Bench, way: str, region: str, guidance: float, temperature: 
     rng, count = bench.rng(way, region), bench.sizes.songs
     if way in COMPOSERS:
         return COMPOSERS[way](bench, region, count, rng, temperature)
-    memories = MEMORIES[way](bench, region, count, rng)
-    player = bench.player(guidance != 0)
-    return player.compose(
-        bench.unpack(memories), rng.spawn(count),
+    return bench.player(guidance != 0).compose(
+        bench.unpack(pool(bench, way, region)), rng.spawn(count),
         temperature=temperature, guidance=guidance, length=bench.length,
     )  # fmt: skip
 
@@ -105,12 +116,13 @@ def primed(bench: Bench, region: str, count: int, rng: np.random.Generator, temp
     chosen = np.stack([beginnings[k] for k in rng.integers(len(beginnings), size=count)])
     start = np.full((count, 1), len(bench.vocabulary))
     states = bench.read(np.column_stack([start, chosen[:, :-1]]).astype(np.int32))
-    draws = np.empty((count, bench.length, 3), np.float32)
+    length = min(bench.length, ANCESTOR_NOTES)
+    draws = np.empty((count, length, 3), np.float32)
     draws[:] = 0.0, temperature, 0.0
-    draws[..., 0] = rng.random((count, bench.length))
+    draws[..., 0] = rng.random((count, length))
     last = chosen[:, -1:].astype(np.float32)
     notes = np.asarray(bench.player(False).model.predict_on_batch([draws, last, *states])[0])[..., 0].astype(int)
-    return [row[: np.append(np.flatnonzero(row == start[0]), bench.length)[0]] for row in notes]
+    return [row[: np.append(np.flatnonzero(row == start[0]), length)[0]] for row in notes]
 
 
 def caricatured(
