@@ -3,7 +3,7 @@
 reads   data/songs.h5, data/vocabulary.json, data/split.json
 writes  weights/lstm.weights.h5     the best weights, by bits per note on validation songs
         weights/lstm.json           vocabulary, settings, versions, history
-        weights/lstm-history.csv    and .png: bits per note, epoch by epoch
+        weights/lstm-history.csv    and .png, .svg: bits per note, epoch by epoch
         weights/lstm-checkpoint.weights.h5   all that --resume needs
 
     python train_lstm.py            a new network: about an hour on two cores

@@ -11,7 +11,11 @@ COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9")  # 
 
 
 def training_curve(path: Path, history: Sequence[dict[str, float]], judge: str) -> None:
-    """A quantity of the history on what was learnt from and, named `validation_…`, on what was not, epoch by epoch."""
+    """Draw a quantity of the history on what was learnt from and, named `validation_…`, on what was not.
+
+    Writes `path` with the suffixes .png and .svg.
+    """
+    from matplotlib import rc_context
     from matplotlib.figure import Figure
 
     figure = Figure(figsize=(6, 3.6), layout="constrained")
@@ -22,5 +26,6 @@ def training_curve(path: Path, history: Sequence[dict[str, float]], judge: str) 
     axes.set(xlabel="epoch", ylabel={"bits": "bits per note", "loss": "loss (nats a memory)"}[learnt])
     axes.grid(alpha=0.3)
     axes.legend(frameon=False)
-    with replacing(path) as beside:
-        figure.savefig(beside, dpi=150, metadata={"Software": None})
+    for suffix, metadata in ((".png", {"Software": None}), (".svg", {"Date": None})):
+        with replacing(path.with_suffix(suffix)) as beside, rc_context({"svg.hashsalt": path.name}):
+            figure.savefig(beside, dpi=150, metadata=metadata)

@@ -85,7 +85,7 @@ class Run:
             table = csv.DictWriter(file, self.history[0])
             table.writeheader()
             table.writerows(self.history)
-        training_curve(self.history_file.with_suffix(".png"), self.history, self.judge)
+        training_curve(self.history_file, self.history, self.judge)
         backend = keras.backend.backend()
         write_json(self.json, {
             "weights": file_fingerprint(self.weights), **self.record, "settings": self.settings,

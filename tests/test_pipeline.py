@@ -66,7 +66,7 @@ def test_every_stage_leaves_its_files(place):
         path.relative_to(place.data.parent).as_posix() for path in place.data.parent.rglob("*") if path.is_file()
     }
     written = {path for path in written if not path.startswith(("essen", "songs"))}
-    ends = (".weights.h5", ".json", "-history.csv", "-history.png", "-checkpoint.weights.h5")
+    ends = (".weights.h5", ".json", "-history.csv", "-history.png", "-history.svg", "-checkpoint.weights.h5")
     networks = {f"weights/{name}{end}" for name in ("lstm", "vae-china") for end in ends}
     data = {"songs.h5", "vocabulary.json", "split.json", "skipped.csv", "memories/china.h5", "memories/china-drawn.h5"}
     assert written == networks | {f"data/{name}" for name in data}

@@ -3,7 +3,7 @@
 reads   data/memories/<regions>.h5
 writes  weights/vae-<regions>.weights.h5      the best weights, by loss on memories held out
         weights/vae-<regions>.json            sizes, regions, network, settings, versions, history
-        weights/vae-<regions>-history.csv     and .png
+        weights/vae-<regions>-history.csv     and .png, .svg
         weights/vae-<regions>-checkpoint.weights.h5   all that --resume needs
 
     python -m vae.train                        memories of config.REGIONS: about a minute on two cores
