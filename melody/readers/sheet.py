@@ -22,7 +22,7 @@ def read(text: str, kind: str, name: str, **about: str) -> Song:
         score = converter.parseData(text, format=kind)
         parts = [part for part in score.getElementsByClass(stream.Part) if sounding(part)] or [score]
         line = parts[0].voicesToParts().parts[0] if parts[0].recurse().getElementsByClass(stream.Voice) else parts[0]
-        notes = sounding(line.stripTies())
+        notes = sounding(line.stripTies(matchByPitch=False))
     about = {"key": _key(line), "metre": _metre(line)} | about
     return top_line(notes).song(name, parts=len(parts), **about)
 
