@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import logging
 import os
 import sys
 import tempfile
@@ -86,6 +87,7 @@ def begin(args: argparse.Namespace) -> None:
     The chatter is written by compiled code, past `sys.stderr`; it is shown after all when the import fails.
     """
     say(args, ", ".join(f"{name.replace('_', ' ')} {_shown(value)}" for name, value in sorted(vars(args).items())))
+    logging.getLogger("tensorflow").setLevel(logging.ERROR)  # it warns of songs of many lengths
     sys.stderr.flush()
     stderr = os.dup(2)
     with tempfile.TemporaryFile() as chatter:
