@@ -18,7 +18,7 @@ from pathlib import Path
 
 from melody.files import replacing
 from melody.soundfont import equipment, find_program, find_sound_font
-from melody.stage import Problem, progress, run, say
+from melody.stage import Flags, Problem, progress, run, say
 
 RATE = 44100  # samples a second
 TAIL = 0.75  # seconds that the last note may ring on, fading; FluidSynth writes two to three
@@ -135,7 +135,7 @@ def _write(path: Path, sound) -> None:
 
 
 def main() -> None:
-    flags = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    flags = Flags(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     flags.add_argument("songs", nargs="+", type=Path, metavar="SONG.mid")
     flags.add_argument(
         "--sound-font", metavar="FILE", help="an .sf2 or .sf3 file (default: the first in the usual places)"

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from melody.corpus import Song
 from melody.files import read_json
-from melody.stage import Problem, progress, run, say
+from melody.stage import Flags, Problem, progress, run, say
 
 SETTINGS = ("regions", "seed", "temperature", "guidance", "length", "network", "vae")  # of a song's record, to be shown
 
@@ -78,7 +78,7 @@ def _nearest(collection, song: Song) -> dict | None:
 
 
 def main() -> None:
-    flags = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    flags = Flags(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     flags.add_argument("folders", nargs="+", type=Path, metavar="DIR", help="folders that generate_song.py wrote")
     flags.add_argument("--data", type=Path, default=Path("data"), metavar="DIR", help="the collection (default: data)")
     flags.add_argument("--quiet", action="store_true", help="say nothing but errors")

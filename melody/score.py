@@ -21,7 +21,7 @@ from melody.corpus import Song, Unreadable, find_songs, read_songs
 from melody.files import replacing
 from melody.kern import FINEST, pieces
 from melody.midi import check
-from melody.stage import Problem, progress, run, say
+from melody.stage import Flags, Problem, progress, run, say
 from melody.vocabulary import Spelling
 
 LINE = 16  # quarter notes in a line of a song whose phrases are not known
@@ -191,7 +191,7 @@ def _settled(text: str) -> str:
 
 
 def main() -> None:
-    flags = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    flags = Flags(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     flags.add_argument("songs", nargs="+", metavar="SONG", help="files, folders or patterns of songs")
     flags.add_argument(
         "--out", type=Path, metavar="DIR", help="folder for the tree of scores (default: beside each song)"

@@ -9,6 +9,7 @@ import sys
 import tempfile
 from collections.abc import Callable, Iterable
 from pathlib import Path
+from typing import NoReturn
 
 from tqdm import tqdm
 
@@ -17,12 +18,19 @@ class Problem(Exception):
     """Something the user can mend; the message says what is wrong and what to do."""
 
 
-def parser(doc: str, seed: int, **folders: str) -> argparse.ArgumentParser:
+class Flags(argparse.ArgumentParser):
+    """A parser whose errors are one line, as all others."""
+
+    def error(self, message: str) -> NoReturn:
+        sys.exit(_fail(f"error: {message}; --help tells more", 2))
+
+
+def parser(doc: str, seed: int, **folders: str) -> Flags:
     """A script's flags: its docstring as help, `--seed`, `--quiet`, and one flag for each folder it reads or writes.
 
     `parser(__doc__, 0, data="data")` gives `--data` with the default `data`, converted to a `Path`.
     """
-    flags = argparse.ArgumentParser(description=doc, formatter_class=argparse.RawDescriptionHelpFormatter)
+    flags = Flags(description=doc, formatter_class=argparse.RawDescriptionHelpFormatter)
     for name, default in folders.items():
         flags.add_argument(
             f"--{name}", type=Path, default=Path(default), metavar="DIR", help=f"folder (default: {default})"
