@@ -8,7 +8,8 @@ writes  songs/<regions>/001.mid, 001.json, 002.mid …   each song, and beside i
     python generate_song.py --regions deutschl --count 20 --seed 7
 
 A latent is drawn from N(0, 1), the VAE decodes it to a memory, the memory becomes the state of the network, and the
-network composes from there, note by note, until it ends the song.
+network composes from there, note by note, until it ends the song. Songs are numbered on from those that are there; a
+song follows from its seed and its number, so a second call composes new ones.
 """
 
 import argparse
@@ -45,13 +46,12 @@ def main() -> None:
     }  # fmt: skip
     folder = args.out / name
     numbers = free_numbers(folder, args.count, args.overwrite)
-    rng = np.random.default_rng(args.seed)
     with progress(None, args.quiet, total=args.count, unit="song") as bar:
-        for first in range(0, args.count, BLOCK):
-            places = range(first, min(first + BLOCK, args.count))
-            latents = sample.draw(vae.latent, len(places), rng)
-            for place, latent, notes in zip(places, latents, compose(player, vae, latents, places, args), strict=True):
-                write(folder, f"{name} {numbers[place]:03d}", trained.vocabulary.decode(notes), latent, made, args)
+        for block in (numbers[first : first + BLOCK] for first in range(0, args.count, BLOCK)):
+            rngs = [np.random.default_rng([args.seed, number]) for number in block]  # a song is its seed and number
+            latents = np.concatenate([sample.draw(vae.latent, 1, rng) for rng in rngs])
+            for number, latent, notes in zip(block, latents, compose(player, vae, latents, rngs, args), strict=True):
+                write(folder, f"{name} {number:03d}", trained.vocabulary.decode(notes), latent, made, args)
                 bar.update()
     songs = [folder / f"{number:03d}.mid" for number in numbers]
     sound(songs, args)
@@ -90,14 +90,11 @@ def free_numbers(folder: Path, count: int, overwrite: bool) -> range:
     return range(max(there, default=0) + 1, max(there, default=0) + 1 + count)
 
 
-def compose(player, vae, latents, places: range, args: argparse.Namespace) -> list:
-    """The songs of some latents, integers of the vocabulary; song k draws from its own generator, seeded by k."""
-    import numpy as np
-
+def compose(player, vae, latents, rngs: list, args: argparse.Namespace) -> list:
+    """The songs of some latents, integers of the vocabulary; each draws from its own generator."""
     from melody import memory
 
     states = memory.unpack(vae.decode(latents), player.shape.states)
-    rngs = [np.random.default_rng([args.seed, k]) for k in places]
     return player.compose(states, rngs, temperature=args.temperature, guidance=args.guidance, length=args.length)
 
 

@@ -148,7 +148,10 @@ def test_numbering_goes_on_and_overwrite_begins_again(place, tmp_path):
         "004.mid",
     ]
     assert json.loads((tmp_path / "china/001.json").read_text())["seed"] == 9
-    assert json.loads((tmp_path / "china/003.json").read_text())["seed"] == 0
+    kept = json.loads((tmp_path / "china/003.json").read_text())
+    assert kept["seed"] == 0
+    assert compose(place, "--regions", "china", "--count", 3, out=tmp_path / "once") == 0
+    assert json.loads((tmp_path / "once/china/003.json").read_text()) == kept, "seed and number make the song"
 
 
 def test_a_second_run_has_nothing_to_do(place):
