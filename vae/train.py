@@ -6,7 +6,7 @@ writes  weights/vae-<regions>.weights.h5      the best weights, by loss on memor
         weights/vae-<regions>-history.csv     and .png, .svg
         weights/vae-<regions>-checkpoint.weights.h5   all that --resume needs
 
-    python -m vae.train                        memories of config.REGIONS: about a minute on two cores
+    python -m vae.train                        memories of config.REGIONS: two to three minutes on two cores
     python -m vae.train --regions han shanxi   memories that generate_memories.py made of these
 """
 
