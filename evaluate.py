@@ -11,6 +11,7 @@ writes  results/evaluation.json    every figure, M1 to M12, with its interval, b
 """
 
 import argparse
+import logging
 import shlex
 import sys
 import time
@@ -33,6 +34,7 @@ def main() -> None:
 
         return print(markdown(read_json(path, "python evaluate.py")))
     begin(args)
+    logging.getLogger("tensorflow").setLevel(logging.ERROR)  # it warns of every new length of songs
     since = time.monotonic()
     bench = prepare(args)
     found = measure(bench, args)

@@ -27,12 +27,13 @@ class Sizes:
     memories: int  # that a held-out song is foretold from (M5)
     scored: int  # held-out songs of a region that are foretold from memories, at most
     states: int  # memories compared with each other (M6, M7)
+    learnt: int  # memories that principal components are taken from
     judged: int  # windows that two sets are compared on (M11, M12), at most
     rounds: int  # of resampling where a figure is dear
 
 
-FULL = Sizes(songs=1200, memories=32, scored=600, states=500, judged=500, rounds=200)
-QUICK = Sizes(songs=128, memories=8, scored=80, states=128, judged=100, rounds=20)
+FULL = Sizes(songs=1200, memories=32, scored=600, states=500, learnt=4000, judged=500, rounds=200)
+QUICK = Sizes(songs=128, memories=8, scored=80, states=128, learnt=1000, judged=100, rounds=20)
 
 
 @dataclass(eq=False)

@@ -23,7 +23,7 @@ def row(
     """`must` and `aim` are bars such as `≤ 2.45` or `0.40 … 0.65`; `clear`: the interval must not hold 0 either."""
     holds = None if must is None else meets(ours, must) and (not clear or interval[0] * interval[1] > 0)
     return {
-        "what": what, "ours": float(ours), "interval": interval and [float(end) for end in interval],
+        "what": what, "ours": float(ours), "interval": None if interval is None else [float(end) for end in interval],
         "baselines": {name: float(figure) for name, figure in (baselines or {}).items()},
         "real": None if real is None else float(real), "must": must, "aim": aim, "holds": holds, "n": int(n),
     }  # fmt: skip

@@ -70,7 +70,7 @@ def principal(bench: Bench, region: str):
     from sklearn.decomposition import PCA
 
     rng = bench.rng("principal", region)
-    memories = read(bench, bench.part("training", region), 2 * bench.sizes.states, rng)
+    memories = read(bench, bench.part("training", region), bench.sizes.learnt, rng)
     return PCA(bench.vaes[region].latent, svd_solver="randomized", random_state=bench.seed).fit(memories)
 
 

@@ -10,8 +10,13 @@ from evaluation import rows
 from melody.vocabulary import ESSEN
 from tests.test_pipeline import stage
 
-REGIONS = {"asia/china/han/han": ["D4", "E4", "G4", "A4", "C5", "D5", "E5", "G5"],
-           "europa/deutschl/erk/deut": ["C4", "D4", "E4", "F4", "G4", "A4", "B4", "C5"]}  # fmt: skip
+REGIONS = {
+    "asia/china/han/han": ("D4 E4 G4 A4 C5 D5 E5 G5", 1, 60),
+    "europa/deutschl/erk/deut": ("C4 D4 E4 F4 G4 A4 B4 C5", 2, 80),
+    "asia/china/shanxi/shanx": ("C4 D4 F4 G4 A4 C5 D5 F5", 3, 60),
+    "europa/jugoslav/jugos": ("C4 D-4 E4 F4 G4 A-4 B4 C5", 1, 60),
+}  # notes, the widest step, songs
+VAES = (["china"], ["deutschl"], ["han"], ["shanxi"], ["jugoslav"], [])
 NETWORK = "--embedding 4 --units 6 --layers 2 --dense 5 --epochs 2 --batch 4 --window 8 --windows 2 --warm-up 2"
 
 
@@ -53,9 +58,9 @@ def place(tmp_path_factory):
     root = tmp_path_factory.mktemp("evaluation")
     place = SimpleNamespace(data=root / "data", weights=root / "weights", out=root / "results")
     rng, songs = np.random.default_rng(0), []
-    for leap, (region, notes) in enumerate(REGIONS.items(), start=1):
-        for k in range(80):
-            pitch = walk(rng, notes, leap)
+    for region, (notes, leap, count) in REGIONS.items():
+        for k in range(count):
+            pitch = walk(rng, notes.split(), leap)
             times = [1.0] * len(pitch), [0.0] * len(pitch), [False] * len(pitch)
             songs.append(Song(f"{region}{k:04d}", pitch, *times, key="C"))
     place.data.mkdir()
@@ -66,9 +71,9 @@ def place(tmp_path_factory):
     (place.data / "split.json").write_text(json.dumps(split))
     folders = ("--data", place.data, "--weights", place.weights, "--quiet")
     assert stage("train_lstm", *folders, *NETWORK.split()) == 0
-    for region in ("china", "deutschl"):
-        assert stage("generate_memories", *folders, "--regions", region, "--count", 60, "--notes", 20) == 0
-        assert stage("vae.train", *folders, "--regions", region, "--latent", 2, "--hidden", 8, "--epochs", 1) == 0
+    for regions in VAES:
+        assert stage("generate_memories", *folders, "--regions", *regions, "--count", 60, "--notes", 20) == 0
+        assert stage("vae.train", *folders, "--regions", *regions, "--latent", 2, "--hidden", 8, "--epochs", 1) == 0
     place.flags = (*folders, "--out", place.out)
     return place
 
@@ -79,7 +84,7 @@ def record(place):
     from evaluation import bench
 
     before = bench.QUICK
-    bench.QUICK = bench.Sizes(songs=60, memories=2, scored=6, states=20, judged=20, rounds=3)
+    bench.QUICK = bench.Sizes(songs=60, memories=2, scored=6, states=20, learnt=30, judged=20, rounds=3)
     try:
         assert stage("evaluate", *place.flags, "--quick") == 0
     finally:
@@ -97,7 +102,8 @@ def test_every_metric_has_rows_that_say_all(record):
             assert (line["holds"] is None) == (line["must"] is None)
             assert line["interval"] is None or line["interval"][0] <= line["interval"][1]
     assert record["seed"] == 0 and record["command"].startswith("python evaluate")
-    assert {"network", "vocabulary", "split", "vae-china", "vae-deutschl"} == set(record["fingerprints"])
+    vaes = {f"vae-{name}" for name in ("all", "china", "deutschl", "han", "jugoslav", "shanxi")}
+    assert {"network", "vocabulary", "split"} | vaes == set(record["fingerprints"])
 
 
 def test_the_baselines_stand_beside_ours(record):
@@ -111,6 +117,10 @@ def test_the_baselines_stand_beside_ours(record):
     }  # fmt: skip
     assert steering["real"] > 0.9, "the invented regions are easily told apart"
     assert steering["baselines"]["Kneser-Ney 4 of the region"] > 0.9, "a caricature passes"
+    assert found["deutschl, han, shanxi told apart, default"]["real"] > 0.8
+    assert found["shanxi called shanxi, of three, without guidance"]["real"] > 0.8
+    assert any(what.startswith("jugoslav or deutschl (") and "told apart with" in what for what in found)
+    assert "median length, notes: all songs, default" in found
 
 
 def test_pictures_are_drawn(place, record):
@@ -130,9 +140,11 @@ def test_tables_are_printed_from_the_file(place, record, capsys):
 def test_the_same_seed_gives_the_same_figures(place, tmp_path, monkeypatch):
     from evaluation import bench
 
-    monkeypatch.setattr(bench, "QUICK", bench.Sizes(songs=60, memories=2, scored=6, states=20, judged=20, rounds=3))
+    monkeypatch.setattr(
+        bench, "QUICK", bench.Sizes(songs=60, memories=2, scored=6, states=20, learnt=30, judged=20, rounds=3)
+    )
     for folder in ("one", "other"):
-        assert stage("evaluate", *place.flags[:-1], tmp_path / folder, "--quick", "--only", "M4", "M9") == 0
+        assert stage("evaluate", *place.flags[:-1], tmp_path / folder, "--quick", "--only", "M1", "M9") == 0
     one, other = (json.loads((tmp_path / name / "evaluation-quick-part.json").read_text()) for name in ("one", "other"))
     assert one["metrics"] == other["metrics"]
 
