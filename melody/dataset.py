@@ -202,8 +202,8 @@ class Streams:
 
     A stream starts from the zero state at the beginning of a song and runs through `windows` windows of `length`
     notes, the state carried from one to the next; so the network learns that what it has read of a region tells how
-    the next song will go. In an epoch each song is read once; of the shuffled streams, the last that fill no batch are left
-    out.
+    the next song will go. In an epoch each song is read once; the last of the shuffled streams, those that fill no
+    batch, are left out.
     """
 
     def __init__(
