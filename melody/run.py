@@ -65,9 +65,8 @@ class Run:
                 try:
                     row = epoch(number, told)
                 except KeyboardInterrupt:
-                    raise Problem(
-                        f"stopped after {len(self.history)} epochs; go on with: {self.made_by} --resume"
-                    ) from None
+                    done = f"after {number} epochs; go on with: {self.made_by} --resume"
+                    raise Problem(f"stopped {done if number else 'in the first epoch; nothing was kept'}") from None
                 bar.set_postfix_str(_line(row))
             if row[self.judge] < self.best:
                 weights.save(self.kept, self.weights)
