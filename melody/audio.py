@@ -140,7 +140,7 @@ def main() -> None:
     flags = Flags(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     flags.add_argument("songs", nargs="+", type=Path, metavar="SONG.mid")
     flags.add_argument("--sound-font", default=config.SOUND_FONT, metavar="FILE",
-                       help="an .sf2 or .sf3 file (default: that of config.py, else the first in the usual places)")  # fmt: skip
+                       help="an .sf2 or .sf3 file (default: config.py, else the usual places)")  # fmt: skip
     flags.add_argument("--out", type=Path, metavar="DIR", help="folder for the WAV files (default: beside each song)")
     flags.add_argument("--play", action="store_true", help="play the songs instead of writing files")
     flags.add_argument("--quiet", action="store_true", help="say nothing but errors")
