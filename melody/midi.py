@@ -44,7 +44,8 @@ def write_midi(path: Path, song: Song, tempo: float, instrument: int = 0, texts:
     """Write the song as a MIDI file of one track: the same song gives the same bytes.
 
     `tempo` in quarter notes a minute, `instrument` the General MIDI program, 0 to 127; each of `texts` becomes a
-    text event. Raises `Problem` for a tempo, an instrument or a note that MIDI cannot hold.
+    marker, since notation programs take plain text events for lyrics. Raises `Problem` for a tempo, an instrument or a
+    note that MIDI cannot hold.
     """
     import mido
 
@@ -82,7 +83,7 @@ def _headings(song: Song, tempo: float, texts: Sequence[str]) -> list:
     from mido import MetaMessage, bpm2tempo
 
     headings = [MetaMessage("track_name", name=_plain(song.title or song.name))]
-    headings += [MetaMessage("text", text=_plain(text)) for text in texts]
+    headings += [MetaMessage("marker", text=_plain(text)) for text in texts]
     headings.append(MetaMessage("set_tempo", tempo=bpm2tempo(tempo)))
     metre = _metre(song.metre)
     if metre:

@@ -75,7 +75,7 @@ def test_headings(tmp_path):
     messages = list(mido.MidiFile(tmp_path / "a.mid", charset="utf-8").tracks[0])
     said = {message.type: message for message in messages}
     assert said["track_name"].name == "Drei Rosen"
-    assert [message.text for message in messages if message.type == "text"] == ["regions: 中国", "seed: 3"]
+    assert [message.text for message in messages if message.type == "marker"] == ["regions: 中国", "seed: 3"]
     assert said["set_tempo"].tempo == 625_000 and said["program_change"].program == 73
     assert said["key_signature"].key == "D" and (
         said["time_signature"].numerator,

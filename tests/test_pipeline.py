@@ -98,7 +98,7 @@ def test_songs_open_and_say_what_made_them(place, tmp_path):
         assert 1 <= len(record["notes"]) <= 12 and len(record["latent"]) == 2
         assert sum(message.type == "note_on" and message.velocity > 0 for message in track) == len(record["notes"])
         assert any(
-            "china" in message.text and '"seed": 0' in message.text for message in track if message.type == "text"
+            "china" in message.text and '"seed": 0' in message.text for message in track if message.type == "marker"
         )
 
 
