@@ -38,8 +38,9 @@ def main() -> None:
     since = time.monotonic()
     bench = prepare(args)
     found = measure(bench, args)
-    record = {"about": about(), "metrics": found, "curve": draw(bench, args), **described(bench, args)}
-    write_json(path, record | {"seconds": round(time.monotonic() - since)})
+    record = {"about": about(), "metrics": found, **described(bench, args)}
+    write_json(path, record)  # so that no figure is lost if drawing is stopped
+    write_json(path, record | {"curve": draw(bench, args), "seconds": round(time.monotonic() - since)})
     held = [line["holds"] for lines in found.values() for line in lines if line["holds"] is not None]
     say(args, f"{sum(held)} of {len(held)} bars hold; wrote {path}")
 
