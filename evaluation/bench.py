@@ -87,32 +87,9 @@ class Bench:
     def player(self, guided: bool) -> lstm.Player:
         return lstm.Player(self.trained.network, guided)
 
-    def foretold(self, pairs: Songs, states=None, batch: int = 256):
-        """For each pair of what is read and what is to be foretold, log2 probabilities (time, notes + 1), unordered.
-
-        Yields (place of the pair, its rows). `states`, (pairs, units) each, are where reading starts; none: from zero.
-        """
-        order = np.argsort([len(read) for read, _ in pairs], kind="stable")
-        network = self.trained.network
-        for first in range(0, len(order), batch):
-            places = order[first : first + batch]
-            longest = len(pairs[places[-1]][0])
-            longest = -(-longest // 32) * 32 if longest > 16 else longest  # few lengths, so that few graphs are made
-            tokens = np.stack([np.pad(pairs[s][0], (0, longest - len(pairs[s][0]))) for s in places])
-            before = lstm.zero_states(network, len(places)) if states is None else [state[places] for state in states]
-            logits = np.asarray(network.predict_on_batch([tokens, *before])[0], np.float64)
-            logits = (logits - np.logaddexp.reduce(logits, axis=-1, keepdims=True)) / np.log(2)
-            for s, rows in zip(places, logits, strict=True):
-                yield s, rows[: len(pairs[s][1])]
-
     @cached_property
     def reader(self) -> lstm.Reader:
         return lstm.Reader(self.trained.network)
-
-    def read(self, entries: np.ndarray, batch: int = 256) -> list[np.ndarray]:
-        """The states after reading each row of (songs, time) from the zero state, (songs, units) each."""
-        parts = [self.reader.read(entries[first : first + batch]) for first in range(0, len(entries), batch)]
-        return [np.concatenate(states) for states in zip(*parts, strict=True)]
 
     def unpack(self, memories: np.ndarray) -> list[np.ndarray]:
         """Memories, (count, memory), to the network's states, (count, units) each."""
@@ -120,7 +97,4 @@ class Bench:
 
     def bits(self, pairs: Songs, states=None) -> np.ndarray:
         """Bits that the network needs for all answers of each pair, (pairs,)."""
-        sums = np.zeros(len(pairs))
-        for s, rows in self.foretold(pairs, states):
-            sums[s] = -rows[np.arange(len(rows)), pairs[s][1]].sum()
-        return sums
+        return np.array([song.sum() for song in lstm.song_bits(self.trained.network, pairs, states)])

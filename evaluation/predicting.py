@@ -12,7 +12,7 @@ from evaluation.bench import Bench
 from evaluation.metrics import Songs
 from evaluation.rows import row
 from evaluation.statistics import calibration_error, interval_of, mean_interval
-from melody import regions
+from melody import lstm, regions
 from melody.dataset import read_and_answer
 
 NETWORK = "network"
@@ -42,7 +42,7 @@ def by_network(bench: Bench, songs: Songs) -> Foretold:
     """What the network says that has read the song so far alone. Its end may be guessed, but is not scored."""
     pairs = [read_and_answer(song, len(bench.vocabulary)) for song in songs]
     rows: list[np.ndarray] = [np.zeros(0)] * len(songs)
-    for s, logs in bench.foretold(pairs):
+    for s, logs in lstm.foretold(bench.trained.network, pairs):
         rows[s] = np.exp2(logs[:-1])
     return from_probabilities(np.concatenate(rows), songs)
 

@@ -29,7 +29,7 @@ def interrupted(bench: Bench, region: str) -> tuple[np.ndarray, list[tuple[np.nd
         heard = [songs[s] for s in chosen[:-1]] + [last[:cut]]
         entries.append(memory.reading(heard, range(ways.SONGS), ways.NOTES, start))
         pairs.append((last[cut : cut + NEXT], last[cut + 1 : cut + 1 + NEXT]))
-    return memory.pack(bench.read(np.stack(entries))), [
+    return memory.pack(bench.reader.read(np.stack(entries))), [
         (read[: len(answer)].astype(np.int32), answer) for read, answer in pairs
     ]
 

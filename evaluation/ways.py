@@ -12,7 +12,7 @@ import numpy as np
 
 from evaluation.baselines import kneser_ney_songs
 from evaluation.bench import EVERY, Bench
-from melody import lstm, memory
+from melody import lstm, memory, recall
 
 SONGS, NOTES = 3, 96  # songs of a memory, and how many of their last entries are read (as stage 3's defaults)
 PRIMER, ANCESTOR_NOTES = 15, 100  # real notes that the ancestor's songs begin with; notes they go on for, at most
@@ -61,7 +61,7 @@ def read(bench: Bench, songs: list[np.ndarray], count: int, rng: np.random.Gener
     if once:
         chosen[:, -1] = rng.permutation(len(songs))[:count]
     entries = np.stack([memory.reading(songs, row, NOTES, len(bench.vocabulary)) for row in chosen])
-    return memory.pack(bench.read(entries))
+    return memory.pack(bench.reader.read(entries))
 
 
 @cache
@@ -114,15 +114,18 @@ def primed(bench: Bench, region: str, count: int, rng: np.random.Generator, temp
     """The ancestor's way: the network goes on from real notes of a training song. Songs without these notes."""
     beginnings = [song[:PRIMER] for song in bench.part("training", region) if len(song) > PRIMER]
     chosen = np.stack([beginnings[k] for k in rng.integers(len(beginnings), size=count)])
-    start = np.full((count, 1), len(bench.vocabulary))
-    states = bench.read(np.column_stack([start, chosen[:, :-1]]).astype(np.int32))
+    notes = len(bench.vocabulary)
+    read = np.column_stack([np.full(count, notes), chosen])
+    states, looking = bench.reader.read(read[:, :-1]), recall.Recall(count, notes)
+    for entry in read.T:
+        looking.read(entry)
     length = min(bench.length, ANCESTOR_NOTES)
     draws = np.empty((count, length, 3), np.float32)
     draws[:] = 0.0, temperature, 0.0
     draws[..., 0] = rng.random((count, length))
-    last = chosen[:, -1:].astype(np.float32)
-    notes = np.asarray(bench.player(False).model.predict_on_batch([draws, last, *states])[0])[..., 0].astype(int)
-    return [row[: np.append(np.flatnonzero(row == start[0]), length)[0]] for row in notes]
+    before = [looking.heard.astype(np.float32), looking.match.astype(np.float32), *states]
+    songs = np.asarray(bench.player(False).model.predict_on_batch([draws, *before])[0])[..., 0].astype(int)
+    return [song[: np.append(np.flatnonzero(song == notes), length)[0]] for song in songs]
 
 
 def caricatured(

@@ -18,6 +18,7 @@ from pathlib import Path
 import h5py
 import numpy as np
 
+from melody import recall
 from melody.files import fingerprint, read_json, replacing, write_json
 from melody.stage import Problem
 from melody.vocabulary import Vocabulary
@@ -249,11 +250,15 @@ class Streams:
                 yield np.concatenate(pieces, axis=1)
 
     def epoch(self) -> Iterator[tuple[np.ndarray, np.ndarray, bool]]:
-        """Batches in order: read (batch, length), answer (batch, length), and whether fresh streams begin here."""
+        """Batches in order: entries (batch, length, recall.COLUMNS), answers (batch, length), whether streams begin.
+
+        Where a stream has ended both are -1, but for what is recalled.
+        """
         streams = list(self._streams())
         order = self.rng.permutation(len(streams))
         for first in range(0, len(order) - self.batch + 1, self.batch):
             block = np.stack([streams[k] for k in order[first : first + self.batch]])
+            entries = recall.entries(block[:, 0], self.notes)
             for w in range(self.windows):
-                window = block[:, :, w * self.length : (w + 1) * self.length]
-                yield window[:, 0], window[:, 1], w == 0
+                window = slice(w * self.length, (w + 1) * self.length)
+                yield entries[:, window], block[:, 1, window], w == 0

@@ -1,8 +1,8 @@
 """The network: a stack of Keras LSTM layers that foretells the next note, and the views on it.
 
 The layers are built once, in `build`. Three views share them: `melody.training` trains them on streams, `Reader` and
-`song_bits` let them read songs, `Player` composes with them. The network sees integers, of which `melody.dataset` says
-what they mean, and knows no MIDI.
+`foretold` let them read songs, `Player` composes with them. The network sees integers, of which `melody.dataset` says
+what they mean, beside them what `melody.recall` finds in the song so far, and knows no MIDI.
 """
 
 from __future__ import annotations
@@ -15,12 +15,13 @@ import keras
 import numpy as np
 from keras import layers, ops
 
-from melody import weights
+from melody import recall, weights
 from melody.files import file_fingerprint, read_json
 from melody.stage import Problem
 from melody.vocabulary import Vocabulary
 
 MADE_BY = "python train_lstm.py"
+LENGTH = 16  # numbers that stand for the length of a recalled passage
 
 
 @dataclass(frozen=True)
@@ -44,14 +45,53 @@ class Shape:
         return self.states * self.units
 
 
-def build(shape: Shape, dropout: float = 0.0, dtype: str = "float32") -> keras.Model:
-    """The network: [read (batch, time), states (batch, units) each] -> [logits (batch, time, notes + 1), states].
+class Entry(layers.Layer):
+    """What is read and recalled, (…, recall.COLUMNS) integers -> (…, numbers): the same embedding for every note."""
 
-    `states` are h and c of each layer, in the order of `melody.memory`; zeros where nothing has been read.
+    def __init__(self, shape: Shape, **kwargs):
+        super().__init__(name="entry", **kwargs)
+        self.note = layers.Embedding(shape.notes + 2, shape.embedding, dtype=self.dtype_policy, name="note")
+        self.length = layers.Embedding(recall.LONGEST + 1, LENGTH, dtype=self.dtype_policy, name="length")
+
+    def call(self, entry):
+        note, *places = (entry[..., k] for k in range(recall.COLUMNS))
+        parts = [self.note(note), *map(self.note, places[::2]), *map(self.length, places[1::2])]
+        return ops.concatenate(parts, axis=-1)
+
+
+class Answer(layers.Layer):
+    """[the LSTM's output, what `Entry` made, entry] -> logits (…, notes + 1).
+
+    A recalled note may be pointed at: how far its logit is raised is learnt, as in a pointer network with a vocabulary
+    beside it (Merity et al. 2017, Pointer Sentinel Mixture Models).
     """
-    read = keras.Input((None,), dtype="int32", name="read")
+
+    def __init__(self, shape: Shape, **kwargs):
+        super().__init__(name="answer", **kwargs)
+        self.dense = layers.Dense(shape.dense, activation="relu", dtype=self.dtype_policy, name="dense")
+        self.logits = layers.Dense(shape.notes + 1, dtype="float32", name="logits")
+        self.trust = layers.Dense(recall.PLACES, dtype="float32", name="trust")
+
+    def call(self, inputs):
+        output, made, entry = inputs
+        x = self.dense(ops.concatenate([output, made], axis=-1))
+        logits, trust = self.logits(x), self.trust(x)
+        for k in range(recall.PLACES):
+            note, length = entry[..., 1 + 2 * k], entry[..., 2 + 2 * k]
+            raised = trust[..., k] * ops.cast(length > 0, trust.dtype)
+            logits += raised[..., None] * ops.one_hot(note, logits.shape[-1], dtype=logits.dtype)
+        return logits
+
+
+def build(shape: Shape, dropout: float = 0.0, dtype: str = "float32") -> keras.Model:
+    """The network: [entry (batch, time, recall.COLUMNS), states] -> [logits (batch, time, notes + 1), states].
+
+    `states`, (batch, units) each, are h and c of each layer, in the order of `melody.memory`; zeros where nothing has
+    been read.
+    """
+    entry = keras.Input((None, recall.COLUMNS), dtype="int32", name="read")
     states = [keras.Input((shape.units,), name=f"{'hc'[k % 2]}_{k // 2 + 1}") for k in range(shape.states)]
-    x = layers.Embedding(shape.notes + 2, shape.embedding, dtype=dtype, name="embedding")(read)
+    x = made = Entry(shape, dtype=dtype)(entry)
     after = []
     for k in range(shape.layers):
         x = layers.Dropout(dropout, dtype=dtype, name=f"dropout_{k + 1}")(x) if k else x
@@ -59,9 +99,7 @@ def build(shape: Shape, dropout: float = 0.0, dtype: str = "float32") -> keras.M
         x, h, c = lstm(x, initial_state=states[2 * k : 2 * k + 2])
         after += [h, c]
     x = layers.Dropout(dropout, dtype=dtype, name=f"dropout_{shape.layers + 1}")(x)
-    x = layers.Dense(shape.dense, activation="relu", dtype=dtype, name="dense")(x)
-    logits = layers.Dense(shape.notes + 1, dtype="float32", name="logits")(x)
-    return keras.Model([read, *states], [logits, *after], name="network")
+    return keras.Model([entry, *states], [Answer(shape, dtype=dtype)([x, made, entry]), *after], name="network")
 
 
 @dataclass(frozen=True)
@@ -102,9 +140,9 @@ def must_know(trained: Trained, vocabulary: Vocabulary) -> None:
 
 def shape_of(network: keras.Model) -> Shape:
     """The shape a network was built with."""
-    embedding, dense = network.get_layer("embedding"), network.get_layer("dense")
+    note, dense = network.get_layer("entry").note, network.get_layer("answer").dense
     count = (len(network.inputs) - 1) // 2
-    return Shape(embedding.input_dim - 2, embedding.output_dim, network.get_layer("lstm_1").units, count, dense.units)
+    return Shape(note.input_dim - 2, note.output_dim, network.get_layer("lstm_1").units, count, dense.units)
 
 
 def zero_states(network: keras.Model, batch: int) -> list[np.ndarray]:
@@ -120,36 +158,51 @@ class Reader:
 
     def __init__(self, network: keras.Model):
         self.model = keras.Model(network.inputs, network.outputs[1:], name="reader")
+        self.notes = shape_of(network).notes
 
-    def read(self, tokens: np.ndarray) -> list[np.ndarray]:
-        """The states after reading each row of `tokens`, (songs, time) -> (songs, units) each, from the zero state."""
-        return [
-            np.asarray(state) for state in self.model.predict_on_batch([tokens, *zero_states(self.model, len(tokens))])
-        ]
+    def read(self, rows: np.ndarray, batch: int = 256) -> list[np.ndarray]:
+        """The states after reading each row of integers, (songs, time) -> (songs, units) each, from the zero state."""
+        parts = []
+        for block in _batches(rows, batch):
+            before = zero_states(self.model, len(block))
+            parts.append(self.model.predict_on_batch([recall.entries(block, self.notes), *before]))
+        return [np.concatenate([np.asarray(state) for state in states]) for states in zip(*parts, strict=True)]
+
+
+def foretold(
+    network: keras.Model,
+    songs: Sequence[tuple[np.ndarray, np.ndarray]],
+    states: Sequence[np.ndarray] | None = None,
+    batch: int = 256,
+) -> Iterator[tuple[int, np.ndarray]]:
+    """For each song, shortest first, its place and its log2 probabilities, (time, notes + 1).
+
+    `songs` are pairs of what is read and what is to be foretold; `states` (songs, units) each, where the songs start;
+    none: from zero.
+    """
+    notes = shape_of(network).notes
+    order = np.argsort([len(answer) for _, answer in songs], kind="stable")
+    for places in _batches(order, batch):
+        longest = len(songs[places[-1]][0])
+        longest = -(-longest // 32) * 32 if longest > 16 else longest  # few lengths, so that few graphs are compiled
+        rows = np.stack([np.pad(songs[s][0], (0, longest - len(songs[s][0]))) for s in places])
+        before = zero_states(network, len(places)) if states is None else [state[places] for state in states]
+        logits = np.asarray(network.predict_on_batch([recall.entries(rows, notes), *before])[0], np.float64)
+        logits = (logits - np.logaddexp.reduce(logits, axis=-1, keepdims=True)) / np.log(2)
+        for s, logs in zip(places, logits, strict=True):
+            yield s, logs[: len(songs[s][1])]
 
 
 def song_bits(
     network: keras.Model,
     songs: Sequence[tuple[np.ndarray, np.ndarray]],
     states: Sequence[np.ndarray] | None = None,
-    batch: int = 128,
+    batch: int = 256,
 ) -> list[np.ndarray]:
-    """Bits that the network needs for each answer of each song, (time,) a song, the last for the song's end.
-
-    `songs` are pairs of what is read and what is to be foretold; `states` (songs, units) each, where the songs start;
-    none: from zero.
-    """
+    """Bits that the network needs for each answer of each song, (time,) a song, the last for the song's end."""
     bits: list[np.ndarray] = [np.zeros(0)] * len(songs)
-    order = np.argsort([len(answer) for _, answer in songs], kind="stable")
-    for places in _batches(order, batch):
-        longest = -(-len(songs[places[-1]][0]) // 32) * 32  # few different lengths, so that few graphs are compiled
-        tokens = np.stack([np.pad(songs[s][0], (0, longest - len(songs[s][0]))) for s in places])
-        before = zero_states(network, len(places)) if states is None else [state[places] for state in states]
-        logits = np.asarray(network.predict_on_batch([tokens, *before])[0], np.float64)
-        logits -= np.logaddexp.reduce(logits, axis=-1, keepdims=True)
-        for row, s in zip(logits, places, strict=True):
-            answer = songs[s][1]
-            bits[s] = -row[np.arange(len(answer)), answer] / np.log(2)
+    for s, logs in foretold(network, songs, states, batch):
+        bits[s] = -logs[np.arange(len(logs)), songs[s][1]]
     return bits
 
 
@@ -161,47 +214,62 @@ def _batches(rows: np.ndarray, batch: int) -> Iterator[np.ndarray]:
 
 
 class ComposingCell(keras.layers.Layer):
-    """One note: embed the last one, step the network's own LSTM cells, draw the next by a uniform number.
+    """One note: look back, step the network's own LSTM cells, draw the next note by a uniform number.
 
     A step reads (uniform number, temperature, guidance). Two states run side by side, one from the memory and one from
     zero, and their answers are set apart by the guidance w: logits = zero + (1 + w) (memory - zero), as in
-    classifier-free guidance (Ho & Salimans 2022, eq. 6). Without `guided` the zero state is left out.
+    classifier-free guidance (Ho & Salimans 2022, eq. 6). Without `guided` the zero state is left out. The first two
+    states are `heard` and `match` of `melody.recall.Recall`.
     """
 
     def __init__(self, network: keras.Model, guided: bool):
         super().__init__(name="composing_cell")
         shape = shape_of(network)
-        self.embedding, self.dense, self.logits = (network.get_layer(name) for name in ("embedding", "dense", "logits"))
+        self.entry, self.answer = network.get_layer("entry"), network.get_layer("answer")
         self.cells = [network.get_layer(f"lstm_{k + 1}").cell for k in range(shape.layers)]
-        self.guided = guided
-        self.state_size = [1] + [shape.units] * (shape.states * (2 if guided else 1))
+        self.notes, self.guided = shape.notes, guided
+        self.state_size = [recall.REACH] * 2 + [shape.units] * (shape.states * (2 if guided else 1))
         self.output_size = 1
+
+    def look_back(self, heard, match):
+        """The entry of the last note heard, (batch, recall.COLUMNS): `melody.recall.Recall.places` in keras.ops."""
+        columns = [heard[:, :1]]
+        order = match * recall.REACH - ops.arange(recall.REACH, dtype="float32")
+        for _ in range(recall.PLACES):
+            place = ops.argmax(order, axis=1, keepdims=True)
+            found = ops.take_along_axis(order, place, axis=1) > 0
+            note = ops.where(found, ops.take_along_axis(heard, place, axis=1), float(self.notes))
+            length = ops.where(found, ops.take_along_axis(match, place, axis=1), 0.0)
+            columns += [note, ops.minimum(length, float(recall.LONGEST))]
+            order = ops.where(heard == note, -1.0, order)
+        return ops.cast(ops.concatenate(columns, axis=1), "int32")
 
     def call(self, step, states, training=None):
         uniform, temperature, guidance = ops.split(step, 3, axis=-1)
-        before, states = states[0], states[1:]
-        last = ops.cast(before[:, 0], "int32")
+        heard, match, *states = states
+        entry = self.look_back(heard, match)
         if self.guided:  # (batch, units) twice -> (2 * batch, units): one product a layer serves both
             half = len(states) // 2
-            last = ops.concatenate([last, last])
+            entry = ops.concatenate([entry, entry])
             states = [ops.concatenate(pair) for pair in zip(states[:half], states[half:], strict=True)]
-        x, after = self.embedding(last), []
+        x = made = self.entry(entry)
+        after = []
         for k, cell in enumerate(self.cells):
             x, pair = cell(x, list(states[2 * k : 2 * k + 2]))
             after += pair
-        logits = self.logits(self.dense(x))
+        logits = self.answer([x, made, entry])
         if self.guided:
             steered, zero = ops.split(logits, 2)
             logits = zero + (1.0 + guidance) * (steered - zero)
             halves = [ops.split(state, 2) for state in after]
             after = [half[0] for half in halves] + [half[1] for half in halves]
-        end = logits.shape[-1] - 1
-        begins = ops.cast(before == end, logits.dtype)  # a song has at least one note
-        logits = ops.concatenate([logits[:, :end], logits[:, end:] - 1e9 * begins], axis=-1)
+        begins = ops.cast(heard[:, :1] == self.notes, logits.dtype)  # a song has at least one note
+        logits = ops.concatenate([logits[:, : self.notes], logits[:, self.notes :] - 1e9 * begins], axis=-1)
         reached = ops.cumsum(ops.softmax(logits / temperature), axis=-1)
         # the last sum may fall short of 1 by rounding, so it is not compared
         note = ops.sum(ops.cast(reached[:, :-1] <= uniform, "float32"), axis=-1, keepdims=True)
-        return note, [note, *after]
+        match = (match + 1.0) * ops.cast(heard == note, "float32")
+        return note, [ops.concatenate([note, heard[:, :-1]], axis=1), match, *after]
 
 
 class Player:
@@ -232,7 +300,9 @@ class Player:
         song whatever is composed beside it. `told` hears how many songs have ended, after each window of notes.
         """
         end = self.shape.notes
-        states = [np.full((len(rngs), 1), end, np.float32), *memories]  # the end of one song is the start of the next
+        looking = recall.Recall(len(rngs), end)
+        looking.read(np.full(len(rngs), end))  # the end of one song is the start of the next
+        states = [looking.heard.astype(np.float32), looking.match.astype(np.float32), *memories]
         if self.guided:
             states += [np.zeros_like(state) for state in memories]
         songs: list[np.ndarray] = [np.zeros(0, np.int32)] * len(rngs)

@@ -15,7 +15,7 @@ NAT = 1 / np.log(2)  # bits
 
 
 class StreamTrainer(keras.Model):
-    """Trains a network window by window: [read (batch, length), fresh (batch, 1)] -> logits.
+    """Trains a network window by window: [entry (batch, length, recall.COLUMNS), fresh (batch, 1)] -> logits.
 
     The state after one window is the state before the next, unless `fresh` is 1: then the network starts from zero.
     Gradients stop at the window's edge (truncated back-propagation through time, Williams & Peng 1990).
@@ -33,9 +33,9 @@ class StreamTrainer(keras.Model):
         self.built = True
 
     def call(self, inputs, training=None):
-        read, fresh = inputs
+        entry, fresh = inputs
         before = [(1.0 - fresh) * state for state in self.carried]
-        logits, *after = self.network([read, *before], training=training)
+        logits, *after = self.network([entry, *before], training=training)
         for state, value in zip(self.carried, after, strict=True):
             state.assign(ops.cast(value, state.dtype))
         return logits
@@ -81,10 +81,10 @@ class Lessons:
     def epoch(self, number: int, told: Callable[[dict], None]) -> dict[str, float]:
         """Read the training part once; loss (nats) and bits per note on training streams and validation songs."""
         self.trainer.reset_metrics()
-        for read, answer, fresh in self._streams(number).epoch():
-            begins = np.full((len(read), 1), fresh, np.float32)
+        for entry, answer, fresh in self._streams(number).epoch():
+            begins = np.full((len(entry), 1), fresh, np.float32)
             counts = (answer >= 0) / np.mean(answer >= 0)  # what follows a stream's last song does not count
-            loss = float(self.trainer.train_on_batch([np.maximum(read, 0), begins], np.maximum(answer, 0), counts))
+            loss = float(self.trainer.train_on_batch([np.maximum(entry, 0), begins], np.maximum(answer, 0), counts))
             row = {"loss": loss, "bits": loss * NAT}
             told(row)
         self.kept.set_weights(self.trainer.network.get_weights())

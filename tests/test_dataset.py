@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from melody import dataset
+from melody import dataset, recall
 from melody.corpus import Song
 from melody.stage import Problem
 from melody.vocabulary import ESSEN, Vocabulary
@@ -139,8 +139,9 @@ def test_a_stream_holds_whole_songs_of_one_region_from_the_start():
     batches = list(streams(songs, ["a"] * 30 + ["b"] * 30).epoch())
     assert [fresh for *_, fresh in batches] == [True, False, False] * (len(batches) // 3)
     for first in range(0, len(batches), 3):
-        read, answer = (np.concatenate([batches[first + w][k] for w in range(3)], axis=1) for k in (0, 1))
-        for row, told in zip(read, answer, strict=True):
+        entries, answer = (np.concatenate([batches[first + w][k] for w in range(3)], axis=1) for k in (0, 1))
+        np.testing.assert_array_equal(entries, recall.entries(entries[..., 0], 76), "recall runs through the windows")
+        for row, told in zip(entries[..., 0], answer, strict=True):
             assert row[0] == 76, "a stream begins with a start"
             notes = row[(row >= 0) & (row < 76)]
             assert len(set(notes // 40)) == 1, "one region"
@@ -152,12 +153,12 @@ def test_a_stream_holds_whole_songs_of_one_region_from_the_start():
 def test_each_song_is_read_whole_once_in_an_epoch():
     songs = [np.array([k, k, k]) for k in range(60)]
     whole = np.concatenate(
-        [read.ravel() for read, *_ in streams(songs, ["a"] * 60, length=8, windows=1, batch=1).epoch()]
+        [entries[..., 0].ravel() for entries, *_ in streams(songs, ["a"] * 60, length=8, windows=1, batch=1).epoch()]
     )
     assert set(whole[whole < 76]) - {-1} == set(range(60))
 
 
 def test_moved_songs_say_so():
     songs = [np.array(ESSEN.encode(["C5", "D5", "E5", "G5"]))] * 40
-    read = np.concatenate([read for read, *_ in streams(songs, ["a"] * 40, moved=1.0).epoch()])
+    read = np.concatenate([entries[..., 0] for entries, *_ in streams(songs, ["a"] * 40, moved=1.0).epoch()])
     assert (read == 77).any() and not (read == 76).any()

@@ -10,7 +10,7 @@ import keras
 import numpy as np
 import pytest
 
-from melody import lstm, memory, weights
+from melody import lstm, memory, recall, weights
 from melody.dataset import read_and_answer
 from melody.stage import Problem
 
@@ -34,11 +34,17 @@ def sigmoid(x):
 
 
 def by_hand(network, tokens, before):
-    """The network in NumPy, step by step: Hochreiter & Schmidhuber 1997 with the gates in Keras's order i, f, c, o."""
+    """The network in NumPy, step by step: Hochreiter & Schmidhuber 1997 with the gates in Keras's order i, f, c, o,
+    and recalled notes raised as far as they are trusted."""
     part = {weight.path.removeprefix("network/"): keras.ops.convert_to_numpy(weight) for weight in network.weights}
-    before, logits = [state.copy() for state in before], []
-    for token in tokens.T:
-        x = part["embedding/embeddings"][token]
+    before, answers = [state.copy() for state in before], []
+    for entry in np.moveaxis(recall.entries(tokens, SHAPE.notes), 1, 0):
+        made = np.concatenate(
+            [part["entry/note/embeddings"][entry[:, k]] for k in (0, 1, 3)]
+            + [part["entry/length/embeddings"][entry[:, k]] for k in (2, 4)],
+            axis=1,
+        )
+        x = made
         for k in range(SHAPE.layers):
             kernel, recurrent, bias = (
                 part[f"lstm_{k + 1}/lstm_cell/{name}"] for name in ("kernel", "recurrent_kernel", "bias")
@@ -46,14 +52,21 @@ def by_hand(network, tokens, before):
             i, f, g, o = np.split(x @ kernel + before[2 * k] @ recurrent + bias, 4, axis=1)
             before[2 * k + 1] = sigmoid(f) * before[2 * k + 1] + sigmoid(i) * np.tanh(g)
             x = before[2 * k] = sigmoid(o) * np.tanh(before[2 * k + 1])
-        x = np.maximum(x @ part["dense/kernel"] + part["dense/bias"], 0)
-        logits.append(x @ part["logits/kernel"] + part["logits/bias"])
-    return np.stack(logits, axis=1), before
+        x = np.concatenate([x, made], axis=1)
+        x = np.maximum(x @ part["answer/dense/kernel"] + part["answer/dense/bias"], 0)
+        logits = x @ part["answer/logits/kernel"] + part["answer/logits/bias"]
+        trust = x @ part["answer/trust/kernel"] + part["answer/trust/bias"]
+        for row, place, raised in zip(logits, entry, trust, strict=True):
+            for k in range(2):
+                if place[2 + 2 * k]:
+                    row[place[1 + 2 * k]] += raised[k]
+        answers.append(logits)
+    return np.stack(answers, axis=1), before
 
 
 def test_the_network_is_a_stack_of_lstm_layers(network):
-    tokens = np.random.default_rng(0).integers(0, 7, (2, 9))
-    logits, *after = network.predict_on_batch([tokens, *states(2)])
+    tokens = np.random.default_rng(0).integers(0, 7, (2, 30))
+    logits, *after = network.predict_on_batch([recall.entries(tokens, 5), *states(2)])
     expected, expected_after = by_hand(network, tokens, states(2))
     np.testing.assert_allclose(logits, expected, atol=1e-5)
     for state, known in zip(after, expected_after, strict=True):
@@ -65,15 +78,15 @@ def test_a_memory_put_in_and_read_out_at_once_is_unchanged(network):
     kept = memory.pack(states(3))
     into = [network.get_layer(f"lstm_{k + 1}").input[1:] for k in range(SHAPE.layers)]
     state_reader = keras.Model(network.inputs, [state for pair in into for state in pair])
-    out = state_reader.predict_on_batch([np.zeros((3, 1), np.int32), *memory.unpack(kept, SHAPE.states)])
+    out = state_reader.predict_on_batch([np.zeros((3, 1, recall.COLUMNS), np.int32), *memory.unpack(kept, SHAPE.states)])
     np.testing.assert_array_equal(memory.pack(out), kept)
 
 
 def test_reading_in_two_parts_is_reading_at_once(network):
     tokens = np.random.default_rng(2).integers(0, 7, (3, 8))
     reader = lstm.Reader(network)
-    whole = reader.read(tokens)
-    _, *after = network.predict_on_batch([tokens[:, 5:], *reader.read(tokens[:, :5])])
+    whole = reader.read(tokens, batch=2)
+    _, *after = network.predict_on_batch([recall.entries(tokens, 5)[:, 5:], *reader.read(tokens[:, :5])])
     for state, known in zip(after, whole, strict=True):
         np.testing.assert_allclose(state, known, atol=1e-6)
 
@@ -101,19 +114,18 @@ def compose(network, memories, seeds, guidance=0.0, **settings):
 
 def draw_by_hand(network, memories, seed, temperature, guidance, length):
     """A song drawn with the NumPy network: the first note whose cumulated probability exceeds the uniform number."""
-    rng, token, song = np.random.default_rng(seed), np.array([[5]]), []
-    steered, zero = [state.copy() for state in memories], [np.zeros_like(state) for state in memories]
+    rng, song, nothing = np.random.default_rng(seed), [], [np.zeros_like(state) for state in memories]
     while len(song) < length:
-        logits, steered = by_hand(network, token, steered)
-        plain, zero = by_hand(network, token, zero)
-        mixed = (plain + (1 + guidance) * (logits - plain))[0, 0] / temperature
-        if token[0, 0] == 5:
+        read = np.array([[5, *song]])
+        logits, plain = (by_hand(network, read, before)[0][0, -1] for before in (memories, nothing))
+        mixed = (plain + (1 + guidance) * (logits - plain)) / temperature
+        if not song:
             mixed[5] = -np.inf
         share = np.exp(mixed - mixed.max())
-        token = np.array([[int((np.cumsum(share / share.sum())[:-1] <= rng.random(dtype=np.float32)).sum())]])
-        if token[0, 0] == 5:
+        note = int((np.cumsum(share / share.sum())[:-1] <= rng.random(dtype=np.float32)).sum())
+        if note == 5:
             break
-        song.append(int(token[0, 0]))
+        song.append(note)
     return song
 
 
@@ -138,9 +150,9 @@ def test_a_song_does_not_hang_on_the_songs_beside_it(network):
 
 
 def test_songs_have_a_note_and_no_more_than_length(network):
-    ending = keras.models.clone_model(network)
+    ending = lstm.build(SHAPE)
     ending.set_weights(network.get_weights())
-    bias = ending.get_layer("logits").bias
+    bias = ending.get_layer("answer").logits.bias
     bias.assign(np.where(np.arange(6) == 5, 50.0, 0.0))
     assert {len(song) for song in compose(ending, states(6), range(6))} == {1}, "an end cannot be the first"
     bias.assign(np.where(np.arange(6) == 5, -50.0, 0.0))
@@ -178,11 +190,12 @@ def test_weights_that_do_not_fit_are_a_problem(network, tmp_path):
 LOGITS = """
 import json, sys
 import numpy as np
-from melody import lstm, weights
+from melody import lstm, recall, weights
 network = weights.load(lstm.build(lstm.Shape(**json.loads(sys.argv[1]))), sys.argv[2], "")
-tokens = np.random.default_rng(0).integers(0, network.get_layer("embedding").input_dim, (4, 50))
+notes = lstm.shape_of(network).notes
+tokens = np.random.default_rng(0).integers(0, notes + 2, (4, 50))
 memories = np.random.default_rng(1).normal(size=(len(network.inputs) - 1, 4, network.inputs[1].shape[-1])) / 3
-logits = np.asarray(network.predict_on_batch([tokens, *memories.astype("float32")])[0])
+logits = np.asarray(network.predict_on_batch([recall.entries(tokens, notes), *memories.astype("float32")])[0])
 player = lstm.Player(network, guided=True)
 rngs = [np.random.default_rng(k) for k in range(4)]
 songs = player.compose(list(memories.astype("float32")), rngs, temperature=1.0, guidance=1.0, length=20)
