@@ -109,6 +109,7 @@ class Trained:
     network: keras.Model
     vocabulary: Vocabulary
     record: dict  # lstm.json
+    held_out: dict[str, list[str]]  # part of the split: names of the songs it was not trained on
     fingerprint: str  # of the weights
 
 
@@ -119,7 +120,7 @@ def load(folder: Path) -> Trained:
         vocabulary = Vocabulary(record["vocabulary"])
         settings = record["settings"]
         shape = Shape(len(vocabulary), *(settings[name] for name in ("embedding", "units", "layers", "dense")))
-        written = record["weights"]
+        written, held_out = record["weights"], record["held_out"]
     except (KeyError, TypeError) as missing:
         raise Problem(f"{folder / 'lstm.json'} is damaged ({missing}); make it again with: {MADE_BY}") from None
     network = weights.load(build(shape), path, MADE_BY)
@@ -127,7 +128,7 @@ def load(folder: Path) -> Trained:
         raise Problem(
             f"{path} ({file_fingerprint(path)}) is not the file that {folder / 'lstm.json'} tells of ({written})"
         )
-    return Trained(network, vocabulary, record, written)
+    return Trained(network, vocabulary, record, held_out, written)
 
 
 def must_know(trained: Trained, vocabulary: Vocabulary) -> None:
