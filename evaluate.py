@@ -2,12 +2,13 @@
 
 reads   data/songs.h5, data/vocabulary.json, weights/lstm.*, weights/vae-*.*
 writes  results/evaluation.json    every figure, M1 to M12, with its interval, baselines, real songs and bar
+        results/evaluation.md      all of it as tables
         results/latent-plane, steering, features   .png and .svg
 
     python evaluate.py             everything: under an hour on two cores
     python evaluate.py --quick     the same with fewer songs, into results/evaluation-quick.json: under five minutes
     python evaluate.py --only M1 M9      these metrics, into results/evaluation-part.json
-    python evaluate.py --table     print the tables of results/evaluation.json, as they stand in README.md
+    python evaluate.py --table     print the tables of README.md from results/evaluation.json
 """
 
 import argparse
@@ -18,7 +19,7 @@ import time
 from pathlib import Path
 
 import config
-from melody.files import read_json, write_json
+from melody.files import read_json, replacing, write_json
 from melody.stage import begin, nonnegative, parser, positive, progress, run, say, temperature
 
 PARTS = [f"M{k}" for k in range(1, 13)]
@@ -30,16 +31,20 @@ def main() -> None:
     path = args.out / "-".join(["evaluation", *["quick"] * args.quick, *["part"] * (args.only != PARTS)])
     path = path.with_suffix(".json")
     if args.table:
-        from evaluation.rows import markdown
+        from evaluation.rows import headlines
 
-        return print(markdown(read_json(path, "python evaluate.py")))
+        return print(headlines(read_json(path, "python evaluate.py")))
     begin(args)
+    from evaluation.rows import markdown
+
     logging.getLogger("tensorflow").setLevel(logging.ERROR)  # it warns of every new length of songs
     since = time.monotonic()
     bench = prepare(args)
     found = measure(bench, args)
     record = {"about": about(), "metrics": found, **described(bench, args)}
     write_json(path, record)  # so that no figure is lost if drawing is stopped
+    with replacing(path.with_suffix(".md")) as beside:
+        beside.write_text(markdown(record) + "\n", encoding="utf-8")
     write_json(path, record | {"curve": draw(bench, args), "seconds": round(time.monotonic() - since)})
     held = [line["holds"] for lines in found.values() for line in lines if line["holds"] is not None]
     say(args, f"{sum(held)} of {len(held)} bars hold; wrote {path}")

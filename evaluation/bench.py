@@ -64,6 +64,15 @@ class Bench:
     def held_out(self, region: str = EVERY) -> list[np.ndarray]:
         return self.part("test", region) + self.part("validation", region)
 
+    @cache  # noqa: B019
+    def around(self, part: str, region: str) -> list[np.ndarray]:
+        """The other songs of the region's continent, when there are half as many; else of the whole collection."""
+        names, inside = self.songs.name, {s for s, name in enumerate(self.songs.name) if regions.matches(name, region)}
+        continents = {names[s].split("/")[0] for s in inside}
+        near = {s for s, name in enumerate(names) if name.split("/")[0] in continents} - inside
+        outside = near if 2 * len(near) >= len(inside) else set(range(len(names))) - inside
+        return self.songs.songs(s for s in self.split[part] if s in outside)
+
     @cached_property
     def vocabulary(self):
         return self.songs.vocabulary
@@ -82,6 +91,13 @@ class Bench:
         """A judge that has learnt from the training songs of some regions."""
         pieces = [(song, label) for label in labels for song in self.part("training", label)]
         return Judge([song for song, _ in pieces], [label for _, label in pieces], self.vocabulary, OPENING)
+
+    @cache  # noqa: B019
+    def judge_of(self, region: str) -> Judge:
+        """Says the region's name, or `else`."""
+        pieces = {region: self.part("training", region), "else": self.around("training", region)}
+        return Judge([song for songs in pieces.values() for song in songs],
+                     [label for label, songs in pieces.items() for _ in songs], self.vocabulary, OPENING)  # fmt: skip
 
     @cache  # noqa: B019
     def player(self, guided: bool) -> lstm.Player:

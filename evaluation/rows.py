@@ -5,6 +5,17 @@ from __future__ import annotations
 import operator
 from collections.abc import Sequence
 
+HOLDS = {None: "", True: "yes", False: "no"}
+AROUND = "against the songs around it"  # what a row of a region says
+HEADLINES = (  # how the rows begin that README.md shows
+    "bits per note, all test songs", "first guess right", "expected calibration error", "bits on notes 33",
+    "china called china, notes 1–32, default", "china called china, notes 1–32, without guidance",
+    "deutschl called europa, notes 1–32, default", "deutschl, han, shanxi told apart, default", "china: own memories",
+    "china: memories of deutschl", "deutschl: own memories", "deutschl: memories of china", "china: share kept",
+    "deutschl: share kept", "passages of 12 notes that are new: all songs, default",
+    "notes in a passage that comes again: all songs, default", "Fréchet distance on 48 features: all songs, default",
+    "AUC of a judge of real against composed: all songs, default", "last note on the tonic: all songs, default",
+)  # fmt: skip
 SIGNS = {"≤": operator.le, "≥": operator.ge, "<": operator.lt, ">": operator.gt}
 
 
@@ -42,6 +53,36 @@ def meets(figure: float, bar: str) -> bool:
     return bool(SIGNS[sign](figure, float(limit)))
 
 
+def headlines(record: dict) -> str:
+    """The rows that matter most, in one table, and below it one of the regions, as they stand in README.md."""
+    lines = [(name, row) for name, rows in record["metrics"].items() for row in rows]
+    chosen = [(name, row) for start in HEADLINES for name, row in lines if row["what"].startswith(start)]
+    regions = [row for _, row in lines if AROUND in row["what"]]
+    head = ["", "", "ours", "real songs", "others", "must", "holds"]
+    table = [head, ["---", "---", "--:", "--:", "---", "---", "---"]]
+    for name, row in chosen:
+        interval = " ({} – {})".format(*map(shown, row["interval"])) if row["interval"] else ""
+        others = "; ".join(f"{other} {shown(figure)}" for other, figure in row["baselines"].items())
+        table.append([name, row["what"], f"**{shown(row['ours'])}**{interval}", shown(row["real"]), others,
+                      row["must"] or "", HOLDS[row["holds"]]])  # fmt: skip
+    return "\n\n".join([_lines(table), *([_regions(regions)] if regions else [])])
+
+
+def _regions(rows: Sequence[dict]) -> str:
+    """The regions, and whether steering to them can be shown: a bar is set only where real songs can be told apart."""
+    names = list(rows[0]["baselines"])
+    table = [
+        ["region", "called by its name", "real songs", *names, "steering"],
+        ["---", *["--:"] * (2 + len(names)), "---"],
+    ]
+    for row in rows:
+        region, told = row["what"].split(f" {AROUND}: ")
+        shows = {None: "cannot be shown", True: "shown", False: "not shown"}[row["holds"]]
+        table.append([f"{region} ({told})", f"**{shown(row['ours'])}**", shown(row["real"]),
+                      *(shown(row["baselines"][name]) for name in names), shows])  # fmt: skip
+    return _lines(table)
+
+
 def markdown(record: dict) -> str:
     """The tables of a whole evaluation, one for each metric that has rows."""
     return "\n\n".join(
@@ -60,9 +101,13 @@ def table(rows: Sequence[dict]) -> str:
         lines.append([
             row["what"], f"**{shown(row['ours'])}**", interval, *([shown(row["real"])] if real else []),
             *(shown(row["baselines"].get(name)) for name in names), row["must"] or "", row["aim"] or "",
-            {None: "", True: "yes", False: "no"}[row["holds"]], f"{row['n']:,}",
+            HOLDS[row["holds"]], f"{row['n']:,}",
         ])  # fmt: skip
-    return "\n".join("| " + " | ".join(line) + " |" for line in lines)
+    return _lines(lines)
+
+
+def _lines(cells: Sequence[Sequence[str]]) -> str:
+    return "\n".join("| " + " | ".join(line) + " |" for line in cells)
 
 
 def shown(figure: float | None) -> str:
