@@ -1,6 +1,7 @@
 """Stage 6: measure the network and its VAEs against songs never heard, baselines and bars.
 
 reads   data/songs.h5, data/vocabulary.json, data/split.json, weights/lstm.*, weights/vae-*.*
+        weights/token.*            where it is there: the network told regions, python -m evaluation.token
 writes  results/evaluation.json    every figure, M1 to M12, with its interval, baselines, real songs and bar
         results/latent-plane, steering, features   .png and .svg
 
@@ -65,16 +66,29 @@ def prepare(args: argparse.Namespace):
 
     songs = dataset.load(args.data)
     split = dataset.load_split(args.data, songs)
-    trained = lstm.load(args.weights)
-    lstm.must_know(trained, songs.vocabulary)
-    learnt, here = trained.record["settings"].get("split"), dataset.split_fingerprint(songs, split)
-    if learnt != here:
-        raise Problem(f"the network was trained on split {learnt}, {args.data / 'split.json'} is {here}: it may have "
-                      "heard these test songs; take the data that it was trained on")  # fmt: skip
+    trained, token = lstm.load(args.weights), load_token(args)
+    for network in (trained, *[token] * bool(token)):
+        lstm.must_know(network, songs.vocabulary)
+        learnt, here = network.record["settings"].get("split"), dataset.split_fingerprint(songs, split)
+        if learnt != here:
+            raise Problem(
+                f"the network of {network.made_by} was trained on split {learnt}, {args.data / 'split.json'} is "
+                f"{here}: it may have heard these test songs; take the data that it was trained on"
+            )
     return bench.Bench(
         songs, split, trained, load_vaes(args.weights, trained.fingerprint), bench.QUICK if args.quick else bench.FULL,
-        args.seed, args.temperature, args.guidance, args.length,
+        args.seed, args.temperature, args.guidance, args.length, token,
     )  # fmt: skip
+
+
+def load_token(args: argparse.Namespace):
+    """The network that is told regions; None, said in a line, when it has not been made."""
+    from evaluation.token import MADE_BY
+    from melody import lstm
+
+    if (args.weights / "token.json").exists():
+        return lstm.load(args.weights, "token", MADE_BY)
+    say(args, f"{args.weights / 'token.json'} is not there, so no region token is measured; it is made with: {MADE_BY}")
 
 
 def load_vaes(folder: Path, network: str) -> dict:
@@ -148,6 +162,7 @@ def described(bench, args: argparse.Namespace) -> dict:
         "seed": args.seed,
         "fingerprints": {
             "network": bench.trained.fingerprint,
+            **({"token": bench.token.fingerprint} if bench.token else {}),
             "vocabulary": bench.vocabulary.fingerprint,
             "split": split_fingerprint(bench.songs, bench.split),
             **{f"vae-{name}": file_fingerprint(args.weights / f"vae-{name}.weights.h5") for name in sorted(bench.vaes)},
