@@ -1,7 +1,7 @@
 """Stage 6: measure the network and its VAEs against songs never heard, baselines and bars.
 
-reads   data/songs.h5, data/vocabulary.json, data/split.json, weights/lstm.*, weights/vae-*.*
-        weights/token.*            where it is there: the network told regions, python -m evaluation.token
+reads   data/songs.h5, data/vocabulary.json, weights/lstm.*, weights/vae-*.*
+        weights/token.*            where it is there: the network told regions, by python -m evaluation.token
 writes  results/evaluation.json    every figure, M1 to M12, with its interval, baselines, real songs and bar
         results/latent-plane, steering, features   .png and .svg
 
@@ -64,31 +64,32 @@ def prepare(args: argparse.Namespace):
     from evaluation import bench
     from melody import dataset, lstm
 
-    songs = dataset.load(args.data)
-    split = dataset.load_split(args.data, songs)
-    trained, token = lstm.load(args.weights), load_token(args)
-    for network in (trained, *[token] * bool(token)):
-        lstm.must_know(network, songs.vocabulary)
-        learnt, here = network.record["settings"].get("split"), dataset.split_fingerprint(songs, split)
-        if learnt != here:
-            raise Problem(
-                f"the network of {network.made_by} was trained on split {learnt}, {args.data / 'split.json'} is "
-                f"{here}: it may have heard these test songs; take the data that it was trained on"
-            )
+    songs, trained = dataset.load(args.data), lstm.load(args.weights)
+    lstm.must_know(trained, songs.vocabulary)
+    split, token = dataset.heard_split(songs, trained.held_out), load_token(args, trained)
     return bench.Bench(
         songs, split, trained, load_vaes(args.weights, trained.fingerprint), bench.QUICK if args.quick else bench.FULL,
         args.seed, args.temperature, args.guidance, args.length, token,
     )  # fmt: skip
 
 
-def load_token(args: argparse.Namespace):
-    """The network that is told regions; None, said in a line, when it has not been made."""
+def load_token(args: argparse.Namespace, trained):
+    """The network that is told regions; None, said in a line, when it has not been made.
+
+    Raises `Problem` when it knows other notes, or has heard other songs, than the network it is measured beside.
+    """
     from evaluation.token import MADE_BY
     from melody import lstm
 
-    if (args.weights / "token.json").exists():
-        return lstm.load(args.weights, "token", MADE_BY)
-    say(args, f"{args.weights / 'token.json'} is not there, so no region token is measured; it is made with: {MADE_BY}")
+    path = args.weights / "token.json"
+    if not path.exists():
+        say(args, f"{path} is not there, so no region token is measured; it is made with: {MADE_BY}")
+        return None
+    token = lstm.load(args.weights, "token", MADE_BY)
+    lstm.must_know(token, trained.vocabulary)
+    if token.held_out != trained.held_out:
+        raise Problem(f"{path} holds out other songs than lstm.json beside it; train it again: {MADE_BY} --overwrite")
+    return token
 
 
 def load_vaes(folder: Path, network: str) -> dict:

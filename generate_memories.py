@@ -1,13 +1,13 @@
 """Stage 3: let the network read songs of a region and keep its states: memories.
 
-reads   data/songs.h5, data/vocabulary.json, data/split.json, weights/lstm.*
+reads   data/songs.h5, data/vocabulary.json, weights/lstm.*
 writes  data/memories/<regions>.h5   memory (count, 6 * units), song (count, songs), name: the songs' names
 
     python generate_memories.py                        memories of config.REGIONS: about two minutes on two cores
     python generate_memories.py --regions han shanxi   memories of songs of either
 
-A memory is the network's state after it has read the end of some random songs of the region, one after the other. Only
-training songs are read, so that the others stay unheard.
+A memory is the network's state after it has read the end of some random songs of the region, one after the other. Songs
+that were held out from the network's training are not read, so that they stay unheard.
 """
 
 import argparse
@@ -25,12 +25,10 @@ def main() -> None:
     begin(args)
     from melody import dataset, lstm, regions
 
-    songs = dataset.load(args.data)
-    split = dataset.load_split(args.data, songs)
-    chosen = choose(args, songs.name, split["training"])
-    path = args.data / "memories" / f"{regions.file_name(args.regions)}.h5"
-    trained = lstm.load(args.weights)
+    songs, trained = dataset.load(args.data), lstm.load(args.weights)
     lstm.must_know(trained, songs.vocabulary)
+    chosen = choose(args, songs.name, trained.held_out)
+    path = args.data / "memories" / f"{regions.file_name(args.regions)}.h5"
     settings = {
         "regions": sorted(args.regions), "count": args.count, "songs": args.songs, "notes": args.notes,
         "seed": args.seed, "network": trained.fingerprint,
@@ -56,17 +54,18 @@ def arguments() -> argparse.Namespace:
     return flags.parse_args()
 
 
-def choose(args: argparse.Namespace, names: list[str], training: list[int]) -> list[int]:
-    """The training songs that answer the regions; tells what each region answers."""
+def choose(args: argparse.Namespace, names: list[str], held_out: dict[str, list[str]]) -> list[int]:
+    """The songs that answer the regions and were not held out; tells what each region answers."""
     from melody import regions
 
     for constraint in args.regions:
         say(args, f"{constraint}: {len(regions.choose(names, [constraint]))} songs")
     answering = regions.choose(names, args.regions)
-    chosen = sorted(set(answering) & set(training))
+    unheard = {name for part in held_out.values() for name in part}
+    chosen = [s for s in answering if names[s] not in unheard]
     if not chosen:
-        raise Problem(f"none of the {len(answering)} songs is a training song; choose a wider region")
-    say(args, f"{len(answering)} songs in all, {len(chosen)} of them training songs, which are read")
+        raise Problem(f"all of the {len(answering)} songs are held out to measure by; choose a wider region")
+    say(args, f"{len(answering)} songs in all; {len(chosen)} of them are read, the others held out to measure by")
     if len(chosen) < regions.FEW:
         say(args, f"warning: {len(chosen)} songs are few for a manner; the memories will hardly differ")
     return chosen

@@ -34,10 +34,12 @@ def main() -> None:
     say(args, f"{len(split['training'])} training and {len(split['validation'])} validation songs; {songs.vocabulary}")
     settings = {name: getattr(args, name) for name in (*NUMBERS, "precision", "seed")}
     settings["split"] = dataset.split_fingerprint(songs, split)
+    held_out = {part: [songs.name[s] for s in split[part]] for part in dataset.PARTS[1:]}
     lessons = Lessons(songs, split, settings)
     training = Run(
         args.weights, "lstm", trainer=lessons.trainer, kept=lessons.kept, judge="validation_bits",
-        settings=settings, record={"vocabulary": songs.vocabulary.names}, made_by="python train_lstm.py",
+        settings=settings, record={"vocabulary": songs.vocabulary.names, "held_out": held_out},
+        made_by="python train_lstm.py",
     )  # fmt: skip
     say(args, f"epochs done: {training.begin(args.resume, args.overwrite)} of {args.epochs}")
     training.train(args.epochs, lessons.steps, lessons.epoch, args.quiet)

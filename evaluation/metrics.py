@@ -10,6 +10,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from melody.dataset import steps_of
 from melody.vocabulary import Vocabulary
 
 Songs = Sequence[np.ndarray]
@@ -34,9 +35,8 @@ def openings(songs: Songs, length: int, first: int = 0) -> list[np.ndarray]:
 
 
 def intervals(songs: Songs, vocabulary: Vocabulary) -> list[np.ndarray]:
-    """For each song one integer a melodic step, (notes - 1,), alike where both its differences are alike."""
-    step, midi = np.array(vocabulary.step), np.array(vocabulary.midi)
-    return [np.diff(step[song]) * 256 + np.diff(midi[song]) for song in songs]
+    """The melodic steps of each song, (notes - 1,) integers."""
+    return [steps_of(song, vocabulary) for song in songs]
 
 
 # What is shared with other songs

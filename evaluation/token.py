@@ -34,12 +34,13 @@ def main() -> None:
     songs = dataset.load(args.data)
     split = dataset.load_split(args.data, songs)
     settings = settings_of_network(args) | {"seed": args.seed, "split": dataset.split_fingerprint(songs, split)}
+    held_out = {part: [songs.name[s] for s in split[part]] for part in dataset.PARTS[1:]}
     lessons = Lessons(songs, split, settings | {"told": TOLD})
     say(args, f"{len(lessons.known)} regions, from {len(split['training'])} training songs; {songs.vocabulary}")
     training = Run(
         args.weights, "token", trainer=lessons.trainer, kept=lessons.kept, judge="validation_bits",
-        settings=lessons.settings, record={"vocabulary": songs.vocabulary.names, "regions": lessons.known},
-        made_by=MADE_BY,
+        settings=lessons.settings, made_by=MADE_BY,
+        record={"vocabulary": songs.vocabulary.names, "regions": lessons.known, "held_out": held_out},
     )  # fmt: skip
     epochs = settings["epochs"]
     say(args, f"epochs done: {training.begin(args.resume, args.overwrite)} of {epochs}")

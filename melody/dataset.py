@@ -164,6 +164,23 @@ def load_split(data: Path, songs: Dataset) -> dict[str, list[int]]:
         raise Problem(f"{data / 'split.json'} does not fit songs.h5 ({missing}); make both with: {MADE_BY}") from None
 
 
+def heard_split(songs: Dataset, held_out: dict[str, list[str]]) -> dict[str, list[int]]:
+    """The split that a network was trained on: the names it holds out, as lstm.json tells them; all else is training.
+
+    Raises `Problem` when a part has no song here.
+    """
+    place = {name: s for s, name in enumerate(songs.name)}
+    split = {part: [place[name] for name in held_out[part] if name in place] for part in PARTS[1:]}
+    for part, members in split.items():
+        if not members:
+            raise Problem(
+                f"none of the {len(held_out[part])} {part} songs that the network has not heard is in this data; "
+                f"read the collection that it was trained on: {MADE_BY}"
+            )
+    unheard = {s for members in split.values() for s in members}
+    return {"training": [s for s in range(len(songs)) if s not in unheard], **split}
+
+
 def split_fingerprint(songs: Dataset, split: dict[str, list[int]]) -> str:
     """Tells two splits apart."""
     return fingerprint(json.dumps([[songs.name[s] for s in split[part]] for part in PARTS]).encode())

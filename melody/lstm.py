@@ -118,6 +118,7 @@ class Trained:
     network: keras.Model
     vocabulary: Vocabulary
     record: dict  # lstm.json
+    held_out: dict[str, list[str]]  # part of the split: names of the songs it was not trained on
     fingerprint: str  # of the weights
     made_by: str = MADE_BY  # the command
 
@@ -134,13 +135,13 @@ def load(folder: Path, name: str = "lstm", made_by: str = MADE_BY) -> Trained:
         settings = record["settings"]
         sizes = (settings[size] for size in ("embedding", "units", "layers", "dense"))
         shape = Shape(len(vocabulary), *sizes, regions=len(record.get("regions", ())))
-        written = record["weights"]
+        written, held_out = record["weights"], record["held_out"]
     except (KeyError, TypeError) as missing:
         raise Problem(f"{about} is damaged ({missing}); make it again with: {made_by}") from None
     network = weights.load(build(shape), path, made_by)
     if file_fingerprint(path) != written:
         raise Problem(f"{path} ({file_fingerprint(path)}) is not the file that {about} tells of ({written})")
-    return Trained(network, vocabulary, record, written, made_by)
+    return Trained(network, vocabulary, record, held_out, written, made_by)
 
 
 def must_know(trained: Trained, vocabulary: Vocabulary) -> None:

@@ -7,8 +7,8 @@ longest that went on to another note. A place is told by the note that followed 
     read        START  A  B  C  A  B      the passage A B was heard before,
     recalled                         C    and C followed: (C, 2)
 
-This is the look-up of a short-term model with contexts of any length (Cleary & Teahan 1997, PPM*), handed to the network
-to make of it what it can. Recall begins anew with each song, so that a memory alone tells of songs before.
+This is the look-up of a short-term model with contexts of any length (Cleary & Teahan 1997, PPM*), handed to the
+network to make of it what it can. Recall begins anew with each song, so that a memory alone tells of songs before.
 """
 
 from __future__ import annotations

@@ -54,6 +54,13 @@ class Run:
 
     def train(self, epochs: int, steps: int, epoch: Callable[[int, Callable[[Row], None]], Row], quiet: bool) -> None:
         """Run `epoch(number, told)` until the last; it calls `told` after each step and gives the epoch's row."""
+        try:
+            self._train(epochs, steps, epoch, quiet)
+        finally:
+            if self.history:
+                training_curve(self.history_file, self.history, self.judge)
+
+    def _train(self, epochs: int, steps: int, epoch: Callable[[int, Callable[[Row], None]], Row], quiet: bool) -> None:
         for number in range(len(self.history), epochs):
             with progress(None, quiet, total=steps, desc=f"epoch {number + 1}/{epochs}", unit="step") as bar:
 
@@ -84,7 +91,6 @@ class Run:
             table = csv.DictWriter(file, self.history[0])
             table.writeheader()
             table.writerows(self.history)
-        training_curve(self.history_file, self.history, self.judge)
         backend = keras.backend.backend()
         write_json(self.json, {
             "weights": file_fingerprint(self.weights), **self.record, "settings": self.settings,

@@ -1,9 +1,7 @@
 """Finding and reading songs. The melodies are invented; each file has one peculiarity."""
 
-import os
 import random
 import re
-import tarfile
 import zipfile
 from itertools import accumulate
 from pathlib import Path
@@ -364,16 +362,6 @@ def test_a_name_taken_is_skipped_with_its_reason(tmp_path):
 
 
 # The whole collection
-
-
-@pytest.fixture(scope="session")
-def kern_edition(tmp_path_factory):
-    if "ESSEN_KERN" not in os.environ:
-        pytest.skip("ESSEN_KERN does not name the archive of the kern edition (tar.gz)")
-    folder = tmp_path_factory.mktemp("kern")
-    with tarfile.open(os.environ["ESSEN_KERN"]) as archive:
-        archive.extractall(folder, filter="data")
-    return folder
 
 
 @pytest.fixture(scope="session")

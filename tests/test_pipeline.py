@@ -78,8 +78,7 @@ def test_memories_are_states_of_the_network_after_songs_of_the_region(place):
         assert file["memory"].shape == (60, 2 * 2 * 6) and file["song"].shape == (60, 3)
         names = file["name"].asstr()[:]
         assert all(name.startswith("asia/china/") for name in names)
-        split = json.loads((place.data / "split.json").read_text())
-        assert set(names) <= set(split["training"])
+        assert set(names) <= set(json.loads((place.data / "split.json").read_text())["training"])
         assert np.abs(file["memory"][:, :6]).max() <= 1, "h lies between -1 and 1"
     with h5py.File(place.data / "memories" / "china-drawn.h5") as file:
         assert file["memory"].shape == (7, 24) and file["latent"].shape == (7, 2)
@@ -126,7 +125,7 @@ def test_memories_and_vae_are_the_same_again(place, tmp_path):
     again = ("--data", tmp_path / "data", "--weights", tmp_path / "weights", "--quiet", "--regions", "china")
     (tmp_path / "data").mkdir()
     (tmp_path / "weights").mkdir()
-    for name in ("songs.h5", "vocabulary.json", "split.json"):
+    for name in ("songs.h5", "vocabulary.json"):
         (tmp_path / "data" / name).write_bytes((place.data / name).read_bytes())
     for name in ("lstm.weights.h5", "lstm.json"):
         (tmp_path / "weights" / name).write_bytes((place.weights / name).read_bytes())

@@ -1,10 +1,8 @@
 """Scores: what is written as kern or MusicXML is read as the same notes, and what is engraved shows them."""
 
-import os
 import re
 import subprocess
 import sys
-import tarfile
 from dataclasses import replace
 from fractions import Fraction
 from xml.etree import ElementTree
@@ -205,13 +203,9 @@ def test_a_bad_file_is_one_line_and_leaves_nothing(tmp_path, monkeypatch, conten
 
 
 @pytest.fixture(scope="module")
-def collection(tmp_path_factory):
-    if "ESSEN_KERN" not in os.environ:
-        pytest.skip("ESSEN_KERN does not name the archive of the kern edition (tar.gz)")
-    folder = tmp_path_factory.mktemp("essen")
-    with tarfile.open(os.environ["ESSEN_KERN"]) as archive:
-        archive.extractall(folder, filter="data")
-    return [read_songs(path, root)[0] for path, root in find_songs([str(folder)]) if path.stem != "han0953"]  # no notes
+def collection(kern_edition):
+    files = find_songs([str(kern_edition)])
+    return [read_songs(path, root)[0] for path, root in files if path.stem != "han0953"]  # which has no notes
 
 
 @pytest.mark.slow

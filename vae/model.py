@@ -81,7 +81,8 @@ class VAE(keras.Model):
 
     def _posterior(self, memories: np.ndarray) -> list[np.ndarray]:
         standard = (memories - convert_to_numpy(self.mean)) / convert_to_numpy(self.deviation)
-        return self.encoder.predict(standard, batch_size=1024, verbose=0)
+        blocks = [self.encoder.predict_on_batch(standard[k : k + 1024]) for k in range(0, len(standard), 1024)]
+        return [np.concatenate(parts) for parts in zip(*blocks, strict=True)]
 
     def encode(self, memories: np.ndarray) -> np.ndarray:
         """The latents of memories, (count, latent): their posterior means."""
