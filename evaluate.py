@@ -1,6 +1,7 @@
 """Stage 6: measure the network and its VAEs against songs never heard, baselines and bars.
 
 reads   data/songs.h5, data/vocabulary.json, weights/lstm.*, weights/vae-*.*
+        weights/token.*            where it is there: the network told regions, by python -m evaluation.token
 writes  results/evaluation.json    every figure, M1 to M12, with its interval, baselines, real songs and bar
         results/evaluation.md      all of it as tables
         results/latent-plane, steering, features   .png and .svg
@@ -20,7 +21,7 @@ from pathlib import Path
 
 import config
 from melody.files import read_json, replacing, write_json
-from melody.stage import begin, nonnegative, parser, positive, progress, run, say, temperature
+from melody.stage import Problem, begin, nonnegative, parser, positive, progress, run, say, temperature
 
 PARTS = [f"M{k}" for k in range(1, 13)]
 NEEDED = ("china", "deutschl")  # the regions that the bars are about
@@ -70,11 +71,30 @@ def prepare(args: argparse.Namespace):
 
     songs, trained = dataset.load(args.data), lstm.load(args.weights)
     lstm.must_know(trained, songs.vocabulary)
-    split = dataset.heard_split(songs, trained.held_out)
+    split, token = dataset.heard_split(songs, trained.held_out), load_token(args, trained)
     return bench.Bench(
         songs, split, trained, load_vaes(args.weights, trained.fingerprint), bench.QUICK if args.quick else bench.FULL,
-        args.seed, args.temperature, args.guidance, args.length,
+        args.seed, args.temperature, args.guidance, args.length, token,
     )  # fmt: skip
+
+
+def load_token(args: argparse.Namespace, trained):
+    """The network that is told regions; None, said in a line, when it has not been made.
+
+    Raises `Problem` when it knows other notes, or has heard other songs, than the network it is measured beside.
+    """
+    from evaluation.token import MADE_BY
+    from melody import lstm
+
+    path = args.weights / "token.json"
+    if not path.exists():
+        say(args, f"{path} is not there, so no region token is measured; it is made with: {MADE_BY}")
+        return None
+    token = lstm.load(args.weights, "token", MADE_BY)
+    lstm.must_know(token, trained.vocabulary)
+    if token.held_out != trained.held_out:
+        raise Problem(f"{path} holds out other songs than lstm.json beside it; train it again: {MADE_BY} --overwrite")
+    return token
 
 
 def load_vaes(folder: Path, network: str) -> dict:
@@ -148,6 +168,7 @@ def described(bench, args: argparse.Namespace) -> dict:
         "seed": args.seed,
         "fingerprints": {
             "network": bench.trained.fingerprint,
+            **({"token": bench.token.fingerprint} if bench.token else {}),
             "vocabulary": bench.vocabulary.fingerprint,
             "split": split_fingerprint(bench.songs, bench.split),
             **{f"vae-{name}": file_fingerprint(args.weights / f"vae-{name}.weights.h5") for name in sorted(bench.vaes)},

@@ -49,17 +49,27 @@ class Bench:
     temperature: float
     guidance: float
     length: int  # notes a song has at most
+    token: lstm.Trained | None = None  # the network that is told regions, see evaluation/token.py
     composed: dict = field(default_factory=dict)  # (way, region, guidance, temperature): songs
 
     def rng(self, *words: object) -> np.random.Generator:
         """A generator that follows from the seed and some words, so that no draw depends on what was drawn before."""
         return np.random.default_rng([self.seed, *" ".join(map(str, words)).encode()])
 
+    def places(self, part: str, region: str = EVERY) -> list[int]:
+        """Where the songs of a region in `training`, `validation` or `test` stand in the data."""
+        names = self.songs.name
+        return [s for s in self.split[part] if region == EVERY or regions.matches(names[s], region)]
+
     @cache  # noqa: B019  there is one bench, as long as the run
     def part(self, part: str, region: str = EVERY) -> list[np.ndarray]:
         """The songs of a region in `training`, `validation` or `test`."""
-        names = self.songs.name
-        return self.songs.songs(s for s in self.split[part] if region == EVERY or regions.matches(names[s], region))
+        return self.songs.songs(self.places(part, region))
+
+    def told(self, part: str, region: str = EVERY) -> np.ndarray:
+        """What the token network is told of these songs, (songs,): their regions' numbers, 0 for an unknown one."""
+        names = [self.songs.name[s] for s in self.places(part, region)]
+        return regions.numbers(names, self.token.record["regions"])
 
     def held_out(self, region: str = EVERY) -> list[np.ndarray]:
         return self.part("test", region) + self.part("validation", region)
@@ -100,8 +110,8 @@ class Bench:
                      [label for label, songs in pieces.items() for _ in songs], self.vocabulary, OPENING)  # fmt: skip
 
     @cache  # noqa: B019
-    def player(self, guided: bool) -> lstm.Player:
-        return lstm.Player(self.trained.network, guided)
+    def player(self, guided: bool, told: bool = False) -> lstm.Player:
+        return lstm.Player((self.token if told else self.trained).network, guided)
 
     @cached_property
     def reader(self) -> lstm.Reader:

@@ -23,7 +23,7 @@ from evaluation.metrics import (
 )
 from evaluation.rows import row
 from evaluation.statistics import frechet_distance, interval_of, mean_interval, overlapped_area, told_apart
-from evaluation.steering import ALL_WAYS, PAIR, settings
+from evaluation.steering import PAIR, settings
 
 CONTEXT = 8  # notes
 IMITATOR = f"Kneser-Ney {CONTEXT} of the region"  # the best imitator without a network
@@ -43,9 +43,10 @@ def imitated(bench: Bench, region: str) -> list[np.ndarray]:
     return kneser_ney_songs(training, len(bench.vocabulary), CONTEXT, bench.sizes.songs, rng, bench.length)
 
 
-def by_way(bench: Bench, region: str, guidance: float, some: tuple[str, ...] = ALL_WAYS) -> dict[str, Songs]:
-    """The songs of each way, and of the imitator."""
-    return {way: ways.songs(bench, way, region, guidance) for way in some} | {IMITATOR: imitated(bench, region)}
+def by_way(bench: Bench, region: str, guidance: float, some: tuple[str, ...] = ()) -> dict[str, Songs]:
+    """The songs of some ways, or of all, and of the imitator."""
+    songs = {way: ways.songs(bench, way, region, guidance) for way in some or ways.every(bench)}
+    return songs | {IMITATOR: imitated(bench, region)}
 
 
 # M9

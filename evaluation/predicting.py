@@ -5,8 +5,10 @@ from __future__ import annotations
 from functools import cache
 from typing import NamedTuple
 
+import keras
 import numpy as np
 
+from evaluation import ways
 from evaluation.baselines import KneserNey, combined, relative_to_key, short_term
 from evaluation.bench import Bench
 from evaluation.metrics import Songs
@@ -38,11 +40,15 @@ def from_probabilities(rows: np.ndarray, songs: Songs) -> Foretold:
     return Foretold(*(np.split(column, cuts) for column in columns))
 
 
-def by_network(bench: Bench, songs: Songs) -> Foretold:
-    """What the network says that has read the song so far alone. Its end may be guessed, but is not scored."""
-    pairs = [read_and_answer(song, len(bench.vocabulary)) for song in songs]
+def by_network(network: keras.Model, songs: Songs, told: np.ndarray | None = None) -> Foretold:
+    """What a network says that has read the song so far alone. Its end may be guessed, but is not scored.
+
+    `told` (songs,) are the numbers of the songs' regions, for a network that is told them.
+    """
+    notes = lstm.shape_of(network).notes
+    pairs = [read_and_answer(song, notes) for song in songs]
     rows: list[np.ndarray] = [np.zeros(0)] * len(songs)
-    for s, logs in lstm.foretold(bench.trained.network, pairs):
+    for s, logs in lstm.foretold(network, pairs, told=told):
         rows[s] = np.exp2(logs[:-1])
     return from_probabilities(np.concatenate(rows), songs)
 
@@ -65,7 +71,10 @@ def predictors(bench: Bench) -> dict[str, Foretold]:
     if any(keys["training"]) and any(keys["test"]):
         told = relative_to_key(training, keys["training"], test, keys["test"], bench.vocabulary, found["Kneser-Ney 4"])
         found[f"{IDYOM}, told the key"] = combined([told, found["Kneser-Ney 4"], own], bias)
-    return {NETWORK: by_network(bench, test)} | {name: from_probabilities(rows, test) for name, rows in found.items()}
+    networks = {NETWORK: by_network(bench.trained.network, test)}
+    if bench.token:
+        networks[ways.TOKEN] = by_network(bench.token.network, test, bench.told("test"))
+    return networks | {name: from_probabilities(rows, test) for name, rows in found.items()}
 
 
 def _mean(parts: list[np.ndarray]) -> float:

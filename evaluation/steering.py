@@ -12,11 +12,11 @@ from evaluation.bench import EVERY, OPENING, THREE, TWO, WINDOW, Bench
 from evaluation.metrics import MANNER, manner, openings
 from evaluation.rows import AROUND, row
 from evaluation.statistics import difference_interval, log_mean_exp, mean_interval
+from melody import lstm
 from melody.dataset import read_and_answer
 
 PAIR = ("china", "deutschl")  # the regions that are set against each other
 SAID = {region: label for label, region in TWO.items()}  # what the judge of two calls a region
-ALL_WAYS = (*ways.MEMORIES, *ways.COMPOSERS)
 BEGINNING = 8  # notes that are foretold from memories
 BARS = {  # of M5: own memories against none, wrong ones against own, in bits a note
     "china": ("≥ 0.20", "≥ 0.30", "≥ 0.45", "≥ 0.70"),
@@ -52,7 +52,9 @@ def _m4(bench: Bench, name: str, guidance: float) -> list[dict]:
         label = SAID[region]
         real = hits(bench, bench.part("test", label), label)
         for first, must in ((0, bar), (OPENING, "≥ 0.80")):
-            rates = {way: hits(bench, ways.songs(bench, way, region, guidance), label, first) for way in ALL_WAYS}
+            rates = {
+                way: hits(bench, ways.songs(bench, way, region, guidance), label, first) for way in ways.every(bench)
+            }
             own = rates.pop(ways.OURS)
             if not first:
                 found[region] = own
@@ -86,7 +88,7 @@ def three_ways(bench: Bench, name: str, guidance: float) -> list[dict]:
         return bench.three.calls(openings(songs, OPENING)) == label
 
     found = {way: {label: calls(ways.songs(bench, way, region, guidance), label) for label, region in THREE.items()}
-             for way in ALL_WAYS}  # fmt: skip
+             for way in ways.every(bench)}  # fmt: skip
     real = {label: calls(bench.part("test", label), label) for label in THREE}
     means = {way: float(np.mean([called.mean() for called in shares.values()])) for way, shares in found.items()}
     ours = found[ways.OURS]
@@ -136,13 +138,18 @@ def each_region(bench: Bench) -> list[dict]:
 # M5
 
 
+def beginnings(bench: Bench, songs: list[np.ndarray]) -> list[tuple[np.ndarray, np.ndarray]]:
+    """What is read and to be foretold of the first notes of each song; that it ends there is not asked."""
+    pairs = [read_and_answer(song[:BEGINNING], len(bench.vocabulary)) for song in songs]
+    return [(read[:-1], answer[:-1]) for read, answer in pairs]
+
+
 def by_memories(way: str, bench: Bench, songs: list[np.ndarray], region: str | None) -> np.ndarray:
     """Bits for the first notes of each song, (songs,), from memories of a region; None: from no memory.
 
     Each song draws some memories; its probability is the mean of what it is given from each of them.
     """
-    pairs = [read_and_answer(song[:BEGINNING], len(bench.vocabulary)) for song in songs]
-    pairs = [(read[:-1], answer[:-1]) for read, answer in pairs]  # its end is not asked
+    pairs = beginnings(bench, songs)
     if region is None:
         return bench.bits(pairs)
     rng, memories, each = bench.rng("M5"), ways.pool(bench, way, region), bench.sizes.memories
@@ -158,8 +165,20 @@ def by_caricature(bench: Bench, songs: list[np.ndarray], region: str | None) -> 
     return np.add.reduceat(bits(model.probabilities(songs), songs), np.cumsum([0, *map(len, songs[:-1])]))
 
 
+def by_token(bench: Bench, songs: list[np.ndarray], region: str | None) -> np.ndarray:
+    """The same by the network that is told regions; None: told that there is none.
+
+    A region of several collections is told by each, as likely as a training song of the region is of that one.
+    """
+    numbers, counts = np.unique(bench.told("training", region) if region else [0], return_counts=True)
+    pairs = [pair for pair in beginnings(bench, songs) for _ in numbers]
+    found = lstm.song_bits(bench.token.network, pairs, told=np.tile(numbers, len(songs)))
+    totals = np.array([song.sum() for song in found]).reshape(len(songs), len(numbers))
+    return -np.logaddexp2.reduce(np.log2(counts / counts.sum()) - totals, axis=1)
+
+
 FORETELLERS = {way: partial(by_memories, way) for way in ways.MEMORIES if way != ways.ZERO}
-FORETELLERS[ways.CARICATURE] = by_caricature
+FORETELLERS |= {ways.CARICATURE: by_caricature, ways.TOKEN: by_token}
 
 
 def m5(bench: Bench) -> list[dict]:
@@ -171,6 +190,8 @@ def m5(bench: Bench) -> list[dict]:
         counts = np.array([len(song[:BEGINNING]) for song in songs])
         saved, cost = {}, {}
         for way, foretell in FORETELLERS.items():
+            if way not in ways.every(bench):
+                continue
             own = foretell(bench, songs, region)
             saved[way], cost[way] = foretell(bench, songs, None) - own, foretell(bench, songs, wrong) - own
         for what, found, (must, aim) in (
@@ -195,7 +216,7 @@ def m8(bench: Bench) -> list[dict]:
         for region in PAIR:
             found = {
                 way: manner(openings(ways.songs(bench, way, region, guidance), WINDOW), bench.vocabulary)
-                for way in ALL_WAYS
+                for way in ways.every(bench)
             }
             ours, rng = found.pop(ways.OURS), bench.rng("M8", region, name)
             for k, measure in enumerate(MANNER):

@@ -17,7 +17,7 @@ from melody import lstm, memory, recall
 SONGS, NOTES = 3, 96  # songs of a memory, and how many of their last entries are read (as stage 3's defaults)
 PRIMER, ANCESTOR_NOTES = 15, 100  # real notes that the ancestor's songs begin with; notes they go on for, at most
 OURS, ZERO, RANDOM, HELD_OUT, PCA = "VAE", "zero state", "random songs", "held-out songs", "PCA-8 Gaussian"
-ANCESTOR, CARICATURE = "primer of 15 notes", "Kneser-Ney 4 of the region"
+ANCESTOR, CARICATURE, TOKEN = "primer of 15 notes", "Kneser-Ney 4 of the region", "region token"
 
 
 def drawn(bench: Bench, region: str, count: int, rng: np.random.Generator) -> np.ndarray:
@@ -103,14 +103,16 @@ def songs(
 def _compose(bench: Bench, way: str, region: str, guidance: float, temperature: float) -> list[np.ndarray]:
     rng, count = bench.rng(way, region), bench.sizes.songs
     if way in COMPOSERS:
-        return COMPOSERS[way](bench, region, count, rng, temperature)
+        return COMPOSERS[way](bench, region, count, rng, temperature, guidance)
     return bench.player(guidance != 0).compose(
         bench.unpack(pool(bench, way, region)), rng.spawn(count),
         temperature=temperature, guidance=guidance, length=bench.length,
     )  # fmt: skip
 
 
-def primed(bench: Bench, region: str, count: int, rng: np.random.Generator, temperature: float) -> list[np.ndarray]:
+def primed(
+    bench: Bench, region: str, count: int, rng: np.random.Generator, temperature: float, guidance: float
+) -> list[np.ndarray]:
     """The ancestor's way: the network goes on from real notes of a training song. Songs without these notes."""
     beginnings = [song[:PRIMER] for song in bench.part("training", region) if len(song) > PRIMER]
     chosen = np.stack([beginnings[k] for k in rng.integers(len(beginnings), size=count)])
@@ -129,9 +131,25 @@ def primed(bench: Bench, region: str, count: int, rng: np.random.Generator, temp
 
 
 def caricatured(
-    bench: Bench, region: str, count: int, rng: np.random.Generator, temperature: float
+    bench: Bench, region: str, count: int, rng: np.random.Generator, temperature: float, guidance: float
 ) -> list[np.ndarray]:
     return kneser_ney_songs(bench.part("training", region), len(bench.vocabulary), 4, count, rng, bench.length)
 
 
-COMPOSERS = {ANCESTOR: primed, CARICATURE: caricatured}
+def told(
+    bench: Bench, region: str, count: int, rng: np.random.Generator, temperature: float, guidance: float
+) -> list[np.ndarray]:
+    """The network that is told regions: each song that of a training song of the region, and no memory."""
+    numbers = rng.choice(bench.told("training", region), count)
+    return bench.player(guidance != 0, told=True).compose(
+        lstm.zero_states(bench.token.network, count), rng.spawn(count), regions=numbers,
+        temperature=temperature, guidance=guidance, length=bench.length,
+    )  # fmt: skip
+
+
+COMPOSERS = {ANCESTOR: primed, CARICATURE: caricatured, TOKEN: told}
+
+
+def every(bench: Bench) -> tuple[str, ...]:
+    """All ways; the region token only where its network is there."""
+    return tuple(way for way in (*MEMORIES, *COMPOSERS) if way != TOKEN or bench.token)

@@ -221,24 +221,27 @@ class Streams:
     A stream starts from the zero state at the beginning of a song and runs through `windows` windows of `length`
     notes, the state carried from one to the next; so the network learns that what it has read of a region tells how
     the next song will go. In an epoch each song is read once; the last of the shuffled streams, those that fill no
-    batch, are left out.
+    batch, are left out. `told` is the share of streams whose region, a number from 1 then, is told in a last column of
+    the entries, 0 in the others; when it is 0 there is no such column, and all else is the same.
     """
 
     def __init__(
         self,
         songs: list[np.ndarray],
-        regions: list[str],
+        regions: Sequence[str | int],
         vocabulary: Vocabulary,
         *,
         batch: int,
         length: int,
         windows: int,
         moved: float,
+        told: float = 0.0,
         rng: np.random.Generator,
     ):
         self.songs, self.regions = songs, np.array(regions)
         self.notes, self.table = len(vocabulary), transpositions(vocabulary)
-        self.batch, self.length, self.windows, self.moved, self.rng = batch, length, windows, moved, rng
+        self.batch, self.length, self.windows, self.moved, self.told = batch, length, windows, moved, told
+        self.rng = rng
 
     def _song(self, s: int) -> tuple[np.ndarray, np.ndarray]:
         song = self.songs[s]
@@ -248,8 +251,8 @@ class Streams:
                 return read_and_answer(self.table[self.rng.choice(possible)][song], self.notes, moved=True)
         return read_and_answer(song, self.notes)
 
-    def _streams(self) -> Iterator[np.ndarray]:
-        """(2, windows * length) each: read, answer. A song cut off at the end opens the next stream of its region."""
+    def _streams(self) -> Iterator[tuple[str | int, np.ndarray]]:
+        """Region and (2, windows * length): read, answer. A song cut off at the end opens the region's next stream."""
         size = self.windows * self.length
         for region in self.rng.permutation(np.unique(self.regions)):
             waiting = self.rng.permutation(np.flatnonzero(self.regions == region)).tolist()
@@ -264,18 +267,21 @@ class Streams:
                         waiting.pop()
                 if room:
                     pieces.append(np.full((2, room), -1))
-                yield np.concatenate(pieces, axis=1)
+                yield region, np.concatenate(pieces, axis=1)
 
     def epoch(self) -> Iterator[tuple[np.ndarray, np.ndarray, bool]]:
-        """Batches in order: entries (batch, length, recall.COLUMNS), answers (batch, length), whether streams begin.
+        """Batches in order: entries (batch, length, columns), answers (batch, length), whether streams begin.
 
         Where a stream has ended both are -1, but for what is recalled.
         """
         streams = list(self._streams())
-        order = self.rng.permutation(len(streams))
+        order, told = self.rng.permutation(len(streams)), None
+        if self.told:
+            told = np.where(self.rng.random(len(streams)) < self.told, [region for region, _ in streams], 0)
         for first in range(0, len(order) - self.batch + 1, self.batch):
-            block = np.stack([streams[k] for k in order[first : first + self.batch]])
-            entries = recall.entries(block[:, 0], self.notes)
+            chosen = order[first : first + self.batch]
+            block = np.stack([streams[k][1] for k in chosen])
+            entries = recall.entries(block[:, 0], self.notes, None if told is None else told[chosen])
             for w in range(self.windows):
                 window = slice(w * self.length, (w + 1) * self.length)
                 yield entries[:, window], block[:, 1, window], w == 0

@@ -33,6 +33,7 @@ class Shape:
     units: int  # of each LSTM layer
     layers: int
     dense: int  # units between the LSTM and the answer
+    regions: int = 0  # that it can be told, by numbers from 1; 0: it has no such input
 
     @property
     def states(self) -> int:
@@ -46,16 +47,24 @@ class Shape:
 
 
 class Entry(layers.Layer):
-    """What is read and recalled, (…, recall.COLUMNS) integers -> (…, numbers): the same embedding for every note."""
+    """What is read and recalled, (…, columns) integers -> (…, numbers): the same embedding for every note.
+
+    The columns are those of `melody.recall`, and the region's number where the network is told regions; 0: none.
+    """
 
     def __init__(self, shape: Shape, **kwargs):
         super().__init__(name="entry", **kwargs)
         self.note = layers.Embedding(shape.notes + 2, shape.embedding, dtype=self.dtype_policy, name="note")
         self.length = layers.Embedding(recall.LONGEST + 1, LENGTH, dtype=self.dtype_policy, name="length")
+        self.region = None
+        if shape.regions:
+            self.region = layers.Embedding(shape.regions + 1, shape.embedding, dtype=self.dtype_policy, name="region")
 
     def call(self, entry):
         note, *places = (entry[..., k] for k in range(recall.COLUMNS))
         parts = [self.note(note), *map(self.note, places[::2]), *map(self.length, places[1::2])]
+        if self.region:
+            parts.append(self.region(entry[..., recall.COLUMNS]))
         return ops.concatenate(parts, axis=-1)
 
 
@@ -84,12 +93,12 @@ class Answer(layers.Layer):
 
 
 def build(shape: Shape, dropout: float = 0.0, dtype: str = "float32") -> keras.Model:
-    """The network: [entry (batch, time, recall.COLUMNS), states] -> [logits (batch, time, notes + 1), states].
+    """The network: [entry (batch, time, columns), states] -> [logits (batch, time, notes + 1), states].
 
     `states`, (batch, units) each, are h and c of each layer, in the order of `melody.memory`; zeros where nothing has
     been read.
     """
-    entry = keras.Input((None, recall.COLUMNS), dtype="int32", name="read")
+    entry = keras.Input((None, recall.COLUMNS + (shape.regions > 0)), dtype="int32", name="read")
     states = [keras.Input((shape.units,), name=f"{'hc'[k % 2]}_{k // 2 + 1}") for k in range(shape.states)]
     x = made = Entry(shape, dtype=dtype)(entry)
     after = []
@@ -111,39 +120,45 @@ class Trained:
     record: dict  # lstm.json
     held_out: dict[str, list[str]]  # part of the split: names of the songs it was not trained on
     fingerprint: str  # of the weights
+    made_by: str = MADE_BY  # the command
 
 
-def load(folder: Path) -> Trained:
-    """Read lstm.json and lstm.weights.h5. Raises `Problem` when they are missing, damaged, or not of one training."""
-    path, record = folder / "lstm.weights.h5", read_json(folder / "lstm.json", MADE_BY)
+def load(folder: Path, name: str = "lstm", made_by: str = MADE_BY) -> Trained:
+    """Read lstm.json and lstm.weights.h5, or those of another name and command.
+
+    Raises `Problem` when they are missing, damaged, or not of one training.
+    """
+    path, about = folder / f"{name}.weights.h5", folder / f"{name}.json"
+    record = read_json(about, made_by)
     try:
         vocabulary = Vocabulary(record["vocabulary"])
         settings = record["settings"]
-        shape = Shape(len(vocabulary), *(settings[name] for name in ("embedding", "units", "layers", "dense")))
+        sizes = (settings[size] for size in ("embedding", "units", "layers", "dense"))
+        shape = Shape(len(vocabulary), *sizes, regions=len(record.get("regions", ())))
         written, held_out = record["weights"], record["held_out"]
     except (KeyError, TypeError) as missing:
-        raise Problem(f"{folder / 'lstm.json'} is damaged ({missing}); make it again with: {MADE_BY}") from None
-    network = weights.load(build(shape), path, MADE_BY)
+        raise Problem(f"{about} is damaged ({missing}); make it again with: {made_by}") from None
+    network = weights.load(build(shape), path, made_by)
     if file_fingerprint(path) != written:
-        raise Problem(
-            f"{path} ({file_fingerprint(path)}) is not the file that {folder / 'lstm.json'} tells of ({written})"
-        )
-    return Trained(network, vocabulary, record, held_out, written)
+        raise Problem(f"{path} ({file_fingerprint(path)}) is not the file that {about} tells of ({written})")
+    return Trained(network, vocabulary, record, held_out, written, made_by)
 
 
 def must_know(trained: Trained, vocabulary: Vocabulary) -> None:
     """Raises `Problem` when songs are written in another vocabulary than the network's."""
     if trained.vocabulary != vocabulary:
         raise Problem(
-            f"the network knows {trained.vocabulary}; the songs are in {vocabulary}; train it on them: {MADE_BY}"
+            f"the network knows {trained.vocabulary}; the songs are in {vocabulary}; "
+            f"train it on them: {trained.made_by}"
         )
 
 
 def shape_of(network: keras.Model) -> Shape:
     """The shape a network was built with."""
-    note, dense = network.get_layer("entry").note, network.get_layer("answer").dense
-    count = (len(network.inputs) - 1) // 2
-    return Shape(note.input_dim - 2, note.output_dim, network.get_layer("lstm_1").units, count, dense.units)
+    entry, dense = network.get_layer("entry"), network.get_layer("answer").dense
+    count, regions = (len(network.inputs) - 1) // 2, entry.region.input_dim - 1 if entry.region else 0
+    units = network.get_layer("lstm_1").units
+    return Shape(entry.note.input_dim - 2, entry.note.output_dim, units, count, dense.units, regions)
 
 
 def zero_states(network: keras.Model, batch: int) -> list[np.ndarray]:
@@ -175,11 +190,12 @@ def foretold(
     songs: Sequence[tuple[np.ndarray, np.ndarray]],
     states: Sequence[np.ndarray] | None = None,
     batch: int = 256,
+    told: np.ndarray | None = None,
 ) -> Iterator[tuple[int, np.ndarray]]:
     """For each song, shortest first, its place and its log2 probabilities, (time, notes + 1).
 
     `songs` are pairs of what is read and what is to be foretold; `states` (songs, units) each, where the songs start;
-    none: from zero.
+    none: from zero. `told` (songs,) are the numbers of their regions, for a network that is told them.
     """
     notes = shape_of(network).notes
     order = np.argsort([len(answer) for _, answer in songs], kind="stable")
@@ -188,7 +204,8 @@ def foretold(
         longest = -(-longest // 32) * 32 if longest > 16 else longest  # few lengths, so that few graphs are compiled
         rows = np.stack([np.pad(songs[s][0], (0, longest - len(songs[s][0]))) for s in places])
         before = zero_states(network, len(places)) if states is None else [state[places] for state in states]
-        logits = np.asarray(network.predict_on_batch([recall.entries(rows, notes), *before])[0], np.float64)
+        entries = recall.entries(rows, notes, None if told is None else told[places])
+        logits = np.asarray(network.predict_on_batch([entries, *before])[0], np.float64)
         logits = (logits - np.logaddexp.reduce(logits, axis=-1, keepdims=True)) / np.log(2)
         for s, logs in zip(places, logits, strict=True):
             yield s, logs[: len(songs[s][1])]
@@ -199,10 +216,11 @@ def song_bits(
     songs: Sequence[tuple[np.ndarray, np.ndarray]],
     states: Sequence[np.ndarray] | None = None,
     batch: int = 256,
+    told: np.ndarray | None = None,
 ) -> list[np.ndarray]:
     """Bits that the network needs for each answer of each song, (time,) a song, the last for the song's end."""
     bits: list[np.ndarray] = [np.zeros(0)] * len(songs)
-    for s, logs in foretold(network, songs, states, batch):
+    for s, logs in foretold(network, songs, states, batch, told):
         bits[s] = -logs[np.arange(len(logs)), songs[s][1]]
     return bits
 
@@ -217,10 +235,10 @@ def _batches(rows: np.ndarray, batch: int) -> Iterator[np.ndarray]:
 class ComposingCell(keras.layers.Layer):
     """One note: look back, step the network's own LSTM cells, draw the next note by a uniform number.
 
-    A step reads (uniform number, temperature, guidance). Two states run side by side, one from the memory and one from
-    zero, and their answers are set apart by the guidance w: logits = zero + (1 + w) (memory - zero), as in
-    classifier-free guidance (Ho & Salimans 2022, eq. 6). Without `guided` the zero state is left out. The first two
-    states are `heard` and `match` of `melody.recall.Recall`.
+    A step reads (uniform number, temperature, guidance), and the region's number if the network is told regions. Two
+    states run side by side, one from the memory and one from zero, told no region, and their answers are set apart by
+    the guidance w: logits = zero + (1 + w) (memory - zero), as in classifier-free guidance (Ho & Salimans 2022, eq. 6).
+    Without `guided` the zero state is left out. The first two states are `heard` and `match` of `melody.recall.Recall`.
     """
 
     def __init__(self, network: keras.Model, guided: bool):
@@ -229,6 +247,7 @@ class ComposingCell(keras.layers.Layer):
         self.entry, self.answer = network.get_layer("entry"), network.get_layer("answer")
         self.cells = [network.get_layer(f"lstm_{k + 1}").cell for k in range(shape.layers)]
         self.notes, self.guided = shape.notes, guided
+        self.step_size = 3 + (shape.regions > 0)
         self.state_size = [recall.REACH] * 2 + [shape.units] * (shape.states * (2 if guided else 1))
         self.output_size = 1
 
@@ -246,12 +265,15 @@ class ComposingCell(keras.layers.Layer):
         return ops.cast(ops.concatenate(columns, axis=1), "int32")
 
     def call(self, step, states, training=None):
-        uniform, temperature, guidance = ops.split(step, 3, axis=-1)
+        uniform, temperature, guidance, *told = ops.split(step, self.step_size, axis=-1)
         heard, match, *states = states
-        entry = self.look_back(heard, match)
+        entry = plain = self.look_back(heard, match)
+        for number in told:
+            number = ops.cast(number, "int32")
+            entry, plain = (ops.concatenate([entry, one], axis=1) for one in (number, ops.zeros_like(number)))
         if self.guided:  # (batch, units) twice -> (2 * batch, units): one product a layer serves both
             half = len(states) // 2
-            entry = ops.concatenate([entry, entry])
+            entry = ops.concatenate([entry, plain])
             states = [ops.concatenate(pair) for pair in zip(states[:half], states[half:], strict=True)]
         x = made = self.entry(entry)
         after = []
@@ -278,7 +300,7 @@ class Player:
 
     def __init__(self, network: keras.Model, guided: bool):
         cell = ComposingCell(network, guided)
-        draws = keras.Input((None, 3))
+        draws = keras.Input((None, cell.step_size))
         before = [keras.Input((size,)) for size in cell.state_size]
         notes, *after = keras.layers.RNN(cell, return_sequences=True, return_state=True)(draws, initial_state=before)
         self.shape, self.guided = shape_of(network), guided
@@ -293,12 +315,14 @@ class Player:
         guidance: float,
         length: int,
         window: int = 64,
+        regions: np.ndarray | None = None,
         told: Callable[[int], None] = lambda notes: None,
     ) -> list[np.ndarray]:
         """Songs of at most `length` notes, one for each row of the six states `memories`, (songs, units) each.
 
         A song ends where the network ends it; its draws come from its own generator of `rngs`, so that it is the same
-        song whatever is composed beside it. `told` hears how many songs have ended, after each window of notes.
+        song whatever is composed beside it. `regions` (songs,) are their numbers, for a network that is told
+        them; None: all 0. `told` hears how many songs have ended, after each window of notes.
         """
         end = self.shape.notes
         looking = recall.Recall(len(rngs), end)
@@ -307,10 +331,11 @@ class Player:
         if self.guided:
             states += [np.zeros_like(state) for state in memories]
         songs: list[np.ndarray] = [np.zeros(0, np.int32)] * len(rngs)
-        going = np.arange(len(rngs))
+        going, regions = np.arange(len(rngs)), np.zeros(len(rngs)) if regions is None else regions
         while going.size:
-            draws = np.empty((going.size, window, 3), np.float32)
-            draws[:] = 0.0, temperature, guidance
+            draws = np.empty((going.size, window, self.model.inputs[0].shape[-1]), np.float32)
+            draws[..., 1:3] = temperature, guidance
+            draws[..., 3:] = regions[going, None, None]
             draws[..., 0] = [rngs[s].random(window, np.float32) for s in going]
             notes, *states = (np.asarray(array) for array in self.model.predict_on_batch([draws, *states]))
             for row, s in zip(notes[..., 0].astype(np.int32), going, strict=True):

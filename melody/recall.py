@@ -53,8 +53,10 @@ class Recall:
         return np.stack(found, axis=1)
 
 
-def entries(read: np.ndarray, notes: int) -> np.ndarray:
+def entries(read: np.ndarray, notes: int, told: np.ndarray | None = None) -> np.ndarray:
     """What the network is given of rows of integers, (songs, time): with what is recalled, (songs, time, COLUMNS).
+
+    `told`, (songs,) integers, stands in a further column where the network is told something of each song.
 
     >>> entries(np.array([[9, 4, 5, 6, 4, 5]]), notes=9)[0, -1].tolist()  # 5 is read; 6 followed upon 4, 5
     [5, 6, 2, 9, 0]
@@ -63,4 +65,6 @@ def entries(read: np.ndarray, notes: int) -> np.ndarray:
     for entry in read.T:
         recall.read(entry)
         columns.append(np.column_stack([entry, recall.places()]))
+    if told is not None:
+        columns = [np.column_stack([column, told]) for column in columns]
     return np.stack(columns, axis=1).astype(np.int32)

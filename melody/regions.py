@@ -8,6 +8,8 @@ import re
 from collections import Counter
 from collections.abc import Sequence
 
+import numpy as np
+
 from melody.files import fingerprint
 from melody.stage import Problem
 
@@ -51,6 +53,16 @@ def choose(names: Sequence[str], constraints: Sequence[str]) -> list[int]:
 def counts(names: Sequence[str]) -> Counter:
     """How many songs each plain constraint (folder or prefix) answers."""
     return Counter(word for name in names for word in {*name.lower().split("/")[:-1], prefix(name)} if word)
+
+
+def numbers(names: Sequence[str], known: Sequence[str]) -> np.ndarray:
+    """The place of each song's prefix among the known ones, counted from 1; 0 where it is not known: (songs,).
+
+    >>> numbers(["asia/china/han/han0001", "europa/italia/italia01"], ["deut", "han"]).tolist()
+    [2, 0]
+    """
+    place = {word: number for number, word in enumerate(known, start=1)}
+    return np.array([place.get(prefix(name), 0) for name in names], int)
 
 
 def _suggestions(names: Sequence[str], constraint: str) -> str:

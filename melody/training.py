@@ -15,7 +15,7 @@ NAT = 1 / np.log(2)  # bits
 
 
 class StreamTrainer(keras.Model):
-    """Trains a network window by window: [entry (batch, length, recall.COLUMNS), fresh (batch, 1)] -> logits.
+    """Trains a network window by window: [entry (batch, length, columns), fresh (batch, 1)] -> logits.
 
     The state after one window is the state before the next, unless `fresh` is 1: then the network starts from zero.
     Gradients stop at the window's edge (truncated back-propagation through time, Williams & Peng 1990).
@@ -42,19 +42,25 @@ class StreamTrainer(keras.Model):
 
 
 class Lessons:
-    """The network's epochs. `settings` are the flags of train_lstm.py, `split` the songs of each part."""
+    """The network's epochs. `settings` are the flags of train_lstm.py, `split` the songs of each part.
+
+    With a further setting `told`, a share above 0, the network has an input more and is told the region of so many
+    streams, by its place in `known`, and of every validation song.
+    """
 
     def __init__(self, songs: dataset.Dataset, split: dict[str, list[int]], settings: dict):
         keras.utils.set_random_seed(settings["seed"])
         self.settings, self.vocabulary = settings, songs.vocabulary
         self.training = songs.songs(split["training"])
-        self.regions = [regions.prefix(songs.name[s]) for s in split["training"]]
+        names = {part: [songs.name[s] for s in split[part]] for part in ("training", "validation")}
+        self.known, self.told = sorted({regions.prefix(name) for name in names["training"]}), settings.get("told", 0.0)
+        self.regions, judged = (regions.numbers(names[part], self.known) for part in names)
+        self.validation_told = judged if self.told else None
         self.validation = [
             dataset.read_and_answer(song, len(self.vocabulary)) for song in songs.songs(split["validation"])
         ]
-        shape = lstm.Shape(
-            len(self.vocabulary), *(settings[name] for name in ("embedding", "units", "layers", "dense"))
-        )
+        sizes = (settings[name] for name in ("embedding", "units", "layers", "dense"))
+        shape = lstm.Shape(len(self.vocabulary), *sizes, regions=len(self.known) if self.told else 0)
         network = lstm.build(shape, settings["dropout"], settings["precision"])
         self.trainer, self.kept = StreamTrainer(network, settings["batch"]), lstm.build(shape)
         self.steps = sum(1 for _ in self._streams(0).epoch())
@@ -74,7 +80,7 @@ class Lessons:
         return dataset.Streams(
             self.training, self.regions, self.vocabulary,
             batch=settings["batch"], length=settings["window"], windows=settings["windows"],
-            moved=settings["moved"], rng=np.random.default_rng([settings["seed"], epoch]),
+            moved=settings["moved"], told=self.told, rng=np.random.default_rng([settings["seed"], epoch]),
         )  # fmt: skip
 
     def epoch(self, number: int, told: Callable[[dict], None]) -> dict[str, float]:
@@ -91,7 +97,7 @@ class Lessons:
 
     def _validate(self) -> dict[str, float]:
         """Bits per note and per ending of the validation songs, each read from the zero state."""
-        bits = lstm.song_bits(self.kept, self.validation)
+        bits = lstm.song_bits(self.kept, self.validation, told=self.validation_told)
         notes = np.concatenate([song[:-1] for song in bits])
         return {
             "validation_bits": float(notes.mean()),

@@ -158,6 +158,18 @@ def test_each_song_is_read_whole_once_in_an_epoch():
     assert set(whole[whole < 76]) - {-1} == set(range(60))
 
 
+def test_a_told_region_stands_in_a_last_column_and_changes_nothing_else():
+    songs, regions = [np.array([k, k, k]) for k in range(60)], [1] * 30 + [2] * 30
+    deaf, told = (list(streams(songs, regions, told=share).epoch()) for share in (0.0, 0.5))
+    for (entries, answer, fresh), (beside, same, begins) in zip(deaf, told, strict=True):
+        np.testing.assert_array_equal(beside[..., :-1], entries)
+        np.testing.assert_array_equal(same, answer)
+        assert fresh == begins and (beside[..., -1] == beside[:, :1, -1]).all()
+        own = beside[beside[..., 0] >= 0]
+        assert set(own[own[:, 0] < 30, -1]) <= {0, 1} and set(own[(own[:, 0] >= 30) & (own[:, 0] < 60), -1]) <= {0, 2}
+    assert {number for entries, *_ in told for number in entries[:, 0, -1]} == {0, 1, 2}
+
+
 def test_moved_songs_say_so():
     songs = [np.array(ESSEN.encode(["C5", "D5", "E5", "G5"]))] * 40
     read = np.concatenate([entries[..., 0] for entries, *_ in streams(songs, ["a"] * 40, moved=1.0).epoch()])

@@ -76,6 +76,7 @@ def place(tmp_path_factory):
     (place.data / "split.json").write_text(json.dumps(split))
     folders = ("--data", place.data, "--weights", place.weights, "--quiet")
     assert stage("train_lstm", *folders, *NETWORK.split()) == 0
+    assert stage("evaluation.token", *folders) == 0
     for regions in VAES:
         assert stage("generate_memories", *folders, "--regions", *regions, "--count", 60, "--notes", 20) == 0
         assert stage("vae.train", *folders, "--regions", *regions, "--latent", 2, "--hidden", 8, "--epochs", 1) == 0
@@ -108,7 +109,7 @@ def test_every_metric_has_rows_that_say_all(record):
             assert line["interval"] is None or line["interval"][0] <= line["interval"][1]
     assert record["seed"] == 0 and record["command"].startswith("python evaluate")
     vaes = {f"vae-{name}" for name in ("all", "china", "deutschl", "han", "jugoslav", "shanxi")}
-    assert {"network", "vocabulary", "split"} | vaes == set(record["fingerprints"])
+    assert {"network", "token", "vocabulary", "split"} | vaes == set(record["fingerprints"])
 
 
 def test_the_baselines_stand_beside_ours(record):
@@ -118,8 +119,10 @@ def test_the_baselines_stand_beside_ours(record):
     steering = found["china called china, notes 1–32, default"]
     assert set(steering["baselines"]) == {
         "zero state", "random songs", "held-out songs", "PCA-8 Gaussian", "primer of 15 notes",
-        "Kneser-Ney 4 of the region",
+        "Kneser-Ney 4 of the region", "region token",
     }  # fmt: skip
+    assert "region token" in found["bits per note, all test songs"]["baselines"]
+    assert "region token" in found["china: own memories against none, bits a note"]["baselines"]
     assert steering["real"] > 0.9, "the invented regions are easily told apart"
     assert steering["baselines"]["Kneser-Ney 4 of the region"] > 0.9, "a caricature passes"
     assert found["deutschl, han, shanxi told apart, default"]["real"] > 0.8
@@ -155,6 +158,31 @@ def test_the_same_seed_gives_the_same_figures(place, tmp_path, monkeypatch):
         assert stage("evaluate", *place.flags[:-1], tmp_path / folder, "--quick", "--only", "M1", "M9") == 0
     one, other = (json.loads((tmp_path / name / "evaluation-quick-part.json").read_text()) for name in ("one", "other"))
     assert one["metrics"] == other["metrics"]
+
+
+def test_the_token_network_is_trained_as_the_network_was(place, capsys):
+    network, token = (json.loads((place.weights / f"{name}.json").read_text()) for name in ("lstm", "token"))
+    assert token["settings"] == network["settings"] | {"told": 0.9}
+    assert token["vocabulary"] == network["vocabulary"] and token["regions"] == ["deut", "han", "jugos", "shanx"]
+    assert len(token["history"]) == 2
+    assert stage("evaluation.token", *place.flags[:-2]) == 2
+    assert "token.weights.h5 is there: --resume goes on" in capsys.readouterr().err
+
+
+def test_the_region_token_is_left_out_or_refused(place, tmp_path, capsys):
+    for path in place.weights.iterdir():
+        (tmp_path / path.name).write_bytes(path.read_bytes())
+    flags = ("--data", place.data, "--weights", tmp_path, "--out", tmp_path, "--quick", "--only", "M1")
+    token = json.loads((tmp_path / "token.json").read_text())
+    token["held_out"]["test"].pop()
+    (tmp_path / "token.json").write_text(json.dumps(token))
+    assert stage("evaluate", *flags) == 2
+    assert "holds out other songs than lstm.json" in capsys.readouterr().err
+    (tmp_path / "token.json").unlink()
+    assert stage("evaluate", *flags) == 0
+    assert "no region token is measured; it is made with: python -m evaluation.token" in capsys.readouterr().out
+    record = json.loads((tmp_path / "evaluation-quick-part.json").read_text())
+    assert all("region token" not in line["baselines"] for line in record["metrics"]["M1"])
 
 
 def test_what_the_user_can_mend_is_one_line(place, tmp_path, capsys):

@@ -114,12 +114,15 @@ def compose(network, memories, seeds, guidance=0.0, **settings):
     return [song.tolist() for song in player.compose(memories, rngs, guidance=guidance, **settings)]
 
 
-def draw_by_hand(network, memories, seed, temperature, guidance, length):
-    """A song drawn with the NumPy network: the first note whose cumulated probability exceeds the uniform number."""
-    rng, song, nothing = np.random.default_rng(seed), [], [np.zeros_like(state) for state in memories]
+def draw_by_hand(network, memories, seed, temperature, guidance, length, nothing=None):
+    """A song drawn with the NumPy network: the first note whose cumulated probability exceeds the uniform number.
+
+    `nothing` is the network that answers from the zero state, if it is another."""
+    rng, song, zero = np.random.default_rng(seed), [], [np.zeros_like(state) for state in memories]
     while len(song) < length:
         read = np.array([[5, *song]])
-        logits, plain = (by_hand(network, read, before)[0][0, -1] for before in (memories, nothing))
+        sides = (network, memories), (nothing or network, zero)
+        logits, plain = (by_hand(side, read, before)[0][0, -1] for side, before in sides)
         mixed = (plain + (1 + guidance) * (logits - plain)) / temperature
         if not song:
             mixed[5] = -np.inf

@@ -69,3 +69,7 @@ def test_different_regions_have_different_file_names_that_stay_in_the_folder(one
 def test_no_region_is_all():
     assert regions.file_name([]) == "all"
     assert regions.file_name(["all"]) != "all"
+
+
+def test_prefixes_are_numbered_from_one():
+    assert regions.numbers(["a/han0001", "b/x1", "c/deut12"], ["deut", "han"]).tolist() == [2, 0, 1]

@@ -1,0 +1,96 @@
+"""The region token: a network that is told regions, by hand; that it learns and is measured stands in test_evaluate."""
+
+from types import SimpleNamespace
+
+import keras
+import numpy as np
+import pytest
+
+from evaluation import steering, ways
+from melody import lstm, recall
+from tests.test_lstm import SHAPE, by_hand, draw_by_hand
+
+TOLD = lstm.Shape(SHAPE.notes, SHAPE.embedding, SHAPE.units, SHAPE.layers, SHAPE.dense, regions=2)
+WIDENED = {"lstm_1/lstm_cell/kernel": "lstm_1/lstm_cell/bias", "answer/dense/kernel": "answer/dense/bias"}
+
+
+def named(network):
+    return {weight.path.removeprefix("network/"): keras.ops.convert_to_numpy(weight) for weight in network.weights}
+
+
+@pytest.fixture(scope="module")
+def network():
+    keras.utils.set_random_seed(1)
+    built = lstm.build(TOLD)
+    built.set_weights([3 * weight for weight in built.get_weights()])
+    return built
+
+
+@pytest.fixture(scope="module")
+def deaf(network):
+    """For each region the network without this input that says the same: the region's embedding only ever adds the same
+    to two biases, as much as its rows of the kernels make of it."""
+    weights, networks = named(network), []
+    for region in weights["entry/region/embeddings"]:
+        own = {path: array for path, array in weights.items() if path != "entry/region/embeddings"}
+        for kernel, bias in WIDENED.items():
+            own[bias] = weights[bias] + region @ weights[kernel][-SHAPE.embedding :]
+            own[kernel] = weights[kernel][: -SHAPE.embedding]
+        plain = lstm.build(SHAPE)
+        plain.set_weights([own[path] for path in named(plain)])
+        networks.append(plain)
+    return networks
+
+
+def test_without_regions_the_network_is_what_it_was(network):
+    plain = named(lstm.build(SHAPE))
+    assert list(plain) == [
+        "entry/note/embeddings", "entry/length/embeddings",
+        "lstm_1/lstm_cell/kernel", "lstm_1/lstm_cell/recurrent_kernel", "lstm_1/lstm_cell/bias",
+        "lstm_2/lstm_cell/kernel", "lstm_2/lstm_cell/recurrent_kernel", "lstm_2/lstm_cell/bias",
+        "answer/dense/kernel", "answer/dense/bias", "answer/logits/kernel", "answer/logits/bias",
+        "answer/trust/kernel", "answer/trust/bias",
+    ]  # fmt: skip
+    assert set(named(network)) - set(plain) == {"entry/region/embeddings"}
+    assert lstm.shape_of(network) == TOLD
+
+
+def test_the_told_region_reaches_the_logits(network, deaf):
+    read = np.random.default_rng(0).integers(0, 6, (3, 9))
+    logits = network.predict_on_batch([recall.entries(read, 5, np.arange(3)), *lstm.zero_states(network, 3)])[0]
+    start = lstm.zero_states(network, 1)
+    for region, plain in enumerate(deaf):
+        np.testing.assert_allclose(logits[region], by_hand(plain, read[[region]], start)[0][0], atol=1e-5)
+    assert np.ptp([by_hand(plain, read[:1], start)[0] for plain in deaf], axis=0).min() > 0
+
+
+@pytest.mark.parametrize("guidance", [0.0, 1.5])
+def test_songs_are_drawn_from_the_network_that_is_told_their_region(network, deaf, guidance):
+    """With guidance they are pushed away from what the network answers that is told of none."""
+    regions, start = np.array([1, 2, 0]), lstm.zero_states(network, 1)
+    rngs = [np.random.default_rng(s) for s in range(3)]
+    songs = lstm.Player(network, guidance != 0).compose(
+        lstm.zero_states(network, 3), rngs, regions=regions, temperature=0.8, guidance=guidance, length=20, window=7
+    )
+    for s, region in enumerate(regions):
+        assert songs[s].tolist() == draw_by_hand(deaf[region], start, s, 0.8, guidance, 20, nothing=deaf[0])
+
+
+def test_a_region_of_two_collections_is_their_mixture(monkeypatch):
+    """Three training songs of collection 1 and one of 2. They give a song 2 and 4 bits, so its probability is
+    3/4 · 1/4 + 1/4 · 1/16 = 13/64, which is 2.2996 bits; told no region, 3 bits."""
+
+    def song_bits(network, songs, told):
+        return [np.array([1.0, {1: 1.0, 2: 3.0, 0: 2.0}[number]]) for _, number in zip(songs, told, strict=True)]
+
+    monkeypatch.setattr(steering.lstm, "song_bits", song_bits)
+    token = SimpleNamespace(network=None)
+    bench = SimpleNamespace(told=lambda part, region: [1, 1, 2, 1], vocabulary="abcde", token=token)
+    songs = [np.array([1, 2]), np.array([3, 4])]
+    np.testing.assert_allclose(steering.by_token(bench, songs, "china"), np.log2(64 / 13))
+    np.testing.assert_allclose(steering.by_token(bench, songs, None), 3.0)
+
+
+def test_the_way_is_there_when_its_network_is():
+    assert ways.TOKEN in ways.every(SimpleNamespace(token="a network"))
+    assert ways.TOKEN not in ways.every(SimpleNamespace(token=None)) != ()
