@@ -33,6 +33,7 @@ MEMORY_NOTES = 96  # of these songs, the last entries, which are what is read
 
 # 4  python -m vae.train
 LATENT = 8  # dimensions of the latent space
+MIXTURE = 16  # Gaussians that are fitted to the codes of all memories, to draw from
 HIDDEN = [256, 64]  # units of the encoder's layers; the decoder's are the same, turned round
 VAE_EPOCHS = 60  # times all memories are seen
 VAE_BATCH = 128  # memories

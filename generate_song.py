@@ -7,7 +7,7 @@ writes  songs/<regions>/001.mid, 001.json, 002.mid …   each song, and beside i
     python generate_song.py --wav --score --page       to hear, to read, and a page: songs/china/index.html
     python generate_song.py --regions deutschl --count 20 --seed 7
 
-A latent is drawn from N(0, 1), the VAE decodes it to a memory, the memory becomes the state of the network, and the
+A latent is drawn from the VAE, which decodes it to a memory, the memory becomes the state of the network, and the
 network composes from there, note by note, until it ends the song. Songs are numbered on from those that are there; a
 song follows from its seed and its number, so a second call composes new ones.
 """
@@ -49,7 +49,7 @@ def main() -> None:
     with progress(None, args.quiet, total=args.count, unit="song") as bar:
         for block in (numbers[first : first + BLOCK] for first in range(0, args.count, BLOCK)):
             rngs = [np.random.default_rng([args.seed, number]) for number in block]  # a song is its seed and number
-            latents = np.concatenate([sample.draw(vae.latent, 1, rng) for rng in rngs])
+            latents = np.concatenate([vae.draw(1, rng) for rng in rngs])
             for number, latent, notes in zip(block, latents, compose(player, vae, latents, rngs, args), strict=True):
                 write(folder, f"{name} {number:03d}", trained.vocabulary.decode(notes), latent, made, args)
                 bar.update()

@@ -21,11 +21,9 @@ ANCESTOR, CARICATURE, TOKEN = "primer of 15 notes", "Kneser-Ney 4 of the region"
 
 
 def drawn(bench: Bench, region: str, count: int, rng: np.random.Generator) -> np.ndarray:
-    """Memories that the region's VAE makes of latents from N(0, 1), (count, memory), as generate_song.py does."""
-    from vae import sample
-
+    """Memories that the region's VAE makes of latents drawn from it, (count, memory), as generate_song.py does."""
     vae = bench.vaes[region]
-    return vae.decode(sample.draw(vae.latent, count, rng))
+    return vae.decode(vae.draw(count, rng))
 
 
 def nothing(bench: Bench, region: str, count: int, rng: np.random.Generator) -> np.ndarray:

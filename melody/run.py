@@ -24,16 +24,17 @@ class Run:
     """One model on its way through the epochs.
 
     `trainer` is what learns, `kept` what is used afterwards (it may be the same): its weights are saved whenever
-    `judge`, a column of the history, is lowest. `settings` made the run, `record` is saved beside them.
+    `judge`, a column of the history, is lowest; after the last epoch alone when it is not the `best` that is wanted.
+    `settings` made the run, `record` is saved beside them.
     Every draw follows from the seed and the epoch's number, so a run that was stopped and resumed is the run that was
     not.
     """
 
-    def __init__(self, folder: Path, name: str, *, trainer: keras.Model, kept: keras.Model, judge: str, settings: dict,
-                 record: dict, made_by: str):  # fmt: skip
+    def __init__(self, folder: Path, name: str, *, trainer: keras.Model, kept: keras.Model, judge: str,
+                 best: bool = True, settings: dict, record: dict, made_by: str):  # fmt: skip
         self.weights, self.json = folder / f"{name}.weights.h5", folder / f"{name}.json"
         self.checkpoint, self.history_file = folder / f"{name}-checkpoint.weights.h5", folder / f"{name}-history.csv"
-        self.trainer, self.kept, self.judge = trainer, kept, judge
+        self.trainer, self.kept, self.judge, self.keep_best = trainer, kept, judge, best
         self.settings, self.record, self.made_by = settings, record, made_by
         self.history: list[Row] = []
 
@@ -75,22 +76,29 @@ class Run:
                     done = f"after {number} epochs; go on with: {self.made_by} --resume"
                     raise Problem(f"stopped {done if number else 'in the first epoch; nothing was kept'}") from None
                 bar.set_postfix_str(_line(row))
-            if row[self.judge] < self.best:
+            last = number + 1 == epochs
+            if row[self.judge] < self.best if self.keep_best else last:
                 weights.save(self.kept, self.weights)
             self.history.append({"epoch": number + 1, **row})
+            if self.keep_best or last:
+                self._tell()
             self._keep()
             if bar.disable and not quiet:
                 print(f"epoch {number + 1}/{epochs}: {_line(row)}", flush=True)
 
     def _keep(self) -> None:
-        with replacing(self.checkpoint) as beside:
-            self.trainer.save_weights(beside)
-            with h5py.File(beside, "r+") as file:
-                file.attrs["run"] = json.dumps({"settings": self.settings, "history": self.history})
+        """Write what --resume needs. It comes last: a run killed before it does the epoch again."""
         with replacing(self.history_file) as beside, open(beside, "w", newline="") as file:
             table = csv.DictWriter(file, self.history[0])
             table.writeheader()
             table.writerows(self.history)
+        with replacing(self.checkpoint) as beside:
+            self.trainer.save_weights(beside)
+            with h5py.File(beside, "r+") as file:
+                file.attrs["run"] = json.dumps({"settings": self.settings, "history": self.history})
+
+    def _tell(self) -> None:
+        """Write what the weights are."""
         backend = keras.backend.backend()
         write_json(self.json, {
             "weights": file_fingerprint(self.weights), **self.record, "settings": self.settings,

@@ -25,7 +25,7 @@ def network():
 def states(region):
     vae, record = sample.load(WEIGHTS, [region])
     sample.must_fit(record, network().fingerprint)
-    return memory.unpack(vae.decode(sample.draw(vae.latent, SONGS, np.random.default_rng(0))), 6)
+    return memory.unpack(vae.decode(vae.draw(SONGS, np.random.default_rng(0))), 6)
 
 
 @cache

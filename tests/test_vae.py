@@ -5,14 +5,13 @@ import numpy as np
 import pytest
 
 from melody import weights
-from vae import sample
 from vae.model import VAE
 
 
 @pytest.fixture
 def vae():
     keras.utils.set_random_seed(0)
-    built = VAE(memory=6, latent=2, hidden=[5, 4])
+    built = VAE(memory=6, latent=2, hidden=[5, 4], mixture=3)
     built.compile(keras.optimizers.Adam(1e-2))
     return built
 
@@ -49,26 +48,47 @@ def test_a_step_moves_every_weight(vae):
 
 def test_it_finds_the_two_directions_in_which_memories_differ():
     keras.utils.set_random_seed(0)
-    vae = VAE(memory=6, latent=2, hidden=[32])
+    vae = VAE(memory=6, latent=2, hidden=[32], mixture=4)
     vae.compile(keras.optimizers.Adam(1e-2))
     rng = np.random.default_rng(2)
     hidden = rng.normal(size=(2000, 2))
     memories = (hidden @ rng.normal(size=(2, 6)) + 0.05 * rng.normal(size=(2000, 6))).astype("float32")
     vae.scale(memories)
     vae.fit(memories, batch_size=64, epochs=30, verbose=0)
-    vae.calibrate(memories)
     codes = vae.encode(memories)
-    np.testing.assert_allclose(codes.mean(axis=0), 0, atol=1e-3)
-    np.testing.assert_allclose(np.cov(codes.T), np.eye(2), atol=0.1)
     again = vae.decode(codes)
     assert np.mean((again - memories) ** 2) < 0.1 * memories.var()
-    drawn = vae.decode(sample.draw(2, 4000, np.random.default_rng(3)))
+    vae.fit_mixture(memories, rng)
+    drawn = vae.decode(vae.draw(4000, np.random.default_rng(3)))
     np.testing.assert_allclose(drawn.std(axis=0), memories.std(axis=0), rtol=0.25)
 
 
 def test_a_vae_is_the_same_after_saving(vae, tmp_path):
-    vae.scale(np.random.default_rng(4).normal(3, 2, (40, 6)).astype("float32"))
+    memories = np.random.default_rng(4).normal(3, 2, (40, 6)).astype("float32")
+    vae.scale(memories)
+    vae.fit_mixture(memories, np.random.default_rng(5))
     weights.save(vae, tmp_path / "vae.weights.h5")
-    again = weights.load(VAE(6, 2, [5, 4]), tmp_path / "vae.weights.h5", "x")
-    z = sample.draw(2, 5, np.random.default_rng(0))
+    again = weights.load(VAE(6, 2, [5, 4], 3), tmp_path / "vae.weights.h5", "x")
+    z = vae.draw(5, np.random.default_rng(0))
+    np.testing.assert_allclose(again.draw(5, np.random.default_rng(0)), z, rtol=2e-2, atol=1e-2)
     np.testing.assert_allclose(again.decode(z), vae.decode(z), rtol=2e-2, atol=1e-2)
+
+
+def test_latents_are_drawn_where_the_codes_lie(vae, monkeypatch):
+    """A quarter of the codes about (-5, 0), the others about (5, 3): so are the latents, and none lies between."""
+    rng = np.random.default_rng(6)
+    codes = np.where(np.arange(2000)[:, None] % 4 == 0, [-5.0, 0.0], [5.0, 3.0]) + rng.normal(0, 0.5, (2000, 2))
+    monkeypatch.setattr(VAE, "codes", lambda self, memories, rng: codes)
+    vae.fit_mixture(np.zeros((2000, 6)), rng)
+    drawn = vae.draw(4000, rng)
+    left = drawn[:, 0] < 0
+    assert left.mean() == pytest.approx(0.25, abs=0.03)
+    np.testing.assert_allclose(drawn[left].mean(axis=0), [-5, 0], atol=0.1)
+    np.testing.assert_allclose(drawn[~left].std(axis=0), 0.5, atol=0.05)
+
+
+def test_few_codes_are_drawn_again(vae):
+    """Two different memories, fewer than there are Gaussians: the mixture has as many as there are codes at most."""
+    memories = np.repeat(np.eye(2, 6, dtype="float32"), 3, axis=0)
+    vae.fit_mixture(memories, np.random.default_rng(7))
+    assert np.isfinite(vae.draw(50, np.random.default_rng(8))).all()

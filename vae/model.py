@@ -34,20 +34,23 @@ class VAE(keras.Model):
     """Memories (batch, memory) -> memories (batch, memory), through `latent` numbers.
 
     A memory is standardised per dimension on its way in and scaled back on its way out: `scale` takes mean and
-    deviation from memories. Latents are counted in units in which the codes of all memories together have mean 0 and
-    covariance 1, so that N(0, 1) draws what memories are like: `calibrate` takes these units from memories (the full
-    Gaussian of Ghosh et al. 2020, From Variational to Deterministic Autoencoders, section 4). Both are saved.
+    deviation from memories. The codes of memories gather about keys and ways of ending, which N(0, 1) knows nothing of;
+    so latents are drawn from a mixture of Gaussians that `fit_mixture` fits to the codes when the VAE has learnt
+    (Ghosh et al. 2020, From Variational to Deterministic Autoencoders, section 4). Both are saved.
     """
 
-    def __init__(self, memory: int, latent: int, hidden: list[int], beta: float = 1.0):
+    def __init__(self, memory: int, latent: int, hidden: list[int], mixture: int, beta: float = 1.0):
         super().__init__(name="vae")
         self.encoder = build_encoder(memory, latent, hidden)
         self.decoder = build_decoder(memory, latent, hidden)
         self.memory, self.latent, self.beta = memory, latent, beta
         self.mean = self.add_weight(shape=(memory,), initializer="zeros", trainable=False, name="mean")
         self.deviation = self.add_weight(shape=(memory,), initializer="ones", trainable=False, name="deviation")
-        self.centre = self.add_weight(shape=(latent,), initializer="zeros", trainable=False, name="centre")
-        self.spread = self.add_weight(shape=(latent, latent), initializer="identity", trainable=False, name="spread")
+        sizes = {"share": (mixture,), "centre": (mixture, latent), "spread": (mixture, latent, latent)}
+        self.share, self.centre, self.spread = (
+            self.add_weight(shape=shape, initializer="zeros", trainable=False, name=name)
+            for name, shape in sizes.items()
+        )
         self.noise = keras.random.SeedGenerator()
         self.reconstruction, self.kl = keras.metrics.Mean(name="reconstruction"), keras.metrics.Mean(name="kl")
         self.built = True
@@ -72,25 +75,42 @@ class VAE(keras.Model):
         self.kl.update_state(kl)
         return reconstruction + self.beta * kl
 
-    def calibrate(self, memories: np.ndarray) -> None:
-        """Take the units of the latents from the posteriors of memories (count, memory), all together."""
-        z_mean, z_log_var = self._posterior(memories)
-        self.centre.assign(z_mean.mean(axis=0))
-        covariance = np.cov(z_mean.T).reshape(self.latent, self.latent) + np.diag(np.exp(z_log_var).mean(axis=0))
-        self.spread.assign(np.linalg.cholesky(covariance))
+    def fit_mixture(self, memories: np.ndarray, rng: np.random.Generator) -> None:
+        """Fit the mixture that latents are drawn from to codes of memories (count, memory)."""
+        from sklearn.mixture import GaussianMixture
 
-    def _posterior(self, memories: np.ndarray) -> list[np.ndarray]:
+        codes = self.codes(memories, rng)
+        room = self.share.shape[0]
+        components = min(room, len(np.unique(codes, axis=0)))
+        found = GaussianMixture(components, random_state=int(rng.integers(2**31)), reg_covar=1e-4).fit(codes)
+        values = found.weights_, found.means_, np.linalg.cholesky(found.covariances_)
+        for weight, value in zip((self.share, self.centre, self.spread), values, strict=True):
+            weight.assign(np.pad(value, [(0, room - components)] + [(0, 0)] * (value.ndim - 1)))
+
+    def posterior(self, memories: np.ndarray) -> list[np.ndarray]:
+        """Means and logarithms of variances of the codes of memories, (count, latent) each."""
         standard = (memories - convert_to_numpy(self.mean)) / convert_to_numpy(self.deviation)
         blocks = [self.encoder.predict_on_batch(standard[k : k + 1024]) for k in range(0, len(standard), 1024)]
-        return [np.concatenate(parts) for parts in zip(*blocks, strict=True)]
+        return [np.concatenate([np.asarray(part) for part in parts]) for parts in zip(*blocks, strict=True)]
 
     def encode(self, memories: np.ndarray) -> np.ndarray:
         """The latents of memories, (count, latent): their posterior means."""
-        z = self._posterior(memories)[0] - convert_to_numpy(self.centre)
-        return np.linalg.solve(convert_to_numpy(self.spread), z.T).T
+        return self.posterior(memories)[0]
+
+    def codes(self, memories: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+        """Latents of memories, each drawn from its posterior, (count, latent)."""
+        means, log_variances = self.posterior(memories)
+        return means + np.exp(log_variances / 2) * rng.standard_normal(means.shape)
+
+    def draw(self, count: int, rng: np.random.Generator) -> np.ndarray:
+        """Latents from the mixture, (count, latent) float32."""
+        share, centre, spread = map(convert_to_numpy, (self.share, self.centre, self.spread))
+        which = np.searchsorted(np.cumsum(share)[:-1] / share.sum(), rng.random(count), side="right")
+        noise = rng.standard_normal((count, self.latent, 1), dtype="float32")
+        return centre[which] + (spread[which] @ noise)[..., 0]
 
     def decode(self, latents: np.ndarray) -> np.ndarray:
         """The memories that latents (count, latent) stand for, (count, memory)."""
-        z = latents @ convert_to_numpy(self.spread).T + convert_to_numpy(self.centre)
-        decoded = self.decoder.predict(z, batch_size=1024, verbose=0)
+        blocks = [self.decoder.predict_on_batch(latents[k : k + 1024]) for k in range(0, len(latents), 1024)]
+        decoded = np.concatenate([np.asarray(block) for block in blocks])
         return decoded * convert_to_numpy(self.deviation) + convert_to_numpy(self.mean)

@@ -31,7 +31,7 @@ def main() -> None:
     settings = {"regions": sorted(args.regions), "count": args.count, "seed": args.seed, "vae": record["weights"]}
     if not args.overwrite and made_with(path, settings):
         return say(args, f"{path} is there, made with these settings; nothing to do")
-    latents = draw(vae.latent, args.count, np.random.default_rng(args.seed))
+    latents = vae.draw(args.count, np.random.default_rng(args.seed))
     with replacing(path) as beside, h5py.File(beside, "w") as file:
         file["memory"], file["latent"] = vae.decode(latents), latents
         file.attrs["settings"] = json.dumps(settings)
@@ -45,11 +45,6 @@ def arguments() -> argparse.Namespace:
     flags.add_argument("--count", type=positive, default=1000, help="memories (default: 1000)")
     flags.add_argument("--overwrite", action="store_true", help="over memories that are there")
     return flags.parse_args()
-
-
-def draw(latent: int, count: int, rng) -> object:
-    """Latents from N(0, 1), (count, latent) float32."""
-    return rng.standard_normal((count, latent), dtype="float32")
 
 
 def load(folder: Path, constraints: list[str]):
@@ -71,7 +66,7 @@ def load(folder: Path, constraints: list[str]):
         )
     record = read_json(path.with_name(f"vae-{name}.json"), made_by)
     try:
-        vae = VAE(record["memory"], record["settings"]["latent"], record["settings"]["hidden"])
+        vae = VAE(record["memory"], *(record["settings"][name] for name in ("latent", "hidden", "mixture")))
     except (KeyError, TypeError) as missing:
         raise Problem(f"{folder}/vae-{name}.json is damaged ({missing}); make it again with: {made_by}") from None
     weights.load(vae, path, made_by)

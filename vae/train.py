@@ -1,7 +1,7 @@
 """Stage 4: train a VAE on the memories of some regions.
 
 reads   data/memories/<regions>.h5
-writes  weights/vae-<regions>.weights.h5      the best weights, by loss on memories held out
+writes  weights/vae-<regions>.weights.h5      the weights after the last epoch
         weights/vae-<regions>.json            sizes, regions, network, settings, versions, history
         weights/vae-<regions>-history.csv     and .png, .svg
         weights/vae-<regions>-checkpoint.weights.h5   all that --resume needs
@@ -20,8 +20,12 @@ from pathlib import Path
 import config
 from melody.stage import Problem, begin, nonnegative, parser, positive, run, say
 
+SHARED = ("epochs", "batch", "learning_rate")  # settings that train_lstm.py has as well
 HELD_OUT = 0.1  # share of the memories that the loss is judged by
-NUMBERS = {"latent": positive, "epochs": positive, "batch": positive, "learning_rate": nonnegative, "beta": nonnegative}
+NUMBERS = {
+    "latent": positive, "mixture": positive, "epochs": positive, "batch": positive, "learning_rate": nonnegative,
+    "beta": nonnegative,
+}  # fmt: skip
 
 
 def main() -> None:
@@ -35,7 +39,8 @@ def main() -> None:
     settings = {flag: getattr(args, flag) for flag in (*NUMBERS, "hidden", "seed")} | {"memories": made}
     lessons = Lessons(memories, settings)
     training = Run(
-        args.weights, f"vae-{name}", trainer=lessons.vae, kept=lessons.vae, judge="validation_loss", settings=settings,
+        args.weights, f"vae-{name}", trainer=lessons.vae, kept=lessons.vae, judge="validation_loss",
+        best=False, settings=settings,
         record={"memory": memories.shape[1], "regions": made["regions"], "network": made["network"]},
         made_by=f"python -m vae.train --regions {' '.join(args.regions)}",
     )  # fmt: skip
@@ -57,7 +62,7 @@ def arguments() -> argparse.Namespace:
     flags.add_argument("--regions", nargs="*", default=config.REGIONS, metavar="REGION",
                        help=f"as given to generate_memories.py (default: {' '.join(config.REGIONS)})")  # fmt: skip
     for name, kind in NUMBERS.items():
-        default = getattr(config, {"latent": "LATENT", "beta": "BETA"}.get(name, f"VAE_{name.upper()}"))
+        default = getattr(config, f"VAE_{name.upper()}" if name in SHARED else name.upper())
         flags.add_argument(f"--{name.replace('_', '-')}", type=kind, default=default, help=f"default: {default}")
     flags.add_argument("--hidden", type=positive, nargs="+", default=config.HIDDEN, metavar="UNITS",
                        help=f"of the encoder's layers (default: {config.HIDDEN})")  # fmt: skip
@@ -96,7 +101,7 @@ class Lessons:
         if not held_out:
             raise Problem(f"{len(memories)} memories are too few; generate_memories.py --count makes more")
         self.settings, self.training, self.held_out = settings, memories[order[held_out:]], memories[order[:held_out]]
-        self.vae = VAE(memories.shape[1], settings["latent"], settings["hidden"], settings["beta"])
+        self.vae = VAE(memories.shape[1], *(settings[name] for name in ("latent", "hidden", "mixture", "beta")))
         self.vae.scale(self.training)
         steps = -(-len(self.training) // settings["batch"]) * settings["epochs"]
         self.vae.compile(
@@ -110,11 +115,12 @@ class Lessons:
         order = np.random.default_rng([self.settings["seed"], number]).permutation(len(self.training))
         batch = self.settings["batch"]
         seen = self.vae.fit(self.training[order], batch_size=batch, shuffle=False, verbose=0).history
-        self.vae.calibrate(self.training)
         judged = self.vae.evaluate(self.held_out, batch_size=1024, verbose=0, return_dict=True)
         row = {name: float(values[0]) for name, values in seen.items()}
         row |= {f"validation_{name}": float(value) for name, value in judged.items()}
         row["active_units"] = self.active_units()
+        if number == self.settings["epochs"] - 1:
+            self.vae.fit_mixture(self.training, np.random.default_rng(self.settings["seed"]))
         told(row)
         return row
 
