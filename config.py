@@ -15,27 +15,28 @@ EMBEDDING = 64  # numbers that stand for a note
 UNITS = 512  # of each LSTM layer
 LAYERS = 3  # LSTM layers
 DENSE = 256  # units between the LSTM and its answer
-DROPOUT = 0.4  # share of units left out between layers while training
-EPOCHS = 22  # times the whole training part is read
+DROPOUT = 0.3  # share of units left out between layers while training
+EPOCHS = 24  # times the whole training part is read
 BATCH = 64  # streams side by side
 WINDOW = 64  # notes read between two steps of the optimizer
 WINDOWS = 4  # windows in a stream: 256 notes of one region, song after song
-MOVED = 0.5  # share of songs that are moved to another key
+MOVED = 0.75  # share of songs moved to another key in the first epoch; it falls to 0 at the end
 LEARNING_RATE = 2e-3  # Adam's, at its highest
 WARM_UP = 100  # steps until the learning rate is at its highest
 PRECISION = "mixed_bfloat16"  # arithmetic while training: mixed_bfloat16 or float32; all else is float32
 
 # 3  generate_memories.py
 REGIONS = ["china"]  # folders, file-name prefixes or patterns such as "asia/*"; several mean OR; none: all songs
-MEMORIES = 10_000  # memories to keep
+MEMORIES = 3_000  # memories to keep
 MEMORY_SONGS = 3  # random songs of the region that are read for a memory
 MEMORY_NOTES = 96  # of these songs, the last entries, which are what is read
+MEMORY_WITHIN = 0.5  # share of memories that are taken somewhere within the last song, the others at its end
 
 # 4  python -m vae.train
 LATENT = 8  # dimensions of the latent space
 MIXTURE = 16  # Gaussians that are fitted to the codes of all memories, to draw from
 HIDDEN = [256, 64]  # units of the encoder's layers; the decoder's are the same, turned round
-VAE_EPOCHS = 60  # times all memories are seen
+VAE_EPOCHS = 40  # times all memories are seen
 VAE_BATCH = 128  # memories
 VAE_LEARNING_RATE = 1e-3  # Adam's, at its highest
 BETA = 8.0  # weight of the KL divergence: larger, and memories are drawn smoother and less varied

@@ -3,10 +3,11 @@
 reads   data/songs.h5, data/vocabulary.json, weights/lstm.*
 writes  data/memories/<regions>.h5   memory (count, 6 * units), song (count, songs), name: the songs' names
 
-    python generate_memories.py                        memories of config.REGIONS: about two minutes on two cores
+    python generate_memories.py                        memories of config.REGIONS: half a minute on two cores
     python generate_memories.py --regions han shanxi   memories of songs of either
 
-A memory is the network's state after it has read the end of some random songs of the region, one after the other. Songs
+A memory is the network's state after it has read some random songs of the region, one after the other, the last one to
+its end or to some place within. Songs
 that were held out from the network's training are not read, so that they stay unheard.
 """
 
@@ -15,7 +16,7 @@ import json
 
 import config
 from melody.files import made_with
-from melody.stage import Problem, begin, parser, positive, progress, run, say
+from melody.stage import Problem, begin, nonnegative, parser, positive, progress, run, say
 
 BLOCK = 256  # memories made at a time
 
@@ -31,7 +32,7 @@ def main() -> None:
     path = args.data / "memories" / f"{regions.file_name(args.regions)}.h5"
     settings = {
         "regions": sorted(args.regions), "count": args.count, "songs": args.songs, "notes": args.notes,
-        "seed": args.seed, "network": trained.fingerprint,
+        "within": args.within, "seed": args.seed, "network": trained.fingerprint,
     }  # fmt: skip
     if not args.overwrite and made_with(path, settings):
         return say(args, f"{path} is there, made with these settings; nothing to do")
@@ -50,6 +51,8 @@ def arguments() -> argparse.Namespace:
     flags.add_argument(
         "--notes", type=positive, default=config.MEMORY_NOTES, help=f"entries read (default: {config.MEMORY_NOTES})"
     )
+    flags.add_argument("--within", type=nonnegative, default=config.MEMORY_WITHIN,
+                       help=f"share taken within the last song (default: {config.MEMORY_WITHIN})")  # fmt: skip
     flags.add_argument("--overwrite", action="store_true", help="over memories that are there")
     return flags.parse_args()
 
@@ -94,9 +97,9 @@ def write_memories(path, network, songs, chosen: list[int], settings: dict, quie
         for first in range(0, count, BLOCK):
             block = slice(first, min(first + BLOCK, count))
             drawn = memory.draw_songs(len(heard), settings["songs"], block.stop - first, rng)
-            entries = np.stack([memory.reading(heard, row, settings["notes"], start) for row in drawn])
+            entries = memory.draw_readings(heard, drawn, settings["notes"], start, settings["within"], rng)
             rows[block], read[block] = memory.pack(reader.read(entries)), drawn
-            readings.update(map(tuple, drawn.tolist()))
+            readings.update(row.tobytes() for row in entries)
             bar.update(len(drawn))
     return len(readings)
 

@@ -14,7 +14,7 @@ from evaluation.baselines import kneser_ney_songs
 from evaluation.bench import EVERY, Bench
 from melody import lstm, memory, recall
 
-SONGS, NOTES = 3, 96  # songs of a memory, and how many of their last entries are read (as stage 3's defaults)
+SONGS, NOTES, WITHIN = 3, 96, 0.5  # of a memory: as stage 3's defaults
 PRIMER, ANCESTOR_NOTES = 15, 100  # real notes that the ancestor's songs begin with; notes they go on for, at most
 OURS, ZERO, RANDOM, HELD_OUT, PCA = "VAE", "zero state", "random songs", "held-out songs", "PCA-8 Gaussian"
 ANCESTOR, CARICATURE, TOKEN = "primer of 15 notes", "Kneser-Ney 4 of the region", "region token"
@@ -58,8 +58,8 @@ def read(bench: Bench, songs: list[np.ndarray], count: int, rng: np.random.Gener
     chosen = memory.draw_songs(len(songs), SONGS, count, rng)
     if once:
         chosen[:, -1] = rng.permutation(len(songs))[:count]
-    entries = np.stack([memory.reading(songs, row, NOTES, len(bench.vocabulary)) for row in chosen])
-    return memory.pack(bench.reader.read(entries))
+    rows = memory.draw_readings(songs, chosen, NOTES, len(bench.vocabulary), WITHIN, rng)
+    return memory.pack(bench.reader.read(rows))
 
 
 @cache

@@ -39,3 +39,24 @@ def reading(songs: Sequence[np.ndarray], chosen: Sequence[int], notes: int, star
 def draw_songs(songs: int, each: int, count: int, rng: np.random.Generator) -> np.ndarray:
     """The places of the songs that `count` memories read, (count, each); none twice where there are enough."""
     return np.stack([rng.choice(songs, each, replace=songs < each) for _ in range(count)])
+
+
+def draw_readings(
+    songs: Sequence[np.ndarray],
+    drawn: np.ndarray,
+    notes: int,
+    start: int,
+    within: float,
+    rng: np.random.Generator,
+) -> np.ndarray:
+    """What is read for memories of the songs at `drawn` (count, each): (count, notes), see `reading`.
+
+    A share `within` of the memories is taken somewhere within their last song, the others at its end.
+    """
+    rows = []
+    for chosen in drawn:
+        heard = [songs[s] for s in chosen]
+        if rng.random() < within:
+            heard[-1] = heard[-1][: rng.integers(1, len(heard[-1]) + 1)]
+        rows.append(reading(heard, range(len(heard)), notes, start))
+    return np.stack(rows)

@@ -80,7 +80,8 @@ class Lessons:
         return dataset.Streams(
             self.training, self.regions, self.vocabulary,
             batch=settings["batch"], length=settings["window"], windows=settings["windows"],
-            moved=settings["moved"], told=self.told, rng=np.random.default_rng([settings["seed"], epoch]),
+            moved=settings["moved"] * (1 - epoch / settings["epochs"]), told=self.told,
+            rng=np.random.default_rng([settings["seed"], epoch]),
         )  # fmt: skip
 
     def epoch(self, number: int, told: Callable[[dict], None]) -> dict[str, float]:

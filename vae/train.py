@@ -6,7 +6,7 @@ writes  weights/vae-<regions>.weights.h5      the weights after the last epoch
         weights/vae-<regions>-history.csv     and .png, .svg
         weights/vae-<regions>-checkpoint.weights.h5   all that --resume needs
 
-    python -m vae.train                        memories of config.REGIONS: two to three minutes on two cores
+    python -m vae.train                        memories of config.REGIONS: under a minute on two cores
     python -m vae.train --regions han shanxi   memories that generate_memories.py made of these
 """
 
