@@ -115,7 +115,10 @@ def related_groups(intervals: list[np.ndarray]) -> np.ndarray:
     whole, grams = {}, {}
     twins, rows, columns = [], [], []
     for s, steps in enumerate(intervals):
-        twins.append((whole.setdefault(steps.tobytes(), s), s))
+        first = whole.setdefault(steps.tobytes(), s)
+        twins.append((first, s))
+        if first != s:
+            continue  # so that copies cost no time: who is related to them is related to the first
         own = {steps[i : i + GRAM].tobytes() for i in range(len(steps) - GRAM + 1)}
         rows += [s] * len(own)
         columns += [grams.setdefault(gram, len(grams)) for gram in own]
