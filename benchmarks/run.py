@@ -34,6 +34,7 @@ from vae import train
 
 PACKAGES = ("keras", "tensorflow", "jax", "torch", "numpy", "music21")
 INVENTED = {"songs": 400, "files": 12}  # songs of the network; files of songs, for a quick run
+UNJUDGED = dict.fromkeys(("must", "aim", "holds", "aim_holds", "memory_must", "memory_holds"))  # at toy size
 TINY = {"embedding": 3, "units": 4, "layers": 2, "dense": 5}
 
 
@@ -48,7 +49,8 @@ def main() -> None:
     write_json(path, rows)
     draw(args.out, rows, args)
     held = [line["holds"] for line in rows if line["holds"] is not None]
-    say(args, f"{sum(held)} of {len(held)} bars hold; wrote {path}")
+    bars = f"{sum(held)} of {len(held)} bars hold; " if held else ""
+    say(args, f"{bars}wrote {path}")
 
 
 def arguments() -> argparse.Namespace:
@@ -101,8 +103,8 @@ def measure(place: Place, args: argparse.Namespace) -> list[dict]:
             except NotRun as needs:
                 found = [row(WORKS[name].__doc__, Measured(why=str(needs)), unit="")]
             for line in found:
-                rows.append(line | {"machine": here})
-                say(args, told(line))
+                rows.append(line | {"machine": here} | (UNJUDGED if args.quick else {}))
+                say(args, told(rows[-1]))
     return rows
 
 
