@@ -45,8 +45,7 @@ def main() -> None:
     if args.table:
         return print(tables(read_json(path, "python -m benchmarks.run")))
     with TemporaryDirectory() as scratch:
-        rows = measure(place_of(args, Path(scratch)), args)
-    write_json(path, rows)
+        rows = measure(place_of(args, Path(scratch)), args, path)
     draw(args.out, rows, args)
     held = [line["holds"] for line in rows if line["holds"] is not None]
     bars = f"{sum(held)} of {len(held)} bars hold; " if held else ""
@@ -91,8 +90,8 @@ def place_of(args: argparse.Namespace, scratch: Path) -> Place:
     return Place(scratch, editions, QUICK if args.quick else FULL, shape, learning, vae, memory, config.GUIDANCE)
 
 
-def measure(place: Place, args: argparse.Namespace) -> list[dict]:
-    """The rows of every benchmark, told as they are found."""
+def measure(place: Place, args: argparse.Namespace, path: Path) -> list[dict]:
+    """The rows of every benchmark, told and written as they are found, so that a run cut short leaves what it has."""
     rows, here = [], machine()
     with progress(args.only, args.quiet, unit="benchmark") as bar:
         place.told = bar.refresh
@@ -105,6 +104,7 @@ def measure(place: Place, args: argparse.Namespace) -> list[dict]:
             for line in found:
                 rows.append(line | {"machine": here} | (UNJUDGED if args.quick else {}))
                 say(args, told(rows[-1]))
+            write_json(path, rows)
     return rows
 
 
