@@ -6,8 +6,11 @@ import glob
 import importlib
 import os
 import re
-from dataclasses import dataclass
+from array import array
+from dataclasses import dataclass, replace
+from functools import cache
 from pathlib import Path
+from types import ModuleType
 
 from melody import essen
 from melody.stage import Problem, progress
@@ -117,7 +120,7 @@ def read_songs(path: Path, root: Path, broken: dict[str, str] | None = None) -> 
     kind = FORMATS.get(path.suffix.lower())
     if not kind:
         raise Unreadable(f"no format that is read here ({' '.join(FORMATS)})")
-    reader = importlib.import_module(f"melody.readers.{kind}")
+    reader = reader_of(kind)
     try:
         found = reader.read(_content(path, kind), song_name(path, root))
     except Unreadable:
@@ -128,6 +131,12 @@ def read_songs(path: Path, root: Path, broken: dict[str, str] | None = None) -> 
         if isinstance(tune, Unreadable) and broken is not None:
             broken[f"{path}#{tune.tune}"] = str(tune)
     return [tune for tune in found if isinstance(tune, Song)]
+
+
+@cache
+def reader_of(kind: str) -> ModuleType:
+    """The module that reads a format; imported late, since music21 takes a while."""
+    return importlib.import_module(f"melody.readers.{kind}")
 
 
 def _content(path: Path, kind: str) -> bytes:
@@ -165,13 +174,19 @@ def read_all(files: list[tuple[Path, Path]], jobs: int, quiet: bool) -> tuple[li
     return [found[name][1] for name in sorted(found)], skipped
 
 
+def compact(song: Song) -> Song:
+    """The song with its times in a quarter of the room: all of a collection are held at once, and sent about."""
+    duration, rest_before, phrase = array("f", song.duration), array("f", song.rest_before), array("b", song.phrase)
+    return replace(song, duration=duration, rest_before=rest_before, phrase=phrase)
+
+
 def read_batch(files: list[tuple[Path, Path]]) -> tuple[list[tuple[str, Song]], list[tuple[str, str]]]:
     """Read some files, as `find_songs` gives them: (file, song) of all songs, and (file, reason) of what gave none."""
     songs, skipped = [], []
     for path, root in files:
         broken: dict[str, str] = {}
         try:
-            songs += [(_writable(str(path)), song) for song in read_songs(path, root, broken)]
+            songs += [(_writable(str(path)), compact(song)) for song in read_songs(path, root, broken)]
         except Unreadable as reason:
             broken = {str(path): str(reason)}
         skipped += [(_writable(file), reason) for file, reason in broken.items()]

@@ -74,13 +74,17 @@ def write_songs(path: Path, songs: Iterable, vocabulary: Vocabulary, settings: d
     sizes = [len(song.pitch) for song in songs]
     notes = {"duration": np.float32, "rest_before": np.float32, "phrase": bool}
     with replacing(path) as beside, h5py.File(beside, "w") as file:
-        file["pitch"] = np.array([n for song in songs for n in vocabulary.encode(song.pitch)], np.uint8)
+        file["pitch"] = _joined((vocabulary.encode(song.pitch) for song in songs), np.uint8)
         for field, kind in notes.items():
-            file[field] = np.array([value for song in songs for value in getattr(song, field)], kind)
+            file[field] = _joined((getattr(song, field) for song in songs), kind)
         file["start"] = np.concatenate([[0], np.cumsum(sizes)]).astype(np.int64)
         for field in WORDS:
             file[field] = np.array([getattr(song, field) for song in songs], h5py.string_dtype())
         file.attrs["settings"] = json.dumps(settings)
+
+
+def _joined(parts: Iterable[Sequence], kind: type) -> np.ndarray:
+    return np.concatenate([np.zeros(0, kind), *(np.asarray(part, kind) for part in parts)])
 
 
 def load(data: Path) -> Dataset:
@@ -115,7 +119,10 @@ def related_groups(intervals: list[np.ndarray]) -> np.ndarray:
     whole, grams = {}, {}
     twins, rows, columns = [], [], []
     for s, steps in enumerate(intervals):
-        twins.append((whole.setdefault(steps.tobytes(), s), s))
+        first = whole.setdefault(steps.tobytes(), s)
+        twins.append((first, s))
+        if first != s:
+            continue  # so that copies cost no time: who is related to them is related to the first
         own = {steps[i : i + GRAM].tobytes() for i in range(len(steps) - GRAM + 1)}
         rows += [s] * len(own)
         columns += [grams.setdefault(gram, len(grams)) for gram in own]

@@ -22,6 +22,7 @@ from melody.vocabulary import Vocabulary
 
 MADE_BY = "python train_lstm.py"
 LENGTH = 16  # numbers that stand for the length of a recalled passage
+FEW = 32  # songs; so few go on together until the last has ended, since another batch size is another graph to compile
 
 
 @dataclass(frozen=True)
@@ -254,13 +255,13 @@ class ComposingCell(keras.layers.Layer):
     def look_back(self, heard, match):
         """The entry of the last note heard, (batch, recall.COLUMNS): `melody.recall.Recall.places` in keras.ops."""
         columns = [heard[:, :1]]
-        order = match * recall.REACH - ops.arange(recall.REACH, dtype="float32")
+        order = match * recall.REACH - ops.arange(recall.REACH, dtype="float32")  # no two of a song are alike
         for _ in range(recall.PLACES):
-            place = ops.argmax(order, axis=1, keepdims=True)
-            found = ops.take_along_axis(order, place, axis=1) > 0
-            note = ops.where(found, ops.take_along_axis(heard, place, axis=1), float(self.notes))
-            length = ops.where(found, ops.take_along_axis(match, place, axis=1), 0.0)
-            columns += [note, ops.minimum(length, float(recall.LONGEST))]
+            best = ops.max(order, axis=1, keepdims=True)
+            found = ops.cast(best > 0, "float32")
+            followed = ops.sum(heard * ops.cast(order == best, "float32"), axis=1, keepdims=True)
+            note = found * followed + (1.0 - found) * self.notes
+            columns += [note, found * ops.clip(ops.ceil(best / recall.REACH), 0.0, recall.LONGEST)]
             order = ops.where(heard == note, -1.0, order)
         return ops.cast(ops.concatenate(columns, axis=1), "int32")
 
@@ -331,8 +332,11 @@ class Player:
         if self.guided:
             states += [np.zeros_like(state) for state in memories]
         songs: list[np.ndarray] = [np.zeros(0, np.int32)] * len(rngs)
-        going, regions = np.arange(len(rngs)), np.zeros(len(rngs)) if regions is None else regions
-        while going.size:
+        regions = np.zeros(len(rngs)) if regions is None else regions
+        going, unended = np.arange(len(rngs)), np.ones(len(rngs), bool)
+        while unended.any():
+            if going.size > FEW:
+                going, states = going[unended], [state[unended] for state in states]
             draws = np.empty((going.size, window, self.model.inputs[0].shape[-1]), np.float32)
             draws[..., 1:3] = temperature, guidance
             draws[..., 3:] = regions[going, None, None]
@@ -340,7 +344,6 @@ class Player:
             notes, *states = (np.asarray(array) for array in self.model.predict_on_batch([draws, *states]))
             for row, s in zip(notes[..., 0].astype(np.int32), going, strict=True):
                 songs[s] = np.concatenate([songs[s], row])
-            unended = np.array([end not in songs[s] and len(songs[s]) < length for s in going])
-            going, states = going[unended], [state[unended] for state in states]
-            told(len(rngs) - going.size)
+            unended = np.array([end not in songs[s] and len(songs[s]) < length for s in going], bool)
+            told(len(rngs) - np.count_nonzero(unended))
         return [song[: np.append(np.flatnonzero(song == end), length)[0]][:length] for song in songs]

@@ -15,17 +15,47 @@ def training_curve(path: Path, history: Sequence[dict[str, float]], judge: str) 
 
     Writes `path` with the suffixes .png and .svg.
     """
-    from matplotlib import rc_context
-    from matplotlib.figure import Figure
-
-    figure = Figure(figsize=(6, 3.6), layout="constrained")
-    axes = figure.add_subplot()
+    figure, (axes,) = panels(6, 3.6)
     learnt = judge.removeprefix("validation_")
     for name, label, colour in ((learnt, "training", COLOURS[0]), (judge, "validation", COLOURS[1])):
         axes.plot([row["epoch"] for row in history], [row[name] for row in history], color=colour, label=label)
     axes.set(xlabel="epoch", ylabel={"bits": "bits per note", "loss": "loss (nats a memory)"}[learnt])
-    axes.grid(alpha=0.3)
     axes.legend(frameon=False)
+    save(figure, path)
+
+
+def growth(path: Path, points: Sequence[dict]) -> None:
+    """Draw seconds and peak memory of a stage against the size of its work, beside what grows in step with it.
+
+    Writes `path` with the suffixes .png and .svg.
+    """
+    figure, (times, memory) = panels(8, 3.6, 2)
+    sizes = [point["size"] for point in points]
+    for axes, what, label in ((times, "seconds", "seconds"), (memory, "peak_mb", "peak memory (MB)")):
+        axes.loglog(sizes, [point[what] for point in points], "o-", color=COLOURS[0])
+        axes.set(xlabel=points[0]["work"].partition(" ")[2].partition(" ")[2], ylabel=label)
+    last = points[-1]["seconds"] / sizes[-1]
+    times.loglog(sizes, [size * last for size in sizes], ":", color="black", label="in step with the size")
+    times.legend(frameon=False)
+    memory.set_ylim(bottom=10)
+    save(figure, path)
+
+
+def panels(width: float, height: float, count: int = 1):
+    """An empty figure, width and height in inches, and its panels side by side."""
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(width, height), layout="constrained")
+    found = figure.subplots(1, count, squeeze=False)[0]
+    for axes in found:
+        axes.grid(alpha=0.3)
+    return figure, found
+
+
+def save(figure, path: Path) -> None:
+    """Write a figure as .png and .svg: the same bytes for the same figure."""
+    from matplotlib import rc_context
+
     for suffix, metadata in ((".png", {"Software": None}), (".svg", {"Date": None})):
         with replacing(path.with_suffix(suffix)) as beside, rc_context({"svg.hashsalt": path.name}):
             figure.savefig(beside, dpi=150, metadata=metadata)

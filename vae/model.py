@@ -46,10 +46,10 @@ class VAE(keras.Model):
         self.memory, self.latent, self.beta = memory, latent, beta
         self.mean = self.add_weight(shape=(memory,), initializer="zeros", trainable=False, name="mean")
         self.deviation = self.add_weight(shape=(memory,), initializer="ones", trainable=False, name="deviation")
-        sizes = {"share": (mixture,), "centre": (mixture, latent), "spread": (mixture, latent, latent)}
-        self.share, self.centre, self.spread = (
-            self.add_weight(shape=shape, initializer="zeros", trainable=False, name=name)
-            for name, shape in sizes.items()
+        self.share = self.add_weight(shape=(mixture,), initializer="ones", trainable=False, name="share")
+        self.centre = self.add_weight(shape=(mixture, latent), initializer="zeros", trainable=False, name="centre")
+        self.spread = self.add_weight(
+            shape=(mixture, latent, latent), initializer="zeros", trainable=False, name="spread"
         )
         self.noise = keras.random.SeedGenerator()
         self.reconstruction, self.kl = keras.metrics.Mean(name="reconstruction"), keras.metrics.Mean(name="kl")

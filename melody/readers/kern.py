@@ -11,6 +11,10 @@ from music21.humdrum.spineParser import hdStringToNote
 from melody.corpus import Song, Unreadable
 from melody.readers import Melody, Time, note_name
 
+RECORD = re.compile(r"!!!(ARE|OTL)[^:]*:\s*(.*?)\s*$")
+TONIC = re.compile(r"\*([A-Ga-g][#-]*):")
+METRE = re.compile(r"\*M(\d+/\d+|X|FREI)")
+
 
 class KernNote(NamedTuple):
     """A token of a kern spine: a note, the top note of a chord, or a rest, whose name is ""."""
@@ -26,15 +30,15 @@ def read(content: bytes, name: str) -> list[Song]:
     """The first `**kern` spine of a Humdrum file. Essen files hold the byte 0xFF, hence Latin-1."""
     melody, about, column, parts = Melody(), {}, -1, 0
     for number, line in enumerate(content.decode("latin-1").split("\n"), start=1):
-        fields = line.rstrip("\r").split("\t")
-        if line.startswith("!"):
+        sign, fields = line[:1], line.rstrip("\r").split("\t")
+        if sign == "!":
             _kern_record(line, about)
-        elif "**kern" in fields and not parts:
+        elif sign == "*" and "**kern" in fields and not parts:
             column, parts = fields.index("**kern"), fields.count("**kern")
-        elif line.startswith("*") and column >= 0:
+        elif sign == "*" and column >= 0:
             _kern_setting(fields[column], about)
             column = follow(column, fields)
-        elif fields[0] and line[0] != "=" and 0 <= column < len(fields) and fields[column] != ".":
+        elif sign != "=" and fields[0] and 0 <= column < len(fields) and fields[column] != ".":
             _add_kern(melody, fields[column], number)
     if not parts:
         raise Unreadable("not a kern file: no **kern spine")
@@ -57,14 +61,13 @@ def follow(column: int, fields: list[str]) -> int:
 
 
 def _kern_record(line: str, about: dict) -> None:
-    record = re.match(r"!!!(ARE|OTL)[^:]*:\s*(.*?)\s*$", line)
+    record = RECORD.match(line)
     if record and record[2]:
         about.setdefault({"ARE": "area", "OTL": "title"}[record[1]], record[2])
 
 
 def _kern_setting(field: str, about: dict) -> None:
-    tonic = re.match(r"\*([A-Ga-g][#-]*):", field)
-    metre = re.match(r"\*M(\d+/\d+|X|FREI)", field)
+    tonic, metre = TONIC.match(field), METRE.match(field)
     if tonic and about.get("key", "k[").startswith("k["):
         about["key"] = tonic[1]
     elif field.startswith("*k["):

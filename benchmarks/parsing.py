@@ -1,0 +1,34 @@
+"""What a user would run to read songs: music21's `converter.parse` of each file, on one core."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from benchmarks.ours import Round
+from melody.corpus import read_songs
+from melody.vocabulary import Spelling
+
+
+def parse(files: list[list[str]], kind: str) -> Round:
+    """Parse files, each with its collection's folder, into a list of notes; work is songs.
+
+    Remarks in how many files our own reader finds the same notes: by name in kern, by number in MIDI.
+    """
+    from music21 import converter
+
+    def notes(path: str) -> list:
+        score = converter.parse(path, format={"kern": "humdrum"}.get(kind, kind), forceSource=True)
+        line = score.parts[0].stripTies().flatten()
+        return [note.pitches[-1] for note in line.notes if not note.duration.isGrace]
+
+    def same(path: str, root: str) -> bool:
+        song = read_songs(Path(path), Path(root))[0]
+        if kind == "kern":
+            return song.pitch == [pitch.nameWithOctave for pitch in notes(path)]
+        return [Spelling(name).midi for name in song.pitch] == [pitch.midi for pitch in notes(path)]
+
+    def one_round() -> float:
+        return len([notes(path) for path, _ in files])
+
+    one_round.remark = f"same notes in {sum(same(*file) for file in files)} of {len(files)} files"
+    return one_round
