@@ -14,8 +14,8 @@ import argparse
 import json
 
 import config
-from melody.files import made_with
-from melody.stage import Problem, begin, parser, positive, progress, run, say
+from melody.files import alone, made_with
+from melody.stage import Problem, begin, parser, positive, progress, run, say, size
 
 BLOCK = 256  # memories made at a time
 
@@ -37,7 +37,8 @@ def main() -> None:
     }  # fmt: skip
     if not args.overwrite and made_with(path, settings):
         return say(args, f"{path} is there, made with these settings; nothing to do")
-    different = write_memories(path, trained.network, songs, chosen, settings, args.quiet)
+    with alone(path):
+        different = write_memories(path, trained.network, songs, chosen, settings, args.quiet)
     say(args, f"wrote {args.count} memories, {different} of them different, to {path}")
 
 
@@ -47,10 +48,10 @@ def arguments() -> argparse.Namespace:
                        help=f"folders, prefixes, patterns; none: all (now: {' '.join(config.REGIONS)})")  # fmt: skip
     flags.add_argument("--count", type=positive, default=config.MEMORIES, help=f"memories (default: {config.MEMORIES})")
     flags.add_argument(
-        "--songs", type=positive, default=config.MEMORY_SONGS, help=f"songs a memory (default: {config.MEMORY_SONGS})"
+        "--songs", type=size, default=config.MEMORY_SONGS, help=f"songs a memory (default: {config.MEMORY_SONGS})"
     )
     flags.add_argument(
-        "--notes", type=positive, default=config.MEMORY_NOTES, help=f"entries read (default: {config.MEMORY_NOTES})"
+        "--notes", type=size, default=config.MEMORY_NOTES, help=f"entries read (default: {config.MEMORY_NOTES})"
     )
     flags.add_argument("--overwrite", action="store_true", help="over memories that are there")
     return flags.parse_args()

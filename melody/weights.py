@@ -10,7 +10,7 @@ import h5py
 import keras
 import numpy as np
 
-from melody.files import replacing
+from melody.files import file_fingerprint, reading, replacing
 from melody.stage import Problem
 
 
@@ -33,17 +33,19 @@ def _copy(name: str, item: h5py.Group | h5py.Dataset, target: h5py.File) -> None
     copy.attrs.update(item.attrs)
 
 
-def load(model: keras.Model, path: Path, made_by: str) -> keras.Model:
-    """Read weights into a model of the same shape.
+def load(model: keras.Model, path: Path, made_by: str, written: str = "") -> keras.Model:
+    """Read weights into a model of the same shape; `written` is the file's fingerprint as its record tells it.
 
-    Raises `Problem` when they are missing (naming the command `made_by`), damaged, or those of another shape.
+    Raises `Problem` when they are missing (naming the command `made_by`), damaged, not those of the record, or those of
+    another shape.
     """
-    if not Path(path).exists():
-        raise Problem(f"{path} is not there; make it with: {made_by}")
-    try:
-        with warnings.catch_warnings(action="error"):  # Keras only warns of layers that it finds no weights for
-            model.load_weights(path)
-    except (OSError, ValueError, KeyError, UserWarning) as mismatch:
-        reason = str(mismatch).strip().splitlines()[0]
-        raise Problem(f"{path} is damaged or of another network ({reason}); make it again with: {made_by}") from None
+    if Path(path).exists() and written and file_fingerprint(path) != written:
+        raise Problem(f"{path} ({file_fingerprint(path)}) is not the file that its JSON tells of ({written}); take "
+                      f"both from one training, or make them again with: {made_by}")  # fmt: skip
+    with reading(path, made_by):
+        try:
+            with warnings.catch_warnings(action="error"):  # Keras only warns of layers that it finds no weights for
+                model.load_weights(path)
+        except (ValueError, UserWarning) as mismatch:
+            raise ValueError(str(mismatch).strip().partition("\n")[0]) from None
     return model

@@ -78,7 +78,9 @@ def test_a_memory_put_in_and_read_out_at_once_is_unchanged(network):
     kept = memory.pack(states(3))
     into = [network.get_layer(f"lstm_{k + 1}").input[1:] for k in range(SHAPE.layers)]
     state_reader = keras.Model(network.inputs, [state for pair in into for state in pair])
-    out = state_reader.predict_on_batch([np.zeros((3, 1, recall.COLUMNS), np.int32), *memory.unpack(kept, SHAPE.states)])
+    out = state_reader.predict_on_batch(
+        [np.zeros((3, 1, recall.COLUMNS), np.int32), *memory.unpack(kept, SHAPE.states)]
+    )
     np.testing.assert_array_equal(memory.pack(out), kept)
 
 

@@ -32,8 +32,16 @@ def test_numbers_that_make_no_sense_are_one_line(kind, good, bad, capsys):
     ("raised", "status", "line"),
     [
         (Problem("no\nsongs; do this"), 2, "error: no songs; do this\n"),
-        (PermissionError(13, "Permission denied", "data/x"), 2, "error: data/x: Permission denied\n"),
-        (OSError(28, "No space left on device"), 2, "error: No space left on device\n"),
+        (
+            PermissionError(13, "Permission denied", "data/x"),
+            2,
+            "error: data/x: Permission denied; get leave to use it, or go elsewhere\n",
+        ),
+        (
+            OSError(28, "No space left on device"),
+            2,
+            "error: No space left on device; free some space, or write elsewhere\n",
+        ),
         (KeyboardInterrupt(), 130, "stopped\n"),
     ],
 )

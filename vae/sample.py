@@ -13,7 +13,7 @@ import json
 from pathlib import Path
 
 import config
-from melody.stage import Problem, begin, parser, positive, run, say
+from melody.stage import Problem, begin, parser, positive, run, say, size
 
 
 def main() -> None:
@@ -23,7 +23,7 @@ def main() -> None:
     import numpy as np
 
     from melody import regions
-    from melody.files import made_with, replacing
+    from melody.files import alone, made_with, replacing
 
     name = regions.file_name(args.regions)
     vae, record = load(args.weights, args.regions)
@@ -32,7 +32,7 @@ def main() -> None:
     if not args.overwrite and made_with(path, settings):
         return say(args, f"{path} is there, made with these settings; nothing to do")
     latents = draw(vae.latent, args.count, np.random.default_rng(args.seed))
-    with replacing(path) as beside, h5py.File(beside, "w") as file:
+    with alone(path), replacing(path) as beside, h5py.File(beside, "w") as file:
         file["memory"], file["latent"] = vae.decode(latents), latents
         file.attrs["settings"] = json.dumps(settings)
     say(args, f"wrote {args.count} memories to {path}")
@@ -55,7 +55,7 @@ def draw(latent: int, count: int, rng) -> object:
 def load(folder: Path, constraints: list[str]):
     """The VAE of some regions and its record. Raises `Problem` that names the commands to run and the ready regions."""
     from melody import regions, weights
-    from melody.files import file_fingerprint, read_json
+    from melody.files import read_json
     from vae.model import VAE
 
     name = regions.file_name(constraints)
@@ -71,13 +71,16 @@ def load(folder: Path, constraints: list[str]):
         )
     record = read_json(path.with_name(f"vae-{name}.json"), made_by)
     try:
-        vae = VAE(record["memory"], record["settings"]["latent"], record["settings"]["hidden"])
-    except (KeyError, TypeError) as missing:
+        settings = record["settings"]
+        sizes = (
+            positive(str(record["memory"])),
+            size(str(settings["latent"])),
+            [size(str(n)) for n in settings["hidden"]],
+        )
+        written, _ = str(record["weights"]), (record["network"], regions.file_name(record["regions"]))
+    except (KeyError, TypeError, AttributeError, argparse.ArgumentTypeError) as missing:
         raise Problem(f"{folder}/vae-{name}.json is damaged ({missing}); make it again with: {made_by}") from None
-    weights.load(vae, path, made_by)
-    if file_fingerprint(path) != record["weights"]:
-        raise Problem(f"{path} ({file_fingerprint(path)}) is not the file that its JSON tells of ({record['weights']})")
-    return vae, record
+    return weights.load(VAE(*sizes), path, made_by, written), record
 
 
 def must_fit(record: dict, network: str) -> None:
