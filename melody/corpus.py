@@ -33,7 +33,7 @@ BATCH = 64  # files a process reads before it reports
 READER = 2  # counts up when the same files give other notes, so that what was written before is read anew
 # MB a file. Essen songs have 12 thousand bytes at most; music21 takes minutes for larger files of MIDI and MusicXML.
 LARGEST = {"kern": 8, "midi": 1, "abc": 32, "musicxml": 8}
-PATIENCE = 60  # seconds that a song may take to be read; Essen songs take a hundredth of one
+PATIENCE = 30  # seconds of one core that a song may take to be read; Essen songs take a hundredth of one
 
 
 class Unreadable(Exception):
@@ -74,13 +74,13 @@ def _patience() -> Iterator[None]:
     def stop(*_) -> None:
         raise TooSlow
 
-    before = signal.signal(signal.SIGALRM, stop)
-    signal.setitimer(signal.ITIMER_REAL, PATIENCE, 1)  # and once more each second, should it be caught
+    before = signal.signal(signal.SIGPROF, stop)
+    signal.setitimer(signal.ITIMER_PROF, PATIENCE, 1)  # and once more each second, should it be caught
     try:
         yield
     finally:
-        signal.setitimer(signal.ITIMER_REAL, 0)
-        signal.signal(signal.SIGALRM, before)
+        signal.setitimer(signal.ITIMER_PROF, 0)
+        signal.signal(signal.SIGPROF, before)
 
 
 @dataclass(frozen=True)

@@ -94,7 +94,7 @@ class Run:
                 file.attrs["run"] = json.dumps({"settings": self.settings, "history": self.history})
             with replacing(self.weights) if better else nullcontext() as best:
                 if better:
-                    weights.save(self.kept, best)
+                    weights.write(self.kept, best)
                 if len(self.history) == 1:
                     self.checkpoint.unlink(missing_ok=True)
         self._tell()

@@ -17,9 +17,14 @@ from melody.stage import Problem
 def save(model: keras.Model, path: Path) -> None:
     """Write a model's weights, without its optimizer, as float16: bits per note change by less than .001."""
     with replacing(path) as beside:
-        model.save_weights(beside)
-        with h5py.File(io.BytesIO(beside.read_bytes())) as source, h5py.File(beside, "w") as target:
-            source.visititems(lambda name, item: _copy(name, item, target))
+        write(model, beside)
+
+
+def write(model: keras.Model, path: Path) -> None:
+    """`save` for a `path` of which no harm is done when it stays half-written."""
+    model.save_weights(path)
+    with h5py.File(io.BytesIO(path.read_bytes())) as source, h5py.File(path, "w") as target:
+        source.visititems(lambda name, item: _copy(name, item, target))
 
 
 def _copy(name: str, item: h5py.Group | h5py.Dataset, target: h5py.File) -> None:
