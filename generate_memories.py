@@ -83,15 +83,17 @@ def write_memories(path, network, songs, chosen: list[int], settings: dict, quie
 
     rng, reader = np.random.default_rng(settings["seed"]), lstm.Reader(network)
     heard, start = songs.songs(chosen), len(songs.vocabulary)
-    count, readings = settings["count"], set()
+    count, readings, numbers = settings["count"], set(), lstm.shape_of(network).memory
+    names = [songs.name[s] for s in chosen]
+    room = 4 * count * (numbers + settings["songs"]) + sum(len(name.encode()) + 32 for name in names)
     with (
-        replacing(path) as beside,
+        replacing(path, room) as beside,
         h5py.File(beside, "w") as file,
         progress(None, quiet, total=count, unit="memory") as bar,
     ):
-        rows = file.create_dataset("memory", (count, lstm.shape_of(network).memory), np.float32)
+        rows = file.create_dataset("memory", (count, numbers), np.float32)
         read = file.create_dataset("song", (count, settings["songs"]), np.int32)
-        file["name"] = np.array([songs.name[s] for s in chosen], h5py.string_dtype())
+        file["name"] = np.array(names, h5py.string_dtype())
         file.attrs["settings"] = json.dumps(settings)
         for first in range(0, count, BLOCK):
             block = slice(first, min(first + BLOCK, count))

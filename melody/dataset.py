@@ -73,7 +73,8 @@ def write_songs(path: Path, songs: Iterable, vocabulary: Vocabulary, settings: d
     """Write songs (`melody.corpus.Song`) as songs.h5, with the settings that made it."""
     songs = list(songs)
     sizes = [len(song.pitch) for song in songs]
-    with replacing(path) as beside, h5py.File(beside, "w") as file:
+    words = sum(len(getattr(song, field).encode()) + 32 for song in songs for field in WORDS)
+    with replacing(path, 16 * sum(sizes) + 2 * words) as beside, h5py.File(beside, "w") as file:
         kind = np.min_scalar_type(max(len(vocabulary), 1) - 1)  # uint8 for up to 256 notes
         file["pitch"] = np.array([n for song in songs for n in vocabulary.encode(song.pitch)], kind)
         for field, kind in NOTES.items():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import json
 import os
@@ -22,23 +23,38 @@ except ImportError:  # Windows, where two runs at once are not told of each othe
 if TYPE_CHECKING:
     import h5py
 
+MARGIN = 2**18  # bytes that HDF5 may need beside the numbers themselves
+
 
 @contextmanager
-def replacing(path: Path) -> Iterator[Path]:
+def replacing(path: Path, room: int = 0) -> Iterator[Path]:
     """Give a path beside `path` to write to; move it into place when the block ends well, remove it when it fails.
 
     The temporary name keeps the suffixes, which some writers read: `song.mid` is written as `.song.123.mid`. What the
-    system refuses, for instance because the disk is full, is raised as an `OSError` that names `path`.
+    system refuses, for instance because the disk is full, is raised as an `OSError` that names `path`. HDF5 brings the
+    whole process down when a disk gets full under it; what is written with it tells how many bytes of `room` it needs,
+    and these are asked for before.
     """
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
     beside = _beside(path)
     with _named(path, beside):
         try:
+            if room:
+                _reserve(beside, room + MARGIN)
             yield beside
             os.replace(beside, path)
         finally:
             beside.unlink(missing_ok=True)
+
+
+def _reserve(path: Path, room: int) -> None:
+    """Make a file of so many bytes. Raises `OSError` when there is no room for it."""
+    with path.open("wb") as file:
+        if hasattr(os, "posix_fallocate"):
+            os.posix_fallocate(file.fileno(), 0, room)
+        elif shutil.disk_usage(path.parent).free < room:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(path))
 
 
 @contextmanager

@@ -88,11 +88,11 @@ class Run:
         """
         better = row[self.judge] < self.best
         self.history.append(row)
-        with replacing(self.checkpoint) as beside:
+        with replacing(self.checkpoint, weights.size_of(self.trainer, optimizer=True)) as beside:
             self.trainer.save_weights(beside)
             with h5py.File(beside, "r+") as file:
                 file.attrs["run"] = json.dumps({"settings": self.settings, "history": self.history})
-            with replacing(self.weights) if better else nullcontext() as best:
+            with replacing(self.weights, weights.size_of(self.kept)) if better else nullcontext() as best:
                 if better:
                     weights.write(self.kept, best)
                 if len(self.history) == 1:

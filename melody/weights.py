@@ -16,8 +16,14 @@ from melody.stage import Problem
 
 def save(model: keras.Model, path: Path) -> None:
     """Write a model's weights, without its optimizer, as float16: bits per note change by less than .001."""
-    with replacing(path) as beside:
+    with replacing(path, size_of(model)) as beside:
         write(model, beside)
+
+
+def size_of(model: keras.Model, optimizer: bool = False) -> int:
+    """The bytes that a model's variables need on disk, at most; with those of its optimizer, where asked for."""
+    variables = [*model.variables, *(model.optimizer.variables if optimizer else ())]
+    return sum(4 * int(np.prod(variable.shape)) for variable in variables)
 
 
 def write(model: keras.Model, path: Path) -> None:

@@ -32,8 +32,9 @@ def main() -> None:
     if not args.overwrite and made_with(path, settings):
         return say(args, f"{path} is there, made with these settings; nothing to do")
     latents = draw(vae.latent, args.count, np.random.default_rng(args.seed))
-    with alone(path), replacing(path) as beside, h5py.File(beside, "w") as file:
-        file["memory"], file["latent"] = vae.decode(latents), latents
+    memories = vae.decode(latents)
+    with alone(path), replacing(path, memories.nbytes + latents.nbytes) as beside, h5py.File(beside, "w") as file:
+        file["memory"], file["latent"] = memories, latents
         file.attrs["settings"] = json.dumps(settings)
     say(args, f"wrote {args.count} memories to {path}")
 
