@@ -58,5 +58,8 @@ def load(model: keras.Model, path: Path, made_by: str, written: str = "") -> ker
             with warnings.catch_warnings(action="error"):  # Keras only warns of layers that it finds no weights for
                 model.load_weights(path)
         except (ValueError, UserWarning) as mismatch:
-            raise ValueError(str(mismatch).strip().partition("\n")[0]) from None
+            reason = " ".join(str(mismatch).split())[:300]
+            raise Problem(
+                f"{path} is damaged or of another network ({reason}); make it again with: {made_by}"
+            ) from None
     return model
