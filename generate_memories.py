@@ -15,8 +15,8 @@ import argparse
 import json
 
 import config
-from melody.files import made_with
-from melody.stage import Problem, begin, nonnegative, parser, positive, progress, run, say
+from melody.files import alone, made_with
+from melody.stage import Problem, begin, parser, positive, progress, run, say, share, size
 
 BLOCK = 256  # memories made at a time
 
@@ -36,7 +36,8 @@ def main() -> None:
     }  # fmt: skip
     if not args.overwrite and made_with(path, settings):
         return say(args, f"{path} is there, made with these settings; nothing to do")
-    different = write_memories(path, trained.network, songs, chosen, settings, args.quiet)
+    with alone(path):
+        different = write_memories(path, trained.network, songs, chosen, settings, args.quiet)
     say(args, f"wrote {args.count} memories, {different} of them different, to {path}")
 
 
@@ -46,12 +47,12 @@ def arguments() -> argparse.Namespace:
                        help=f"folders, prefixes, patterns; none: all (now: {' '.join(config.REGIONS)})")  # fmt: skip
     flags.add_argument("--count", type=positive, default=config.MEMORIES, help=f"memories (default: {config.MEMORIES})")
     flags.add_argument(
-        "--songs", type=positive, default=config.MEMORY_SONGS, help=f"songs a memory (default: {config.MEMORY_SONGS})"
+        "--songs", type=size, default=config.MEMORY_SONGS, help=f"songs a memory (default: {config.MEMORY_SONGS})"
     )
     flags.add_argument(
-        "--notes", type=positive, default=config.MEMORY_NOTES, help=f"entries read (default: {config.MEMORY_NOTES})"
+        "--notes", type=size, default=config.MEMORY_NOTES, help=f"entries read (default: {config.MEMORY_NOTES})"
     )
-    flags.add_argument("--within", type=nonnegative, default=config.MEMORY_WITHIN,
+    flags.add_argument("--within", type=share, default=config.MEMORY_WITHIN,
                        help=f"share taken within the last song (default: {config.MEMORY_WITHIN})")  # fmt: skip
     flags.add_argument("--overwrite", action="store_true", help="over memories that are there")
     return flags.parse_args()
@@ -84,15 +85,17 @@ def write_memories(path, network, songs, chosen: list[int], settings: dict, quie
 
     rng, reader = np.random.default_rng(settings["seed"]), lstm.Reader(network)
     heard, start = songs.songs(chosen), len(songs.vocabulary)
-    count, readings = settings["count"], set()
+    count, readings, numbers = settings["count"], set(), lstm.shape_of(network).memory
+    names = [songs.name[s] for s in chosen]
+    room = 4 * count * (numbers + settings["songs"]) + sum(len(name.encode()) + 32 for name in names)
     with (
-        replacing(path) as beside,
+        replacing(path, room) as beside,
         h5py.File(beside, "w") as file,
         progress(None, quiet, total=count, unit="memory") as bar,
     ):
-        rows = file.create_dataset("memory", (count, lstm.shape_of(network).memory), np.float32)
+        rows = file.create_dataset("memory", (count, numbers), np.float32)
         read = file.create_dataset("song", (count, settings["songs"]), np.int32)
-        file["name"] = np.array([songs.name[s] for s in chosen], h5py.string_dtype())
+        file["name"] = np.array(names, h5py.string_dtype())
         file.attrs["settings"] = json.dumps(settings)
         for first in range(0, count, BLOCK):
             block = slice(first, min(first + BLOCK, count))

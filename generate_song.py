@@ -17,9 +17,11 @@ import json
 from pathlib import Path
 
 import config
-from melody.folder import song_of, write_folder_page, write_scores
+from melody.files import alone
+from melody.folder import MOST, must_fit_a_page, song_of, write_folder_page, write_scores
+from melody.midi import FASTEST, SLOWEST
 from melody.soundfont import equipment
-from melody.stage import Problem, above_zero, begin, nonnegative, parser, positive, progress, run, say, temperature
+from melody.stage import Problem, begin, parser, positive, progress, run, say, size, temperature, within
 
 BLOCK = 512  # songs composed side by side
 
@@ -45,19 +47,21 @@ def main() -> None:
         "network": trained.fingerprint, "vae": record["weights"],
     }  # fmt: skip
     folder = args.out / name
-    numbers = free_numbers(folder, args.count, args.overwrite)
-    with progress(None, args.quiet, total=args.count, unit="song") as bar:
-        for block in (numbers[first : first + BLOCK] for first in range(0, args.count, BLOCK)):
-            rngs = [np.random.default_rng([args.seed, number]) for number in block]  # a song is its seed and number
-            latents = np.concatenate([vae.draw(1, rng) for rng in rngs])
-            for number, latent, notes in zip(block, latents, compose(player, vae, latents, rngs, args), strict=True):
-                write(folder, f"{name} {number:03d}", trained.vocabulary.decode(notes), latent, made, args)
-                bar.update()
-    songs = [folder / f"{number:03d}.mid" for number in numbers]
-    sound(songs, args)
-    if args.page:
-        say(args, f"wrote {write_folder_page(folder, args.data, args.quiet)}")
-    say(args, f"wrote {args.count} songs, {songs[0]} to {songs[-1].name}")
+    with alone(folder):
+        numbers = free_numbers(folder, args)
+        with progress(None, args.quiet, total=args.count, unit="song") as bar:
+            for block in (numbers[first : first + BLOCK] for first in range(0, args.count, BLOCK)):
+                rngs = [np.random.default_rng([args.seed, number]) for number in block]  # a song is its seed and number
+                latents = np.concatenate([vae.draw(1, rng) for rng in rngs])
+                for number, latent, notes in zip(
+                    block, latents, compose(player, vae, latents, rngs, args), strict=True
+                ):
+                    write(folder, f"{name} {number:03d}", trained.vocabulary.decode(notes), latent, made, args)
+                    bar.update()
+        sound(folder, numbers, args)
+        if args.page:
+            say(args, f"wrote {write_folder_page(folder, args.data, args.quiet)}")
+    say(args, f"wrote {args.count} songs, {midi(folder, numbers[0])} to {midi(folder, numbers[-1]).name}")
 
 
 def arguments() -> argparse.Namespace:
@@ -65,10 +69,13 @@ def arguments() -> argparse.Namespace:
     flags.add_argument("--regions", nargs="*", default=config.REGIONS, metavar="REGION",
                        help=f"of a trained VAE (default: {' '.join(config.REGIONS)})")  # fmt: skip
     numbers = {
-        "count": (positive, "songs"), "temperature": (temperature, "below 1 the network ventures less, above 1 more"),
-        "guidance": (nonnegative, "push away from what is composed without a memory; 0: none"),
-        "length": (positive, "notes a song has at most"), "note_length": (above_zero, "quarter notes a note lasts"),
-        "tempo": (above_zero, "quarter notes a minute"), "instrument": (int, "General MIDI program, 0 to 127"),
+        "count": (positive, "songs, written as they are composed"),
+        "temperature": (temperature, "below 1 the network ventures less, above 1 more"),
+        "guidance": (within(0, 100), "push away from what is composed without a memory; 0: none"),
+        "length": (size, "notes a song has at most"),
+        "note_length": (within(1 / 64, 64), "quarter notes a note lasts"),
+        "tempo": (within(SLOWEST, FASTEST), "quarter notes a minute"),
+        "instrument": (within(0, 127, int), "General MIDI program, 0 to 127"),
     }  # fmt: skip
     for name, (kind, meaning) in numbers.items():
         default = getattr(config, name.upper())
@@ -78,16 +85,28 @@ def arguments() -> argparse.Namespace:
     flags.add_argument("--wav", action="store_true", help="render each song as a WAV file beside it")
     flags.add_argument("--play", action="store_true", help="play the songs when all are composed")
     flags.add_argument("--score", action="store_true", help="write MusicXML, an engraved SVG and kern beside each song")
-    flags.add_argument("--page", action="store_true", help="write index.html: all songs of the folder, to hear and see")
+    flags.add_argument(
+        "--page",
+        action="store_true",
+        help=f"write index.html: all songs of the folder, {MOST:,} at most, to hear and see",
+    )
     flags.add_argument("--sound-font", default=config.SOUND_FONT, metavar="FILE", help="for --wav and --play")
     flags.add_argument("--overwrite", action="store_true", help="number the songs from 001 again, over those there")
     return flags.parse_args()
 
 
-def free_numbers(folder: Path, count: int, overwrite: bool) -> range:
-    """The numbers of the new songs: after those there, or from 1."""
-    there = [] if overwrite else [int(file.stem) for file in folder.glob("*.mid") if file.stem.isdigit()]
-    return range(max(there, default=0) + 1, max(there, default=0) + 1 + count)
+def midi(folder: Path, number: int) -> Path:
+    """Where a song is written; what else there is of it stands beside."""
+    return folder / f"{number:03d}.mid"
+
+
+def free_numbers(folder: Path, args: argparse.Namespace) -> range:
+    """The numbers of the new songs: after those there, or from 1. Raises `Problem` when a page cannot hold so many."""
+    there = [] if args.overwrite else [int(file.stem) for file in folder.glob("*.mid") if file.stem.isdecimal()]
+    first = max(there, default=0) + 1
+    if args.page:
+        must_fit_a_page(first - 1 + args.count)
+    return range(first, first + args.count)
 
 
 def compose(player, vae, latents, rngs: list, args: argparse.Namespace) -> list:
@@ -99,31 +118,31 @@ def compose(player, vae, latents, rngs: list, args: argparse.Namespace) -> list:
 
 
 def write(folder: Path, title: str, pitch: list[str], latent, made: dict, args: argparse.Namespace) -> None:
-    """Write a song as MIDI, beside it what made it as JSON, and its scores when asked for."""
+    """Write what made a song as JSON, its scores when asked for, and last the song: where it is, all of it is."""
     from melody.files import write_json
     from melody.midi import write_midi
 
     record = {"title": title, **made, "latent": latent.tolist(), "notes": pitch}
-    path = folder / f"{title.rsplit(' ', 1)[-1]}.mid"
-    write_midi(path, song_of(record), args.tempo, args.instrument, [json.dumps(made)])
+    path = midi(folder, int(title.rsplit(" ", 1)[-1]))
     write_json(path.with_suffix(".json"), record)
     if args.score:
         write_scores(path, record)
+    write_midi(path, song_of(record), args.tempo, args.instrument, [json.dumps(made)])
 
 
-def sound(songs: list[Path], args: argparse.Namespace) -> None:
+def sound(folder: Path, numbers: range, args: argparse.Namespace) -> None:
     """Render and play the songs, as asked; else say how to hear them."""
     from melody.audio import play, write_wav
 
-    for song in progress(songs, args.quiet, unit="wav") if args.wav else ():
-        write_wav(song, song.with_suffix(".wav"), args.sound_font)
-    for song in songs if args.play else ():
-        say(args, f"playing {song}")
-        play(song, args.sound_font)
+    for number in progress(numbers, args.quiet, unit="wav") if args.wav else ():
+        write_wav(midi(folder, number), midi(folder, number).with_suffix(".wav"), args.sound_font)
+    for number in numbers if args.play else ():
+        say(args, f"playing {midi(folder, number)}")
+        play(midi(folder, number), args.sound_font)
     if not (args.wav or args.play):
         try:
             equipment(args.sound_font)
-            say(args, f"to hear a song: python -m melody.audio {songs[0]} --play")
+            say(args, f"to hear a song: python -m melody.audio {midi(folder, numbers[0])} --play")
         except Problem as missing:
             say(args, f"to hear the songs: {missing}")
 

@@ -23,11 +23,11 @@ from pathlib import Path
 import config
 from melody import essen
 from melody.corpus import READER, Song, find_songs, read_all
-from melody.files import fingerprint, replacing
-from melody.stage import parser, run, say
+from melody.files import alone, fingerprint, reading, replacing_all, settings_of
+from melody.stage import Problem, parser, run, say
 from melody.vocabulary import ESSEN, Vocabulary
 
-WRITTEN = ("songs.h5", "vocabulary.json", "skipped.csv", "split.json")  # the last is written last
+WRITTEN = ("songs.h5", "vocabulary.json", "skipped.csv", "split.json")
 
 
 def main() -> None:
@@ -41,9 +41,11 @@ def main() -> None:
     if before:
         changed = ", ".join(name for name in settings if settings[name] != before.get(name))
         say(args, f"{args.data / 'songs.h5'} was made otherwise ({changed}); reading anew")
-    songs, skipped = read_all(files, args.jobs, args.quiet)
-    vocabulary = vocabulary_of(songs)
-    write(args.data, songs, skipped, vocabulary, settings)
+    with alone(args.data / WRITTEN[0]):
+        songs, skipped = read_all(files, args.jobs, args.quiet)
+        vocabulary = vocabulary_of(songs)
+        with replacing_all(args.data, WRITTEN) as beside:
+            write(beside, songs, skipped, vocabulary, settings)
     for line in summary(songs, skipped, vocabulary):
         say(args, line)
     say(args, f"wrote {args.data / 'songs.h5'}")
@@ -53,18 +55,15 @@ def arguments() -> argparse.Namespace:
     flags = parser(__doc__, config.SEED, data=config.DATA)
     flags.add_argument(
         "--songs",
-        nargs="+",
-        action="extend",
+        nargs="*",
+        default=config.SONG_FILES,
         metavar="PATH",
         help='folders, files or patterns such as "essen/**/*.krn" (default: DATA/essen, fetched when it is not there)',
     )
     flags.add_argument(
         "--jobs", type=jobs, default=config.JOBS, help=f"processes; -1: all cores (default: {config.JOBS})"
     )
-    args = flags.parse_args()
-    named = config.SONG_FILES
-    args.songs = args.songs or ([named] if isinstance(named, str) else named)
-    return args
+    return flags.parse_args()
 
 
 def jobs(text: str) -> int:
@@ -101,12 +100,10 @@ def settings_before(data: Path) -> dict:
     """The settings that made what is in `data`, or nothing when it is not whole."""
     if not all((data / name).exists() for name in WRITTEN):
         return {}
-    import h5py
-
     try:
-        with h5py.File(data / "songs.h5") as file:
-            return json.loads(file.attrs["settings"])
-    except (OSError, KeyError, ValueError):
+        with reading(data / "songs.h5", "preprocess.py") as file:
+            return settings_of(file)
+    except Problem:
         return {}
 
 
@@ -116,12 +113,10 @@ def vocabulary_of(songs: list[Song]) -> Vocabulary:
 
 
 def write(data: Path, songs: list[Song], skipped: list, vocabulary: Vocabulary, settings: dict) -> None:
-    """Write all files; split.json goes first and comes last, so that a run cut short is seen to be one."""
+    """Write all files into the folder `data`."""
     from melody import dataset
 
-    data.mkdir(parents=True, exist_ok=True)
-    (data / "split.json").unlink(missing_ok=True)
-    with replacing(data / "skipped.csv") as beside, beside.open("w", newline="", encoding="utf-8") as file:
+    with (data / "skipped.csv").open("w", newline="", encoding="utf-8") as file:
         csv.writer(file, lineterminator="\n").writerows([("file", "reason"), *skipped])
     vocabulary.save(data / "vocabulary.json")
     dataset.write_songs(data / "songs.h5", songs, vocabulary, settings)

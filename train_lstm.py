@@ -13,12 +13,12 @@ writes  weights/lstm.weights.h5     the best weights, by bits per note on valida
 import argparse
 
 import config
-from melody.stage import begin, nonnegative, parser, positive, run, say
+from melody.stage import Problem, above_zero, begin, parser, positive, run, say, share, size, within
 
 NUMBERS = {  # flag: the kind of number it takes
-    "embedding": positive, "units": positive, "layers": positive, "dense": positive, "dropout": nonnegative,
-    "epochs": positive, "batch": positive, "window": positive, "windows": positive, "moved": nonnegative,
-    "learning_rate": nonnegative, "warm_up": positive,
+    "embedding": size, "units": size, "layers": within(1, 64, int), "dense": size, "dropout": within(0, 0.99),
+    "epochs": positive, "batch": size, "window": size, "windows": size, "moved": share,
+    "learning_rate": above_zero, "warm_up": positive,
 }  # fmt: skip
 
 
@@ -31,6 +31,8 @@ def main() -> None:
 
     songs = dataset.load(args.data)
     split = dataset.load_split(args.data, songs)
+    if not split["validation"]:
+        raise Problem(f"{len(songs)} songs are too few: none is left to judge the network by; preprocess.py reads more")
     say(args, f"{len(split['training'])} training and {len(split['validation'])} validation songs; {songs.vocabulary}")
     settings = {name: getattr(args, name) for name in (*NUMBERS, "precision", "seed")}
     settings["split"] = dataset.split_fingerprint(songs, split)
@@ -41,8 +43,9 @@ def main() -> None:
         settings=settings, record={"vocabulary": songs.vocabulary.names, "held_out": held_out},
         made_by="python train_lstm.py",
     )  # fmt: skip
-    say(args, f"epochs done: {training.begin(args.resume, args.overwrite)} of {args.epochs}")
-    training.train(args.epochs, lessons.steps, lessons.epoch, args.quiet)
+    with training.alone():
+        say(args, f"epochs done: {training.begin(args.resume, args.overwrite)} of {args.epochs}")
+        training.train(args.epochs, lessons.steps, lessons.epoch, args.quiet)
     say(args, f"{training.best:.3f} bits per note on validation songs; wrote {training.weights}")
 
 

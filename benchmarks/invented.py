@@ -88,7 +88,12 @@ def write_weights(folder: Path, shape: dict, vae: dict) -> None:
     path = folder / "lstm.weights.h5"
     weights.save(built, path)
     trained = file_fingerprint(path)
-    record = {"weights": trained, "vocabulary": ESSEN.names, "held_out": {}, "settings": shape}
+    record = {
+        "weights": trained,
+        "vocabulary": ESSEN.names,
+        "held_out": {"validation": [], "test": []},
+        "settings": shape,
+    }
     write_json(folder / "lstm.json", record)
     memory = lstm.shape_of(built).memory
     path = folder / f"vae-{REGION}.weights.h5"

@@ -6,9 +6,17 @@ import glob
 import importlib
 import os
 import re
+import signal
+import stat
+import threading
 from array import array
+from collections.abc import Iterator
+from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import cache
+from multiprocessing import get_context
 from pathlib import Path
 from types import ModuleType
 
@@ -25,17 +33,57 @@ FORMATS = {
     ".mxl": "musicxml",
 }
 BATCH = 64  # files a process reads before it reports
-READER = 1  # counts up when the same files give other notes, so that what was written before is read anew
+READER = 2  # counts up when the same files give other notes, so that what was written before is read anew
 # MB a file. Essen songs have 12 thousand bytes at most; music21 takes minutes for larger files of MIDI and MusicXML.
-LARGEST = {"kern": 32, "midi": 1, "abc": 32, "musicxml": 8}
+LARGEST = {"kern": 8, "midi": 1, "abc": 32, "musicxml": 8}
+PATIENCE = 30  # seconds of one core that a song may take to be read; Essen songs take a hundredth of one
 
 
 class Unreadable(Exception):
     """A file that gives no song, or one `tune` of a file of many; the message is the reason, in words."""
 
     def __init__(self, reason: str, tune: str = ""):
-        super().__init__(" ".join(reason.split())[:200])
+        super().__init__("".join(filter(str.isprintable, " ".join(reason.split())))[:200])
         self.tune = tune
+
+
+class TooSlow(BaseException):
+    """A song takes longer to read than `PATIENCE`. Not an `Exception`, which music21 would catch and go on."""
+
+
+@contextmanager
+def telling() -> Iterator[None]:
+    """Read one song within `PATIENCE`. Raises `Unreadable`, whatever goes wrong: no song must stop the others."""
+    try:
+        with _patience():
+            yield
+    except Unreadable:
+        raise
+    except TooSlow:
+        raise Unreadable(f"it takes longer than {PATIENCE} seconds to read") from None
+    except MemoryError:
+        raise Unreadable("it needs more memory to be read than there is") from None
+    except Exception as problem:  # music21 raises many kinds on damaged files
+        raise Unreadable(f"damaged ({type(problem).__name__}: {problem})") from problem
+
+
+@contextmanager
+def _patience() -> Iterator[None]:
+    """Raise `TooSlow` in the block after `PATIENCE`, where the system has such a clock (Windows has none)."""
+    if not hasattr(signal, "setitimer") or threading.current_thread() is not threading.main_thread():
+        yield
+        return
+
+    def stop(*_) -> None:
+        raise TooSlow
+
+    before = signal.signal(signal.SIGPROF, stop)
+    signal.setitimer(signal.ITIMER_PROF, PATIENCE, 1)  # and once more each second, should it be caught
+    try:
+        yield
+    finally:
+        signal.setitimer(signal.ITIMER_PROF, 0)
+        signal.signal(signal.SIGPROF, before)
 
 
 @dataclass(frozen=True)
@@ -88,12 +136,15 @@ def _matches(pattern: str) -> list[tuple[Path, Path]]:
 
 
 def _below(folder: Path) -> list[Path]:
-    return [
+    """The songs below a folder, and the folders there that cannot be opened, which reading will tell."""
+    closed: list[Path] = []
+    songs = [
         Path(place, name)
-        for place, _, names in os.walk(folder)
+        for place, _, names in os.walk(folder, onerror=lambda problem: closed.append(Path(problem.filename)))
         for name in names
         if Path(name).suffix.lower() in FORMATS and not name.startswith(".")
     ]
+    return songs + closed
 
 
 def song_name(path: Path, root: Path) -> str:
@@ -117,16 +168,13 @@ def read_songs(path: Path, root: Path, broken: dict[str, str] | None = None) -> 
 
     A file of many tunes gives those that can be read; `broken` receives the others: `tunes.abc#3` -> reason.
     """
-    kind = FORMATS.get(path.suffix.lower())
+    kind = FORMATS.get(path.suffix.lower(), "")
+    content = _content(path, kind)
     if not kind:
         raise Unreadable(f"no format that is read here ({' '.join(FORMATS)})")
     reader = reader_of(kind)
-    try:
-        found = reader.read(_content(path, kind), song_name(path, root))
-    except Unreadable:
-        raise
-    except Exception as problem:  # music21 raises many kinds on damaged files; one such file must not stop the others
-        raise Unreadable(f"damaged ({type(problem).__name__}: {problem})") from problem
+    with telling():
+        found = reader.read(content, song_name(path, root))
     for tune in found:
         if isinstance(tune, Unreadable) and broken is not None:
             broken[f"{path}#{tune.tune}"] = str(tune)
@@ -140,28 +188,30 @@ def reader_of(kind: str) -> ModuleType:
 
 
 def _content(path: Path, kind: str) -> bytes:
+    most = LARGEST.get(kind, 0) * 2**20
     try:
-        if path.stat().st_size > LARGEST[kind] * 2**20:
-            raise Unreadable(f"larger than {LARGEST[kind]} MB")
-        content = path.read_bytes()
+        if not stat.S_ISREG(path.stat().st_mode):
+            if path.is_dir():
+                os.scandir(path).close()  # raises what the system says of a folder that cannot be opened
+            raise Unreadable("no file, but something that only has a file's name")
+        with path.open("rb") as file:
+            content = file.read(most + 1)
     except OSError as problem:
         raise Unreadable(f"cannot be opened: {problem.strerror}") from problem
     if not content:
         raise Unreadable("an empty file")
+    if kind and len(content) > most:
+        raise Unreadable(f"larger than {LARGEST[kind]} MB")
     return content
 
 
 def read_all(files: list[tuple[Path, Path]], jobs: int, quiet: bool) -> tuple[list[Song], list[tuple[str, str]]]:
     """All songs, sorted by name, and (file, reason) of what gave none. Raises `Problem` when nothing gave any."""
-    from joblib import Parallel, delayed
-
     batches = [files[i : i + BATCH] for i in range(0, len(files), BATCH)]
-    readers = Parallel(n_jobs=1 if len(batches) == 1 else jobs, return_as="generator")
     found: dict[str, tuple[str, Song]] = {}
     skipped = []
     with progress(None, quiet, total=len(files), unit="file", desc="reading") as bar:
-        results = readers(delayed(read_batch)(batch) for batch in batches)
-        for batch, (read, unread) in zip(batches, results, strict=True):
+        for batch, (read, unread) in zip(batches, _results(batches, jobs), strict=True):
             skipped += unread
             for path, song in read:
                 first = found.setdefault(song.name, (path, song))
@@ -178,6 +228,33 @@ def compact(song: Song) -> Song:
     """The song with its times in a quarter of the room: all of a collection are held at once, and sent about."""
     duration, rest_before, phrase = array("f", song.duration), array("f", song.rest_before), array("b", song.phrase)
     return replace(song, duration=duration, rest_before=rest_before, phrase=phrase)
+
+
+def _results(batches: list[list[tuple[Path, Path]]], jobs: int) -> Iterator[tuple[list, list]]:
+    """What `read_batch` gives of each batch, in order, also where the system kills a process that reads."""
+    from joblib import Parallel, delayed
+
+    done = 0
+    try:
+        readers = Parallel(n_jobs=1 if len(batches) == 1 else jobs, return_as="generator")
+        for result in readers(delayed(read_batch)(batch) for batch in batches):
+            yield result
+            done += 1
+    except BrokenProcessPool:
+        for batch in batches[done:]:
+            yield _read_apart(batch)
+
+
+def _read_apart(files: list[tuple[Path, Path]]) -> tuple[list, list]:
+    """`read_batch` in a process of its own; when the system kills it, in two halves, down to the file to blame."""
+    try:
+        with ProcessPoolExecutor(1, get_context("spawn")) as process:
+            return process.submit(read_batch, files).result()
+    except BrokenProcessPool:
+        if len(files) == 1:
+            return [], [(_writable(str(files[0][0])), "the system stopped the reading of it; it needs too much memory")]
+        halves = [_read_apart(half) for half in (files[: len(files) // 2], files[len(files) // 2 :])]
+        return halves[0][0] + halves[1][0], halves[0][1] + halves[1][1]
 
 
 def read_batch(files: list[tuple[Path, Path]]) -> tuple[list[tuple[str, Song]], list[tuple[str, str]]]:

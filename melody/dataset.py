@@ -19,13 +19,14 @@ import h5py
 import numpy as np
 
 from melody import recall
-from melody.files import fingerprint, read_json, replacing, write_json
+from melody.files import fingerprint, read_json, reading, replacing, write_json
 from melody.stage import Problem
 from melody.vocabulary import Vocabulary
 
 MADE_BY = "python preprocess.py"
 PARTS = ("training", "validation", "test")
 WORDS = ("name", "area", "title", "key", "metre")
+NOTES = {"duration": np.float32, "rest_before": np.float32, "phrase": bool}
 GRAM = 8  # intervals that two songs must share in a row to count as related
 RELATED = 0.25  # share of a song's grams found in another that makes them near-duplicates
 LARGE = 40  # songs; a larger group of near-duplicates always goes to training
@@ -36,7 +37,7 @@ class Dataset:
     """What `preprocess.py` wrote, in memory. Song s has the notes `start[s]:start[s + 1]`."""
 
     vocabulary: Vocabulary
-    pitch: np.ndarray  # (notes,) uint8
+    pitch: np.ndarray  # (notes,) uint8, uint16 in a vocabulary of more than 256
     duration: np.ndarray  # (notes,) float32, quarter notes
     rest_before: np.ndarray  # (notes,) float32, quarter notes
     phrase: np.ndarray  # (notes,) bool, a phrase begins here
@@ -72,10 +73,11 @@ def write_songs(path: Path, songs: Iterable, vocabulary: Vocabulary, settings: d
     """Write songs (`melody.corpus.Song`) as songs.h5, with the settings that made it."""
     songs = list(songs)
     sizes = [len(song.pitch) for song in songs]
-    notes = {"duration": np.float32, "rest_before": np.float32, "phrase": bool}
-    with replacing(path) as beside, h5py.File(beside, "w") as file:
-        file["pitch"] = _joined((vocabulary.encode(song.pitch) for song in songs), np.uint8)
-        for field, kind in notes.items():
+    words = sum(len(getattr(song, field).encode()) + 32 for song in songs for field in WORDS)
+    with replacing(path, 16 * sum(sizes) + 2 * words) as beside, h5py.File(beside, "w") as file:
+        kind = np.min_scalar_type(max(len(vocabulary), 1) - 1)  # uint8 for up to 256 notes
+        file["pitch"] = _joined((vocabulary.encode(song.pitch) for song in songs), kind)
+        for field, kind in NOTES.items():
             file[field] = _joined((getattr(song, field) for song in songs), kind)
         file["start"] = np.concatenate([[0], np.cumsum(sizes)]).astype(np.int64)
         for field in WORDS:
@@ -90,18 +92,27 @@ def _joined(parts: Iterable[Sequence], kind: type) -> np.ndarray:
 def load(data: Path) -> Dataset:
     """Read songs.h5 and vocabulary.json. Raises `Problem` when they are missing or damaged."""
     path = data / "songs.h5"
-    if not path.exists():
-        raise Problem(f"{path} is not there; make it with: {MADE_BY}")
+    with reading(path, MADE_BY) as file:
+        arrays = {field: file[field][:] for field in ("pitch", *NOTES, "start")}
+        words = {field: file[field].asstr()[:].tolist() for field in WORDS}
+        _must_fit(arrays, words)
     vocabulary = Vocabulary.load(data / "vocabulary.json")
-    try:
-        with h5py.File(path) as file:
-            arrays = {field: file[field][:] for field in ("pitch", "duration", "rest_before", "phrase", "start")}
-            words = {field: file[field].asstr()[:].tolist() for field in WORDS}
-    except (OSError, KeyError) as damage:
-        raise Problem(f"{path} is damaged ({damage}); make it again with: {MADE_BY}") from None
     if arrays["pitch"].size and arrays["pitch"].max() >= len(vocabulary):
         raise Problem(f"{path} holds notes beyond {data / 'vocabulary.json'} ({vocabulary}); make both with: {MADE_BY}")
     return Dataset(vocabulary, **arrays, **words)
+
+
+def _must_fit(arrays: dict[str, np.ndarray], words: dict[str, list[str]]) -> None:
+    """Raise `ValueError` unless the arrays of songs.h5 are of one collection."""
+    start, notes = arrays["start"], len(arrays["pitch"])
+    if not np.issubdtype(start.dtype, np.integer) or not np.issubdtype(arrays["pitch"].dtype, np.unsignedinteger):
+        raise ValueError("pitch and start are no whole numbers")
+    if any(array.ndim != 1 for array in arrays.values()) or any(len(arrays[field]) != notes for field in NOTES):
+        raise ValueError("its columns are not equally long")
+    if not start.size or start[0] != 0 or start[-1] != notes or (np.diff(start) < 0).any():
+        raise ValueError("its songs do not follow each other")
+    if any(len(column) != len(start) - 1 for column in words.values()):
+        raise ValueError("not every song has its words")
 
 
 # The split

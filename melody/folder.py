@@ -13,6 +13,7 @@ from melody.corpus import Song
 from melody.files import read_json
 from melody.stage import Flags, Problem, progress, run, say
 
+MOST = 1000  # songs of a page, which is then 50 MB that a browser has to hold
 SETTINGS = ("regions", "seed", "temperature", "guidance", "length", "network", "vae")  # of a song's record, to be shown
 
 
@@ -20,6 +21,8 @@ def song_of(record: dict) -> Song:
     """The song that a record (a JSON beside a MIDI file) tells of. Raises `Problem` when it tells of none."""
     try:
         notes, length = record["notes"], float(record["note_length"])
+        if not all(isinstance(name, str) for name in (*notes, record["title"])):
+            raise TypeError("note names")
         return Song(record["title"], notes, [length] * len(notes), [0.0] * len(notes), [False] * len(notes),
                     title=record["title"])  # fmt: skip
     except (KeyError, TypeError, ValueError) as missing:
@@ -43,13 +46,23 @@ def shown(record: dict) -> dict:
     return told | {"regions": " ".join(record["regions"]) or "all"} if "regions" in told else told
 
 
+def must_fit_a_page(songs: int) -> None:
+    """Raises `Problem` when so many songs are too many for a page."""
+    if songs > MOST:
+        raise Problem(f"a page shows {MOST:,} songs at most, here are {songs:,}; leave out --page, or use more folders")
+
+
 def write_folder_page(folder: Path, data: Path, quiet: bool = False) -> Path:
-    """Write index.html for all songs of a folder; their nearest songs are named when `data` holds songs.h5."""
+    """Write index.html for all songs of a folder; their nearest songs are named when `data` holds songs.h5.
+
+    Raises `Problem` for a folder without songs, or with too many.
+    """
     from melody.page import write_page
 
     records = sorted(path for path in folder.glob("*.json") if path.stem.isdigit())
     if not records:
         raise Problem(f"{folder} has no songs; compose some with: python generate_song.py")
+    must_fit_a_page(len(records))
     collection = _collection(data)
     entries = []
     for path in progress(records, quiet, desc="page", unit="song"):

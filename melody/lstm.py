@@ -7,6 +7,7 @@ what they mean, beside them what `melody.recall` finds in the song so far, and k
 
 from __future__ import annotations
 
+from argparse import ArgumentTypeError
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,8 +17,8 @@ import numpy as np
 from keras import layers, ops
 
 from melody import recall, weights
-from melody.files import file_fingerprint, read_json
-from melody.stage import Problem
+from melody.files import read_json
+from melody.stage import Problem, size
 from melody.vocabulary import Vocabulary
 
 MADE_BY = "python train_lstm.py"
@@ -134,14 +135,13 @@ def load(folder: Path, name: str = "lstm", made_by: str = MADE_BY) -> Trained:
     try:
         vocabulary = Vocabulary(record["vocabulary"])
         settings = record["settings"]
-        sizes = (settings[size] for size in ("embedding", "units", "layers", "dense"))
+        sizes = (size(str(settings[number])) for number in ("embedding", "units", "layers", "dense"))
         shape = Shape(len(vocabulary), *sizes, regions=len(record.get("regions", ())))
-        written, held_out = record["weights"], record["held_out"]
-    except (KeyError, TypeError) as missing:
+        held_out = {part: [str(name) for name in record["held_out"][part]] for part in ("validation", "test")}
+        written = str(record["weights"])
+    except (KeyError, TypeError, ArgumentTypeError) as missing:
         raise Problem(f"{about} is damaged ({missing}); make it again with: {made_by}") from None
-    network = weights.load(build(shape), path, made_by)
-    if file_fingerprint(path) != written:
-        raise Problem(f"{path} ({file_fingerprint(path)}) is not the file that {about} tells of ({written})")
+    network = weights.load(build(shape), path, made_by, written)
     return Trained(network, vocabulary, record, held_out, written, made_by)
 
 
@@ -149,8 +149,8 @@ def must_know(trained: Trained, vocabulary: Vocabulary) -> None:
     """Raises `Problem` when songs are written in another vocabulary than the network's."""
     if trained.vocabulary != vocabulary:
         raise Problem(
-            f"the network knows {trained.vocabulary}; the songs are in {vocabulary}; "
-            f"train it on them: {trained.made_by}"
+            f"the network knows {trained.vocabulary} ({trained.vocabulary.fingerprint}); the songs are in {vocabulary} "
+            f"({vocabulary.fingerprint}); train it on them: {trained.made_by}"
         )
 
 

@@ -10,10 +10,15 @@ from melody.files import replacing
 COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9")  # Okabe & Ito 2008
 
 
+def curves(path: Path) -> list[Path]:
+    """The files that `training_curve` writes for `path`."""
+    return [path.with_suffix(suffix) for suffix in (".png", ".svg")]
+
+
 def training_curve(path: Path, history: Sequence[dict[str, float]], judge: str) -> None:
     """Draw a quantity of the history on what was learnt from and, named `validation_…`, on what was not.
 
-    Writes `path` with the suffixes .png and .svg.
+    Writes `curves(path)`.
     """
     figure, (axes,) = panels(6, 3.6)
     learnt = judge.removeprefix("validation_")
@@ -27,7 +32,7 @@ def training_curve(path: Path, history: Sequence[dict[str, float]], judge: str) 
 def growth(path: Path, points: Sequence[dict]) -> None:
     """Draw seconds and peak memory of a stage against the size of its work, beside what grows in step with it.
 
-    Writes `path` with the suffixes .png and .svg.
+    Writes `curves(path)`.
     """
     figure, (times, memory) = panels(8, 3.6, 2)
     sizes = [point["size"] for point in points]
@@ -56,6 +61,6 @@ def save(figure, path: Path) -> None:
     """Write a figure as .png and .svg: the same bytes for the same figure."""
     from matplotlib import rc_context
 
-    for suffix, metadata in ((".png", {"Software": None}), (".svg", {"Date": None})):
-        with replacing(path.with_suffix(suffix)) as beside, rc_context({"svg.hashsalt": path.name}):
+    for file, metadata in zip(curves(path), ({"Software": None}, {"Date": None}), strict=True):
+        with replacing(file) as beside, rc_context({"svg.hashsalt": path.name}):
             figure.savefig(beside, dpi=150, metadata=metadata)

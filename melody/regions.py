@@ -81,6 +81,7 @@ def file_name(constraints: Sequence[str]) -> str:
     """
     words = sorted({constraint.lower() for constraint in constraints})
     plain = "+".join(re.sub(r"[^\w-]+", "-", word).strip("-") for word in words)
-    if plain == "+".join(words) and len(plain) <= 100 and plain != ALL:
+    letters = plain.encode()  # a file's name has at most 255 bytes, and these are not all of it
+    if plain == "+".join(words) and len(letters) <= 100 and plain != ALL:
         return plain or ALL
-    return f"{plain[:80]}-{fingerprint(repr(words).encode())[:6]}"
+    return f"{letters[:80].decode(errors='ignore')}-{fingerprint(repr(words).encode())[:6]}"

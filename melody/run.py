@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import csv
 import json
+import math
 from collections.abc import Callable
+from contextlib import nullcontext
 from importlib.metadata import version
 from pathlib import Path
 
@@ -13,8 +15,8 @@ import keras
 import numpy as np
 
 from melody import weights
-from melody.files import file_fingerprint, must_agree, replacing, write_json
-from melody.plots import training_curve
+from melody.files import alone, file_fingerprint, must_agree, reading, replacing, write_json
+from melody.plots import curves, training_curve
 from melody.stage import Problem, progress
 
 Row = dict[str, float]  # what is said of an epoch
@@ -42,6 +44,10 @@ class Run:
     def best(self) -> float:
         """The lowest value of `judge` so far."""
         return min((row[self.judge] for row in self.history), default=float("inf"))
+
+    def alone(self):
+        """Be the only run that writes these files."""
+        return alone(self.weights, self.checkpoint, self.history_file, self.json, *curves(self.history_file))
 
     def begin(self, resume: bool, overwrite: bool) -> int:
         """The number of epochs done: 0, or those of the checkpoint. Raises `Problem` rather than overwrite unasked."""
@@ -76,29 +82,44 @@ class Run:
                     done = f"after {number} epochs; go on with: {self.made_by} --resume"
                     raise Problem(f"stopped {done if number else 'in the first epoch; nothing was kept'}") from None
                 bar.set_postfix_str(_line(row))
-            last = number + 1 == epochs
-            if row[self.judge] < self.best if self.keep_best else last:
-                weights.save(self.kept, self.weights)
-            self.history.append({"epoch": number + 1, **row})
-            if self.keep_best or last:
-                self._tell()
-            self._keep()
+            if not math.isfinite(row[self.judge]):
+                raise Problem(f"epoch {number + 1} ended with {_line(row)}; begin anew with a lower --learning-rate")
+            self._keep({"epoch": number + 1, **row})
             if bar.disable and not quiet:
                 print(f"epoch {number + 1}/{epochs}: {_line(row)}", flush=True)
 
-    def _keep(self) -> None:
-        """Write what --resume needs. It comes last: a run killed before it does the epoch again."""
+    @property
+    def _done(self) -> bool:
+        return len(self.history) == self.settings["epochs"]
+
+    def _keep(self, row: Row) -> None:
+        """Leave what an epoch has given. Where this is cut short, `_restore` finds either the epoch or the one before.
+
+        The weights are in place before the checkpoint that tells of them: the epoch is then run again, and gives the
+        same. In the first epoch there must be no checkpoint of another run meanwhile.
+        """
+        better = row[self.judge] < self.best
+        self.history.append(row)
+        wanted = better if self.keep_best else self._done
+        with replacing(self.checkpoint, weights.size_of(self.trainer, optimizer=True)) as beside:
+            self.trainer.save_weights(beside)
+            with h5py.File(beside, "r+") as file:
+                file.attrs["run"] = json.dumps({"settings": self.settings, "history": self.history})
+            with replacing(self.weights, weights.size_of(self.kept)) if wanted else nullcontext() as best:
+                if wanted:
+                    weights.write(self.kept, best)
+                    if len(self.history) == 1:
+                        self.checkpoint.unlink(missing_ok=True)
+        self._tell()
+
+    def _tell(self) -> None:
+        """Write what follows from the checkpoint: the history as a table and the record of the weights."""
         with replacing(self.history_file) as beside, open(beside, "w", newline="") as file:
             table = csv.DictWriter(file, self.history[0])
             table.writeheader()
             table.writerows(self.history)
-        with replacing(self.checkpoint) as beside:
-            self.trainer.save_weights(beside)
-            with h5py.File(beside, "r+") as file:
-                file.attrs["run"] = json.dumps({"settings": self.settings, "history": self.history})
-
-    def _tell(self) -> None:
-        """Write what the weights are."""
+        if not (self.keep_best or self._done):
+            return  # there are no weights to be told of yet
         backend = keras.backend.backend()
         write_json(self.json, {
             "weights": file_fingerprint(self.weights), **self.record, "settings": self.settings,
@@ -107,16 +128,17 @@ class Run:
 
     def _restore(self) -> None:
         if not self.checkpoint.exists():
+            if self.weights.exists() and not self.json.exists():
+                return  # stopped while the first epoch was kept
             raise Problem(f"{self.checkpoint} is not there, so nothing can be resumed; start with: {self.made_by}")
-        try:
-            with h5py.File(self.checkpoint) as file:
-                run = json.loads(file.attrs["run"])
-        except (OSError, KeyError, ValueError):
-            raise Problem(f"{self.checkpoint} is damaged; start anew with: {self.made_by} --overwrite") from None
-        must_agree(self.checkpoint, run["settings"], self.settings)
+        with reading(self.checkpoint, f"{self.made_by} --overwrite") as file:
+            run = json.loads(file.attrs["run"])
+            settings, history = dict(run["settings"]), [dict(row) for row in run["history"]]
+        must_agree(self.checkpoint, settings, self.settings)
         self.trainer.optimizer.build(self.trainer.trainable_variables)
         weights.load(self.trainer, self.checkpoint, f"{self.made_by} --overwrite")
-        self.history = run["history"]
+        self.history = history
+        self._tell()
 
 
 def reseed(model: keras.Model, seed: int, epoch: int) -> None:

@@ -3,15 +3,32 @@
 from __future__ import annotations
 
 import argparse
+import difflib
+import errno
 import logging
 import os
 import sys
 import tempfile
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
+from types import ModuleType
 from typing import NoReturn
 
 from tqdm import tqdm
+
+SETTINGS = frozenset(  # of config.py
+    """DATA WEIGHTS SONGS SEED SONG_FILES JOBS EMBEDDING UNITS LAYERS DENSE DROPOUT EPOCHS BATCH WINDOW WINDOWS MOVED
+    LEARNING_RATE WARM_UP PRECISION REGIONS MEMORIES MEMORY_SONGS MEMORY_NOTES LATENT HIDDEN VAE_EPOCHS VAE_BATCH
+    VAE_LEARNING_RATE BETA COUNT TEMPERATURE GUIDANCE LENGTH NOTE_LENGTH TEMPO SOUND_FONT INSTRUMENT""".split()
+)
+REMEDIES = {
+    errno.ENOSPC: "free some space, or write elsewhere",
+    errno.EDQUOT: "free some space, or write elsewhere",
+    errno.EFBIG: "the system allows no larger files here; write elsewhere",
+    errno.EROFS: "write elsewhere",
+    errno.EACCES: "get leave to use it, or go elsewhere",
+    errno.EPERM: "get leave to use it, or go elsewhere",
+}
 
 
 class Problem(Exception):
@@ -19,10 +36,38 @@ class Problem(Exception):
 
 
 class Flags(argparse.ArgumentParser):
-    """A parser whose errors are one line, as all others."""
+    """A parser whose errors are one line, as all others, and whose defaults have to make as much sense as flags."""
 
     def error(self, message: str) -> NoReturn:
         sys.exit(_fail(f"error: {message}; --help tells more", 2))
+
+    def parse_args(self, args: Sequence[str] | None = None, namespace: argparse.Namespace | None = None):
+        """The flags. argparse leaves defaults as they are, so those taken are converted and checked here."""
+        parsed = super().parse_args(args, namespace)
+        for action in self._actions:
+            if getattr(parsed, action.dest, None) is action.default and action.option_strings and action.nargs != 0:
+                try:
+                    setattr(parsed, action.dest, _default(action))
+                except (argparse.ArgumentTypeError, ValueError) as mistake:
+                    self.error(f"{action.option_strings[0]}, as config.py has it: {mistake}")
+        return parsed
+
+
+def _default(action: argparse.Action) -> object:
+    """The default of a flag, as if it had been given. A lone word stands for a list of one; None is no number."""
+    value, kind = action.default, action.type or str
+    if action.nargs in ("*", "+"):
+        values = [value] if isinstance(value, str) else value
+        if not isinstance(values, (list, tuple)) or (action.nargs == "+" and not values):
+            raise ValueError(f"{value!r} is no list" if values else "the list is empty")
+        return [kind(str(one)) for one in values]
+    if value is None and kind in (str, Path):
+        return None
+    if kind in (str, Path, folder) and not isinstance(value, (str, Path)):
+        raise ValueError(f"{value!r} is no text")
+    if action.choices and value not in action.choices:
+        raise ValueError(f"{value!r} is none of {', '.join(action.choices)}")
+    return kind(str(value))
 
 
 def parser(doc: str, seed: int, **folders: str) -> Flags:
@@ -32,50 +77,43 @@ def parser(doc: str, seed: int, **folders: str) -> Flags:
     """
     flags = Flags(description=doc, formatter_class=argparse.RawDescriptionHelpFormatter)
     for name, default in folders.items():
-        flags.add_argument(
-            f"--{name}", type=Path, default=Path(default), metavar="DIR", help=f"folder (default: {default})"
-        )
+        flags.add_argument(f"--{name}", type=folder, default=default, metavar="DIR",
+                           help=f"folder (default: {default})")  # fmt: skip
     flags.add_argument("--seed", type=natural, default=seed, help=f"of every random draw (default: {seed})")
     flags.add_argument("--quiet", action="store_true", help="say nothing but errors")
     return flags
 
 
-def natural(text: str) -> int:
-    """A whole number from 0, for argparse."""
-    return _number(text, int, 0, "a whole number from 0")
+def folder(text: str) -> Path:
+    """A folder's name, for argparse."""
+    if not text or "\0" in text:
+        raise argparse.ArgumentTypeError(f"{text!r} is no folder's name")
+    return Path(text)
 
 
-def positive(text: str) -> int:
-    """A whole number from 1, for argparse."""
-    return _number(text, int, 1, "a whole number from 1")
+def within(least: float, most: float, kind: type = float) -> Callable[[str], float]:
+    """A kind of number for argparse, from `least` to `most`, both of which are allowed."""
+    what = f"a {'whole number' if kind is int else 'number'} from {least:,} to {most:,}"
+
+    def number(text: str) -> float:
+        try:
+            value = kind(text)
+        except ValueError:
+            value = None
+        if value is None or not least <= value <= most:
+            raise argparse.ArgumentTypeError(f"{text!r} is not {what}")
+        return value
+
+    return number
 
 
-def above_zero(text: str) -> float:
-    """A number above 0, for argparse."""
-    return _number(text, float, 1e-9, "a number above 0")
-
-
-def temperature(text: str) -> float:
-    """A number from 0.01 to 100, for argparse: below it only the likeliest note is left, above it all are alike."""
-    value = above_zero(text)
-    if not 0.01 <= value <= 100:
-        raise argparse.ArgumentTypeError(f"{text!r} is not a temperature from 0.01 to 100")
-    return value
-
-
-def nonnegative(text: str) -> float:
-    """A above_zero number from 0, for argparse."""
-    return _number(text, float, 0, "a number from 0")
-
-
-def _number(text: str, kind: type, least: float, what: str):
-    try:
-        value = kind(text)
-    except ValueError:
-        value = None
-    if value is None or not least <= value < float("inf"):
-        raise argparse.ArgumentTypeError(f"{text!r} is not {what}")
-    return value
+natural = within(0, 2**32 - 1, int)  # a seed: Keras takes no larger ones
+positive = within(1, 1_000_000, int)  # of songs, notes, memories, epochs
+size = within(1, 16_384, int)  # of what is held in memory: units, rows of a batch, notes of a window
+above_zero = within(1e-6, 1e6)
+nonnegative = within(0, 1e6)
+temperature = within(0.01, 100)  # below it only the likeliest note is left, above it all are alike
+share = within(0, 1)
 
 
 def say(args: argparse.Namespace, text: str) -> None:
@@ -120,12 +158,16 @@ def _shown(value: object) -> str:
 def run(main: Callable[[], None]) -> None:
     """Run a script's `main`; a `Problem` becomes one line `error: …` and exit status 2, Ctrl-C exit status 130."""
     try:
+        must_be_whole(sys.modules.get("config"))
         main()
     except Problem as problem:
         sys.exit(_fail(f"error: {problem}", 2))
     except OSError as problem:
         where = f"{problem.filename}: " if problem.filename else ""
-        sys.exit(_fail(f"error: {where}{problem.strerror or problem}", 2))
+        remedy = f"; {REMEDIES[problem.errno]}" if problem.errno in REMEDIES else ""
+        sys.exit(_fail(f"error: {where}{problem.strerror or problem}{remedy}", 2))
+    except MemoryError as problem:
+        sys.exit(_fail(f"error: there is not enough memory for these settings ({problem}); ask for less", 2))
     except KeyboardInterrupt:
         sys.exit(_fail("stopped", 130))
 
@@ -133,3 +175,13 @@ def run(main: Callable[[], None]) -> None:
 def _fail(line: str, status: int) -> int:
     print(" ".join(line.split()), file=sys.stderr)
     return status
+
+
+def must_be_whole(config: ModuleType | None) -> None:
+    """Raise `Problem` when config.py has a setting that no stage knows, or lacks one."""
+    names = {name for name in vars(config) if name.isupper()} if config else SETTINGS
+    for name in sorted(names - SETTINGS):
+        near = difflib.get_close_matches(name, SETTINGS, n=1, cutoff=0)
+        raise Problem(f"config.py: {name} is no setting; the nearest is {near[0]}")
+    for name in sorted(SETTINGS - names):
+        raise Problem(f"config.py: the setting {name} is missing")

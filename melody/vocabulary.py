@@ -82,8 +82,11 @@ class Vocabulary:
 
     @classmethod
     def load(cls, path: Path) -> Vocabulary:
-        """Read the list that `save` wrote."""
-        return cls(read_json(path, "python preprocess.py"))
+        """Read the list that `save` wrote. Raises `Problem` when it is missing or none."""
+        names = read_json(path, "python preprocess.py", list)
+        if not all(isinstance(name, str) for name in names):
+            raise Problem(f"{path} is no list of notes; make it again with: python preprocess.py")
+        return cls(names)
 
 
 # The 76 notes of the Essen Folksong Collection: the vocabulary of both its editions, whatever part of it is given,

@@ -1,8 +1,11 @@
 """Finding and reading songs. The melodies are invented; each file has one peculiarity."""
 
+import os
 import random
 import re
+import signal
 import zipfile
+from contextlib import suppress
 from itertools import accumulate
 from pathlib import Path
 
@@ -302,6 +305,68 @@ def test_packed_musicxml(read, tmp_path):
 def test_a_packed_bomb_is_not_unpacked(read, tmp_path):
     assert "when unpacked" in reason(read, "a.mxl", mxl(tmp_path / "b", bytes(9 * 2**20)))
     assert "declares" in reason(read, "a.mxl", mxl(tmp_path / "b", SCORE.format(ENTITIES[0])))
+
+
+# Songs that harm
+
+
+def read_or_be_killed(files, read=corpus.read_batch):
+    """`read_batch`, but at one file the system ends the process."""
+    if any(path.name == "b.krn" for path, _ in files):
+        os.kill(os.getpid(), signal.SIGKILL)
+    return read(files)
+
+
+def test_a_reader_that_the_system_kills_costs_one_file(tmp_path, monkeypatch):
+    for name in ("a", "b", "c", "d", "e"):
+        (tmp_path / f"{name}.krn").write_text("**kern\n4c\n*-\n")
+    monkeypatch.setattr(corpus, "BATCH", 4)
+    monkeypatch.setattr(corpus, "read_batch", read_or_be_killed)
+    songs, skipped = corpus.read_all(find_songs([str(tmp_path)]), jobs=2, quiet=True)
+    assert [song.name for song in songs] == ["a", "c", "d", "e"]
+    assert skipped == [(str(tmp_path / "b.krn"), "the system stopped the reading of it; it needs too much memory")]
+
+
+def test_a_song_that_takes_too_long_is_skipped(read, monkeypatch):
+    def endless(*_):
+        while True:
+            with suppress(Exception):
+                sum(range(1000))
+
+    monkeypatch.setattr(corpus, "PATIENCE", 0.1)
+    monkeypatch.setattr("melody.readers.kern.read", endless)
+    assert "takes longer than 0.1 seconds" in reason(read, "a.krn", "**kern\n4c\n*-\n")
+
+
+def test_what_only_has_a_files_name_is_not_opened(tmp_path):
+    os.mkfifo(tmp_path / "pipe.krn")
+    (tmp_path / "zeros.krn").symlink_to("/dev/zero")
+    (tmp_path / "gone.krn").symlink_to("nowhere")
+    songs, skipped = corpus.read_batch(find_songs([str(tmp_path)]))
+    assert not songs and [Path(path).name for path, _ in skipped] == ["gone.krn", "pipe.krn", "zeros.krn"]
+    assert [why.split()[0] for _, why in skipped] == ["cannot", "no", "no"]
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "why"),
+    [
+        ("a.krn", "**kern\n4cccccccc\n*-\n", "above G9"),
+        ("a.krn", "**kern\n4c\n" + "0000c\n" * 1000, "quarter notes|no note"),
+        ("a.abc", "X:1\nK:C\n" + "C" * 200_001, "200,000 letters"),
+    ],
+)
+def test_what_no_song_holds(read, name, content, why):
+    with suppress(Unreadable):
+        read(name, content)
+        assert name == "a.krn" and "0000c" in content, "breves are long, but no reason to skip"
+        return
+    assert re.search(why, reason(read, name, content))
+
+
+def test_numbers_of_tunes_are_printable(read):
+    songs, broken = read("a.abc", "X:\0\x01\nK:C\nC D\n\nX:2\nK:C\nC\n")
+    assert all(name.isprintable() for name in (*broken, *(song.name for song in songs)))
+    assert len(broken) + len(songs) == 2
 
 
 # Finding and naming

@@ -1,5 +1,6 @@
 """Songs as arrays, the split, and what the network reads."""
 
+import h5py
 import numpy as np
 import pytest
 from hypothesis import given
@@ -98,6 +99,51 @@ def test_the_split_is_whole_grouped_and_the_same_whatever_the_order():
     order = rng.permutation(len(names))
     assert dataset.grouped_split([names[k] for k in order], [intervals[k] for k in order], seed=0) == split
     assert dataset.grouped_split(names, intervals, seed=1) != split
+
+
+@given(st.lists(st.lists(st.integers(-2, 2), max_size=20), max_size=60), st.integers(0, 3), st.randoms())
+def test_any_songs_are_split_whole_with_twins_on_one_side(drawn, seed, chance):
+    songs = {f"a/b{k}": np.array(steps, int) for k, steps in enumerate(drawn)}
+    split = dataset.grouped_split(list(songs), list(songs.values()), seed)
+    assert sorted(name for part in split.values() for name in part) == sorted(songs)
+    assert all(len(split[part]) <= len(songs) // 10 for part in ("test", "validation"))
+    place = {name: part for part, names in split.items() for name in names}
+    twins = {}
+    assert all(twins.setdefault(steps.tobytes(), place[name]) == place[name] for name, steps in songs.items())
+    names = list(songs)
+    chance.shuffle(names)
+    assert dataset.grouped_split(names, [songs[name] for name in names], seed) == split
+
+
+@pytest.mark.parametrize("damage", ["start", "words", "column", "kind"])
+def test_columns_that_do_not_fit_are_refused(tmp_path, damage):
+    write(tmp_path, [simple("a/b1", ["C4", "D4"]), simple("a/b2", ["E4"])])
+    with h5py.File(tmp_path / "songs.h5", "r+") as file:
+        if damage == "start":
+            file["start"][:] = [0, 5, 3]
+        elif damage == "words":
+            del file["title"]
+            file["title"] = np.array(["one"], h5py.string_dtype())
+        elif damage == "column":
+            del file["duration"]
+            file["duration"] = [1.0]
+        else:
+            del file["pitch"]
+            file["pitch"] = [0.5, 1.5, 2.5]
+    with pytest.raises(Problem, match=r"songs\.h5 is damaged or of another kind.*preprocess\.py"):
+        dataset.load(tmp_path)
+
+
+def test_more_than_256_notes_are_kept_apart(tmp_path):
+    names = [
+        f"{letter}{sign}{octave}"
+        for letter in "CDEFGAB"
+        for sign in ("", "#", "-", "##", "--")
+        for octave in range(1, 9)
+    ]
+    assert write(tmp_path, [simple("a/b1", names)], Vocabulary(names)).song(0).tolist() == Vocabulary(names).encode(
+        names
+    )
 
 
 def test_a_split_of_other_songs_is_refused(tmp_path):

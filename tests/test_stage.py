@@ -1,6 +1,8 @@
 """Flags, progress and one-line errors."""
 
 import sys
+from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -32,8 +34,16 @@ def test_numbers_that_make_no_sense_are_one_line(kind, good, bad, capsys):
     ("raised", "status", "line"),
     [
         (Problem("no\nsongs; do this"), 2, "error: no songs; do this\n"),
-        (PermissionError(13, "Permission denied", "data/x"), 2, "error: data/x: Permission denied\n"),
-        (OSError(28, "No space left on device"), 2, "error: No space left on device\n"),
+        (
+            PermissionError(13, "Permission denied", "data/x"),
+            2,
+            "error: data/x: Permission denied; get leave to use it, or go elsewhere\n",
+        ),
+        (
+            OSError(28, "No space left on device"),
+            2,
+            "error: No space left on device; free some space, or write elsewhere\n",
+        ),
         (KeyboardInterrupt(), 130, "stopped\n"),
     ],
 )
@@ -64,3 +74,52 @@ def test_the_settings_are_said_and_the_backend_is_not_heard(capfd):
     print("after", file=sys.stderr)
     out, error = capfd.readouterr()
     assert out == "data here, quiet False, seed 3\n" and error == "after\n"
+
+
+# config.py
+
+
+@pytest.mark.parametrize(
+    ("flag", "default", "says"),
+    [
+        ({"type": stage.positive}, 0, "'0' is not a whole number from 1"),
+        ({"type": stage.positive}, 2.5, "'2.5' is not"),
+        ({"type": stage.positive}, True, "'True' is not"),
+        ({"type": stage.positive}, None, "'None' is not"),
+        ({"type": stage.temperature}, float("nan"), "'nan' is not a number from 0.01 to 100"),
+        ({"type": stage.size, "nargs": "+"}, [], "the list is empty"),
+        ({"type": stage.size, "nargs": "+"}, [3, 0], "'0' is not"),
+        ({"nargs": "*"}, 3, "3 is no list"),
+        ({"choices": ("a", "b")}, "c", "'c' is none of a, b"),
+        ({"type": stage.folder}, None, "None is no text"),
+        ({}, 7, "7 is no text"),
+    ],
+)
+def test_values_of_config_have_to_make_sense(flag, default, says, capsys):
+    flags = stage.parser("doc", 0)
+    flags.add_argument("--setting", default=default, **flag)
+    with pytest.raises(SystemExit) as end:
+        flags.parse_args([])
+    error = capsys.readouterr().err
+    assert end.value.code == 2 and f"--setting, as config.py has it: {says}" in error and error.count("\n") == 1
+
+
+def test_values_of_config_are_what_flags_would_be():
+    flags = stage.parser("doc", 0, data="here")
+    flags.add_argument("--count", type=stage.positive, default=0)
+    flags.add_argument("--regions", nargs="*", default="china")
+    flags.add_argument("--font", default=None)
+    args = flags.parse_args(["--count", "3"])
+    assert (args.count, args.regions, args.font, args.data) == (3, ["china"], None, Path("here"))
+
+
+def test_config_holds_every_setting_and_no_other():
+    import config
+
+    stage.must_be_whole(config)
+    known = dict.fromkeys(stage.SETTINGS, 0)
+    with pytest.raises(Problem, match="COUTN is no setting; the nearest is COUNT"):
+        stage.must_be_whole(SimpleNamespace(**known, COUTN=8))
+    del known["COUNT"]
+    with pytest.raises(Problem, match="COUNT is missing"):
+        stage.must_be_whole(SimpleNamespace(**known))

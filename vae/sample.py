@@ -13,7 +13,7 @@ import json
 from pathlib import Path
 
 import config
-from melody.stage import Problem, begin, parser, positive, run, say
+from melody.stage import Problem, begin, parser, positive, run, say, size
 
 
 def main() -> None:
@@ -23,7 +23,7 @@ def main() -> None:
     import numpy as np
 
     from melody import regions
-    from melody.files import made_with, replacing
+    from melody.files import alone, made_with, replacing
 
     name = regions.file_name(args.regions)
     vae, record = load(args.weights, args.regions)
@@ -31,9 +31,9 @@ def main() -> None:
     settings = {"regions": sorted(args.regions), "count": args.count, "seed": args.seed, "vae": record["weights"]}
     if not args.overwrite and made_with(path, settings):
         return say(args, f"{path} is there, made with these settings; nothing to do")
-    latents = vae.draw(args.count, np.random.default_rng(args.seed))
-    with replacing(path) as beside, h5py.File(beside, "w") as file:
-        file["memory"], file["latent"] = vae.decode(latents), latents
+    memories = vae.decode(latents := vae.draw(args.count, np.random.default_rng(args.seed)))
+    with alone(path), replacing(path, memories.nbytes + latents.nbytes) as beside, h5py.File(beside, "w") as file:
+        file["memory"], file["latent"] = memories, latents
         file.attrs["settings"] = json.dumps(settings)
     say(args, f"wrote {args.count} memories to {path}")
 
@@ -50,7 +50,7 @@ def arguments() -> argparse.Namespace:
 def load(folder: Path, constraints: list[str]):
     """The VAE of some regions and its record. Raises `Problem` that names the commands to run and the ready regions."""
     from melody import regions, weights
-    from melody.files import file_fingerprint, read_json
+    from melody.files import read_json
     from vae.model import VAE
 
     name = regions.file_name(constraints)
@@ -66,13 +66,15 @@ def load(folder: Path, constraints: list[str]):
         )
     record = read_json(path.with_name(f"vae-{name}.json"), made_by)
     try:
-        vae = VAE(record["memory"], *(record["settings"][name] for name in ("latent", "hidden", "mixture")))
-    except (KeyError, TypeError) as missing:
+        settings = record["settings"]
+        memory, latent, mixture = (
+            size(str(number)) for number in (record["memory"], settings["latent"], settings["mixture"])
+        )
+        hidden = [size(str(units)) for units in settings["hidden"]]
+        written, _ = str(record["weights"]), (record["network"], regions.file_name(record["regions"]))
+    except (KeyError, TypeError, AttributeError, argparse.ArgumentTypeError) as missing:
         raise Problem(f"{folder}/vae-{name}.json is damaged ({missing}); make it again with: {made_by}") from None
-    weights.load(vae, path, made_by)
-    if file_fingerprint(path) != record["weights"]:
-        raise Problem(f"{path} ({file_fingerprint(path)}) is not the file that its JSON tells of ({record['weights']})")
-    return vae, record
+    return weights.load(VAE(memory, latent, hidden, mixture), path, made_by, written), record
 
 
 def must_fit(record: dict, network: str) -> None:

@@ -13,17 +13,16 @@ writes  weights/vae-<regions>.weights.h5      the weights after the last epoch
 from __future__ import annotations
 
 import argparse
-import json
 from collections.abc import Callable
 from pathlib import Path
 
 import config
-from melody.stage import Problem, begin, nonnegative, parser, positive, run, say
+from melody.stage import Problem, above_zero, begin, nonnegative, parser, positive, run, say, size
 
 SHARED = ("epochs", "batch", "learning_rate")  # settings that train_lstm.py has as well
 HELD_OUT = 0.1  # share of the memories that the loss is judged by
 NUMBERS = {
-    "latent": positive, "mixture": positive, "epochs": positive, "batch": positive, "learning_rate": nonnegative,
+    "latent": size, "mixture": size, "epochs": positive, "batch": size, "learning_rate": above_zero,
     "beta": nonnegative,
 }  # fmt: skip
 
@@ -44,12 +43,10 @@ def main() -> None:
         record={"memory": memories.shape[1], "regions": made["regions"], "network": made["network"]},
         made_by=f"python -m vae.train --regions {' '.join(args.regions)}",
     )  # fmt: skip
-    say(
-        args,
-        f"{len(memories)} memories of {name}; "
-        f"epochs done: {training.begin(args.resume, args.overwrite)} of {args.epochs}",
-    )
-    training.train(args.epochs, 1, lessons.epoch, args.quiet)
+    with training.alone():
+        done = training.begin(args.resume, args.overwrite)
+        say(args, f"{len(memories)} memories of {name}; epochs done: {done} of {args.epochs}")
+        training.train(args.epochs, 1, lessons.epoch, args.quiet)
     last = training.history[-1]
     say(
         args,
@@ -64,7 +61,7 @@ def arguments() -> argparse.Namespace:
     for name, kind in NUMBERS.items():
         default = getattr(config, f"VAE_{name.upper()}" if name in SHARED else name.upper())
         flags.add_argument(f"--{name.replace('_', '-')}", type=kind, default=default, help=f"default: {default}")
-    flags.add_argument("--hidden", type=positive, nargs="+", default=config.HIDDEN, metavar="UNITS",
+    flags.add_argument("--hidden", type=size, nargs="+", default=config.HIDDEN, metavar="UNITS",
                        help=f"of the encoder's layers (default: {config.HIDDEN})")  # fmt: skip
     what = flags.add_mutually_exclusive_group()
     what.add_argument("--resume", action="store_true", help="go on after the last whole epoch")
@@ -74,16 +71,18 @@ def arguments() -> argparse.Namespace:
 
 def load_memories(path: Path, constraints: list[str]):
     """The memories of a file, (count, memory) float32, and the settings that made them."""
-    import h5py
+    import numpy as np
 
-    made_by = f"python generate_memories.py --regions {' '.join(constraints)}"
-    if not path.exists():
-        raise Problem(f"{path} is not there; make it with: {made_by}")
-    try:
-        with h5py.File(path) as file:
-            return file["memory"][:], json.loads(file.attrs["settings"])
-    except (OSError, KeyError, ValueError):
-        raise Problem(f"{path} is damaged; make it again with: {made_by} --overwrite") from None
+    from melody import regions
+    from melody.files import reading, settings_of
+
+    with reading(path, f"python generate_memories.py --regions {' '.join(constraints)} --overwrite") as file:
+        memories, made = file["memory"][:], settings_of(file)
+        if memories.ndim != 2 or memories.dtype != np.float32 or not np.isfinite(memories).all():
+            raise ValueError("its memories are no rows of numbers")
+        if regions.file_name(made["regions"]) != regions.file_name(constraints) or not made["network"]:
+            raise ValueError(f"these are memories of {made['regions']}, asked for were those of {constraints}")
+        return memories, made
 
 
 class Lessons:

@@ -17,6 +17,9 @@ if TYPE_CHECKING:
 
 Time = Fraction | float  # music21 gives a Fraction for what is no binary number
 LOWEST = 24  # MIDI number, C1; below C0 the names would be ambiguous (C-1), and nobody sings there
+HIGHEST = 127  # MIDI number, G9; above it nothing could be written as MIDI
+LONGEST = 10_000  # quarter notes a note or rest may last: more than an hour
+LETTERS = 500  # of a title, an area, a key or a metre
 
 
 class Melody:
@@ -50,7 +53,9 @@ class Melody:
         if not self.pitch:
             raise Unreadable("no notes")
         times = [float(time) for time in self.duration], [float(time) for time in self.rest_before]
-        words = {field: "".join(filter(str.isprintable, text)) for field, text in words.items()}
+        if not all(0 <= time <= LONGEST for time in (*times[0], *times[1])):
+            raise Unreadable(f"a note or rest that lasts less than none or more than {LONGEST:,} quarter notes")
+        words = {field: "".join(filter(str.isprintable, text))[:LETTERS] for field, text in words.items()}
         return Song(name, self.pitch, *times, self.phrase, **words, chords=self.chords, parts=parts)
 
 
@@ -75,8 +80,8 @@ def note_name(pitch: Pitch) -> str:
     """The name of a music21 pitch, such as F#5. Raises `Unreadable` for what no note name says."""
     if pitch.ps % 1:
         raise Unreadable("it has quarter tones")
-    if pitch.ps < LOWEST:
-        raise Unreadable("it has notes below C1")
+    if not LOWEST <= pitch.ps <= HIGHEST:
+        raise Unreadable("it has notes below C1 or above G9")
     return f"{pitch.name}{pitch.implicitOctave}"
 
 

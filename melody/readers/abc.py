@@ -5,11 +5,12 @@ from __future__ import annotations
 import re
 from collections import Counter
 
-from melody.corpus import Song, Unreadable
+from melody.corpus import Song, Unreadable, telling
 from melody.readers import sheet
 
 INHERITED = re.compile(r"^[LMOQ]:.*$", re.MULTILINE)  # fields that a book may set for all its tunes
 UNSAID_LENGTH = "L:1/8"  # of a note in a tune that says neither length nor metre; ABC standard 2.1, section 3.1.7
+LONGEST = 200_000  # letters of a tune; music21 takes half a minute for as many
 FIELDS = {"title": "T", "area": "O"}
 
 
@@ -23,9 +24,10 @@ def read(content: bytes, name: str) -> list[Song | Unreadable]:
     found: list[Song | Unreadable] = []
     for number, text in tunes.items():
         try:
-            found.append(_tune(text, f"{name}#{number}"))
-        except Exception as problem:  # music21 raises many kinds
-            found.append(Unreadable(str(problem) or type(problem).__name__, number))
+            with telling():
+                found.append(_tune(text, f"{name}#{number}"))
+        except Unreadable as reason:
+            found.append(Unreadable(str(reason), number))
     if not any(isinstance(tune, Song) for tune in found):
         raise Unreadable(f"none of its {len(found)} tunes can be read; the first: {found[0]}")
     return found
@@ -46,6 +48,7 @@ def split(book: str) -> dict[str, str]:
         if not re.search(r"^K:", tune, re.MULTILINE):
             continue
         number = first.removeprefix("X:").partition("%")[0].strip() if first.startswith("X:") else "1"
+        number = "".join(filter(str.isprintable, number))[:40]
         met[number] += 1
         key = number if met[number] == 1 else f"{number}.{met[number]}"
         length = "" if re.search(r"^(L:|M:[ \t]*[\dC])", f"{inherited}\n{tune}", re.MULTILINE) else UNSAID_LENGTH
@@ -54,6 +57,8 @@ def split(book: str) -> dict[str, str]:
 
 
 def _tune(text: str, name: str) -> Song:
+    if len(text) > LONGEST:
+        raise Unreadable(f"a tune of more than {LONGEST:,} letters")
     words = {}
     for what, letter in FIELDS.items():
         field = re.search(rf"^{letter}:[ \t]*(.*?)[ \t]*(?:%.*)?$", text, re.MULTILINE)

@@ -9,7 +9,7 @@ from functools import cache
 from music21.midi import MetaEvents, MidiEvent, MidiFile, MidiTrack
 
 from melody.corpus import Song, Unreadable
-from melody.readers import LOWEST, signature, top_line
+from melody.readers import HIGHEST, LOWEST, signature, top_line
 from melody.vocabulary import ESSEN, FIFTHS, SEMITONES, spelled
 
 DRUMS = 10  # the channel of General MIDI that has no pitches
@@ -78,8 +78,8 @@ def midi_name(number: int, sharps: int) -> str:
     The notes that melodies use lie 2.3 fifths above the signature's own place on the mean: the scale of C (0 sharps)
     reaches from F (-1) to B (5), and raised notes are commoner than lowered ones. So 66 is F#4 in C, and in D- G-4.
     """
-    if number < LOWEST:
-        raise Unreadable("it has notes below C1")
+    if not LOWEST <= number <= HIGHEST:
+        raise Unreadable("it has notes below C1 or above G9")
     centre = sharps + CENTRE
     places = sorted(range(-21, 28), key=lambda fifth: abs(fifth - centre))
     names = [_name_at(number, fifth) for fifth in places if (7 * fifth - number) % 12 == 0]
