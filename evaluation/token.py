@@ -43,8 +43,9 @@ def main() -> None:
         record={"vocabulary": songs.vocabulary.names, "regions": lessons.known, "held_out": held_out},
     )  # fmt: skip
     epochs = settings["epochs"]
-    say(args, f"epochs done: {training.begin(args.resume, args.overwrite)} of {epochs}")
-    training.train(epochs, lessons.steps, lessons.epoch, args.quiet)
+    with training.alone():
+        say(args, f"epochs done: {training.begin(args.resume, args.overwrite)} of {epochs}")
+        training.train(epochs, lessons.steps, lessons.epoch, args.quiet)
     say(args, f"{training.best:.3f} bits per note on validation songs; wrote {training.weights}")
 
 
