@@ -88,28 +88,24 @@ class Run:
             if bar.disable and not quiet:
                 print(f"epoch {number + 1}/{epochs}: {_line(row)}", flush=True)
 
-    @property
-    def _done(self) -> bool:
-        return len(self.history) == self.settings["epochs"]
-
     def _keep(self, row: Row) -> None:
         """Leave what an epoch has given. Where this is cut short, `_restore` finds either the epoch or the one before.
 
         The weights are in place before the checkpoint that tells of them: the epoch is then run again, and gives the
         same. In the first epoch there must be no checkpoint of another run meanwhile.
         """
-        better = row[self.judge] < self.best
-        self.history.append(row)
-        wanted = better if self.keep_best else self._done
+        history = [*self.history, row]
+        wanted = row[self.judge] < self.best if self.keep_best else len(history) == self.settings["epochs"]
         with replacing(self.checkpoint, weights.size_of(self.trainer, optimizer=True)) as beside:
             self.trainer.save_weights(beside)
             with h5py.File(beside, "r+") as file:
-                file.attrs["run"] = json.dumps({"settings": self.settings, "history": self.history})
+                file.attrs["run"] = json.dumps({"settings": self.settings, "history": history})
             with replacing(self.weights, weights.size_of(self.kept)) if wanted else nullcontext() as best:
                 if wanted:
                     weights.write(self.kept, best)
-                    if len(self.history) == 1:
+                    if len(history) == 1:
                         self.checkpoint.unlink(missing_ok=True)
+        self.history = history
         self._tell()
 
     def _tell(self) -> None:
@@ -118,7 +114,7 @@ class Run:
             table = csv.DictWriter(file, self.history[0])
             table.writeheader()
             table.writerows(self.history)
-        if not (self.keep_best or self._done):
+        if not self.keep_best and len(self.history) < self.settings["epochs"]:
             return  # there are no weights to be told of yet
         backend = keras.backend.backend()
         write_json(self.json, {

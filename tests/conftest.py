@@ -1,9 +1,13 @@
-"""What several test files share."""
+"""What holds for all tests, and what several test files share."""
 
 import os
 import tarfile
 
 import pytest
+from hypothesis import settings
+
+settings.register_profile("any machine", deadline=None)  # a busy machine is no mistake
+settings.load_profile("any machine")
 
 
 @pytest.fixture(scope="session")

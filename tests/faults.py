@@ -2,7 +2,7 @@
 
 writes  results/faults.json   for each fault how often it was tried, and how often something was lost
 
-    python -m tests.faults            full counts: about a quarter of an hour on two cores
+    python -m tests.faults            full counts
     python -m tests.faults --quick    a tenth of them, with a seed drawn anew
     python -m tests.faults --table    the table of results/faults.json, as README.md has it
 

@@ -318,12 +318,12 @@ def read_or_be_killed(files, read=corpus.read_batch):
 
 
 def test_a_reader_that_the_system_kills_costs_one_file(tmp_path, monkeypatch):
-    for name in ("a", "b", "c", "d", "e"):
+    for name in ("a", "b", "c"):
         (tmp_path / f"{name}.krn").write_text("**kern\n4c\n*-\n")
-    monkeypatch.setattr(corpus, "BATCH", 4)
+    monkeypatch.setattr(corpus, "BATCH", 2)
     monkeypatch.setattr(corpus, "read_batch", read_or_be_killed)
     songs, skipped = corpus.read_all(find_songs([str(tmp_path)]), jobs=2, quiet=True)
-    assert [song.name for song in songs] == ["a", "c", "d", "e"]
+    assert [song.name for song in songs] == ["a", "c"]
     assert skipped == [(str(tmp_path / "b.krn"), "the system stopped the reading of it; it needs too much memory")]
 
 

@@ -166,7 +166,7 @@ def test_a_second_run_has_nothing_to_do(place):
         ("generate_song", ("--regions", "italia"), "make it with: python generate_memories.py --regions italia && "),
         ("generate_song", ("--regions", "italia"), "python -m vae.train --regions italia (ready: china)"),
         ("generate_memories", ("--regions", "chna"), "nearest: china (30)"),
-        ("generate_memories", ("--regions", "china", "--seed", "8"), "was made with count 60, now it is 10000"),
+        ("generate_memories", ("--regions", "china", "--seed", "8"), "was made with count 60, now it is 3000"),
         ("vae.train", ("--regions", "deutschl"), "python generate_memories.py --regions deutschl"),
         ("vae.train", ("--regions", "china"), "--overwrite begins anew"),
         ("vae.train", ("--regions", "china", "--resume", "--latent", "3"), "was made with latent 2, now it is 3"),
