@@ -1,6 +1,7 @@
 """The evaluation: rows and tables, and a whole run at toy size on invented songs."""
 
 import json
+from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
@@ -146,6 +147,17 @@ def test_tables_are_printed_from_the_file(place, record, capsys):
     assert "| jugoslav (" in printed and "shown |" in printed
     tables = (place.out / "evaluation-quick.md").read_text()
     assert all(f"**{name}**" in tables for name in record["metrics"])
+
+
+def test_the_readme_shows_what_was_measured_on_the_weights_that_come_with_it():
+    root = Path(__file__).parent.parent
+    kept = json.loads((root / "results/evaluation-quick.json").read_text())
+    assert rows.headlines(kept) in (root / "README.md").read_text()
+    assert rows.markdown(kept) + "\n" == (root / "results/evaluation-quick.md").read_text()
+    for name in ("china", "deutschl", "all"):
+        trained = json.loads((root / f"weights/vae-{name}.json").read_text())
+        assert kept["fingerprints"][f"vae-{name}"] == trained["weights"]
+        assert kept["fingerprints"]["network"] == trained["network"]
 
 
 def test_the_same_seed_gives_the_same_figures(place, tmp_path, monkeypatch):
