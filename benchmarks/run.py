@@ -43,7 +43,7 @@ def main() -> None:
     path = args.out / "-".join(["benchmarks", *["quick"] * args.quick, *["part"] * (args.only != list(WORKS))])
     path = path.with_suffix(".json")
     if args.table:
-        return print(tables(read_json(path, "python -m benchmarks.run")))
+        return print(tables(read_json(path, "python -m benchmarks.run", list)))
     with TemporaryDirectory() as scratch:
         rows = measure(place_of(args, Path(scratch)), args, path)
     draw(args.out, rows, args)

@@ -786,10 +786,13 @@ def agains(scratch: Path, place: Place, bar: tqdm) -> list[Row]:
 # The command
 
 
+CAMPAIGNS = ["songs", "kills", "machines", "twos", "mismatches", "settings", "many", "agains"]
+
+
 def faults(args: argparse.Namespace, scratch: Path) -> dict:
     """Try all faults; what is found, with the command that found it."""
     share = 0.1 if args.quick else 1.0
-    campaigns = {
+    campaigns: dict[str, Callable[[tqdm], list[Row]]] = {
         "songs": lambda bar: songs(round(5000 * share), args.seed, scratch, bar),
         "kills": lambda bar: kills(round(50 * share), args.seed, scratch, place(), bar),
         "machines": lambda bar: machines(scratch, place(), bar),
@@ -806,7 +809,7 @@ def faults(args: argparse.Namespace, scratch: Path) -> dict:
             return whole(scratch / "place", bar)
 
     rows, since = [], time.monotonic()
-    for name in args.only or campaigns:
+    for name in args.only:
         with tqdm(desc=name, disable=None) as bar:
             rows += campaigns[name](bar)
         for row in rows:
@@ -827,17 +830,17 @@ def table(record: dict) -> str:
 def main() -> None:
     flags = Flags(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     flags.add_argument("--quick", action="store_true", help="a tenth of the counts, into faults-quick.json")
-    flags.add_argument("--seed", type=natural, help="of all chance (default: 0; with --quick drawn anew)")
-    flags.add_argument(
-        "--only", nargs="+", help="songs kills machines twos mismatches settings many agains; into faults-part.json"
-    )
+    flags.add_argument("--seed", type=natural, default=argparse.SUPPRESS,
+                       help="of all chance (default: 0; with --quick drawn anew)")  # fmt: skip
+    flags.add_argument("--only", nargs="+", default=CAMPAIGNS, choices=CAMPAIGNS, metavar="CAMPAIGN",
+                       help=f"of {' '.join(CAMPAIGNS)}; into faults-part.json")  # fmt: skip
     flags.add_argument("--out", type=Path, default=Path("results"), metavar="DIR", help="folder (default: results)")
     flags.add_argument("--table", action="store_true", help="print the table of what was found")
     args = flags.parse_args()
-    path = args.out / f"faults{'-quick' * args.quick}{'-part' * bool(args.only)}.json"
+    path = args.out / f"faults{'-quick' * args.quick}{'-part' * (args.only != CAMPAIGNS)}.json"
     if args.table:
         return print(table(read_json(path, "python -m tests.faults")))
-    if args.seed is None:
+    if "seed" not in args:
         args.seed = random.SystemRandom().randrange(2**32) if args.quick else 0
     print(f"seed {args.seed}", flush=True)
     with tempfile.TemporaryDirectory(prefix="faults-") as scratch:
