@@ -44,7 +44,7 @@ def main() -> None:
 def arguments() -> argparse.Namespace:
     flags = parser(__doc__, config.SEED, data=config.DATA, weights=config.WEIGHTS)
     flags.add_argument("--regions", nargs="*", default=config.REGIONS, metavar="REGION",
-                       help=f"folders, prefixes, patterns; none: all (now: {' '.join(config.REGIONS)})")  # fmt: skip
+                       help=f"folders, prefixes, patterns; none: all (now: {config.REGIONS})")  # fmt: skip
     flags.add_argument("--count", type=positive, default=config.MEMORIES, help=f"memories (default: {config.MEMORIES})")
     flags.add_argument(
         "--songs", type=size, default=config.MEMORY_SONGS, help=f"songs a memory (default: {config.MEMORY_SONGS})"

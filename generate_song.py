@@ -67,7 +67,7 @@ def main() -> None:
 def arguments() -> argparse.Namespace:
     flags = parser(__doc__, config.SEED, data=config.DATA, weights=config.WEIGHTS, out=config.SONGS)
     flags.add_argument("--regions", nargs="*", default=config.REGIONS, metavar="REGION",
-                       help=f"of a trained VAE (default: {' '.join(config.REGIONS)})")  # fmt: skip
+                       help=f"of a trained VAE (default: {config.REGIONS})")  # fmt: skip
     numbers = {
         "count": (positive, "songs, written as they are composed"),
         "temperature": (temperature, "below 1 the network ventures less, above 1 more"),

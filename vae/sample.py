@@ -41,7 +41,7 @@ def main() -> None:
 def arguments() -> argparse.Namespace:
     flags = parser(__doc__, config.SEED, data=config.DATA, weights=config.WEIGHTS)
     flags.add_argument("--regions", nargs="*", default=config.REGIONS, metavar="REGION",
-                       help=f"of a trained VAE (default: {' '.join(config.REGIONS)})")  # fmt: skip
+                       help=f"of a trained VAE (default: {config.REGIONS})")  # fmt: skip
     flags.add_argument("--count", type=positive, default=1000, help="memories (default: 1000)")
     flags.add_argument("--overwrite", action="store_true", help="over memories that are there")
     return flags.parse_args()

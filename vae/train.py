@@ -57,7 +57,7 @@ def main() -> None:
 def arguments() -> argparse.Namespace:
     flags = parser(__doc__, config.SEED, data=config.DATA, weights=config.WEIGHTS)
     flags.add_argument("--regions", nargs="*", default=config.REGIONS, metavar="REGION",
-                       help=f"as given to generate_memories.py (default: {' '.join(config.REGIONS)})")  # fmt: skip
+                       help=f"as given to generate_memories.py (default: {config.REGIONS})")  # fmt: skip
     for name, kind in NUMBERS.items():
         default = getattr(config, f"VAE_{name.upper()}" if name in SHARED else name.upper())
         flags.add_argument(f"--{name.replace('_', '-')}", type=kind, default=default, help=f"default: {default}")
