@@ -284,7 +284,7 @@ class Streams:
                     if whole or len(pieces) == 1:
                         waiting.pop()
                 if room:
-                    pieces.append(np.full((2, room), -1))
+                    pieces.append(np.full((2, room), -1, np.int32))
                 yield region, np.concatenate(pieces, axis=1)
 
     def epoch(self) -> Iterator[tuple[np.ndarray, np.ndarray, bool]]:

@@ -19,6 +19,7 @@ from keras import layers, ops
 from melody import recall, weights
 from melody.files import read_json
 from melody.stage import Problem, size
+from melody.time_loop import LSTM
 from melody.vocabulary import Vocabulary
 
 MADE_BY = "python train_lstm.py"
@@ -106,7 +107,7 @@ def build(shape: Shape, dropout: float = 0.0, dtype: str = "float32") -> keras.M
     after = []
     for k in range(shape.layers):
         x = layers.Dropout(dropout, dtype=dtype, name=f"dropout_{k + 1}")(x) if k else x
-        lstm = layers.LSTM(shape.units, return_sequences=True, return_state=True, dtype=dtype, name=f"lstm_{k + 1}")
+        lstm = LSTM(shape.units, return_sequences=True, return_state=True, dtype=dtype, name=f"lstm_{k + 1}")
         x, h, c = lstm(x, initial_state=states[2 * k : 2 * k + 2])
         after += [h, c]
     x = layers.Dropout(dropout, dtype=dtype, name=f"dropout_{shape.layers + 1}")(x)
