@@ -41,12 +41,17 @@ def main() -> None:
     if before:
         changed = ", ".join(name for name in settings if settings[name] != before.get(name))
         say(args, f"{args.data / 'songs.h5'} was made otherwise ({changed}); reading anew")
+    from melody import dataset
+
     with alone(args.data / WRITTEN[0]):
         songs, skipped = read_all(files, args.jobs, args.quiet)
         vocabulary = vocabulary_of(songs)
         with replacing_all(args.data, WRITTEN) as beside:
             write(beside, songs, skipped, vocabulary, settings)
-    for line in summary(songs, skipped, vocabulary):
+            said = summary(songs, skipped, vocabulary)
+            del songs, skipped  # to group the near-duplicates of a large collection needs their room
+            dataset.write_split(beside, args.seed)
+    for line in said:
         say(args, line)
     say(args, f"wrote {args.data / 'songs.h5'}")
 
@@ -113,14 +118,13 @@ def vocabulary_of(songs: list[Song]) -> Vocabulary:
 
 
 def write(data: Path, songs: list[Song], skipped: list, vocabulary: Vocabulary, settings: dict) -> None:
-    """Write all files into the folder `data`."""
+    """Write all files but the split into the folder `data`."""
     from melody import dataset
 
     with (data / "skipped.csv").open("w", newline="", encoding="utf-8") as file:
         csv.writer(file, lineterminator="\n").writerows([("file", "reason"), *skipped])
     vocabulary.save(data / "vocabulary.json")
     dataset.write_songs(data / "songs.h5", songs, vocabulary, settings)
-    dataset.write_split(data, settings["seed"])
 
 
 def summary(songs: list[Song], skipped: list, vocabulary: Vocabulary) -> list[str]:

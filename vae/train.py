@@ -112,10 +112,12 @@ class Lessons:
         import numpy as np
 
         order = np.random.default_rng([self.settings["seed"], number]).permutation(len(self.training))
-        batch = self.settings["batch"]
-        seen = self.vae.fit(self.training[order], batch_size=batch, shuffle=False, verbose=0).history
-        judged = self.vae.evaluate(self.held_out, batch_size=1024, verbose=0, return_dict=True)
-        row = {name: float(values[0]) for name, values in seen.items()}
+        self.vae.reset_metrics()
+        for batch in np.split(order, range(self.settings["batch"], len(order), self.settings["batch"])):
+            row = self.vae.train_on_batch(self.training[batch], return_dict=True)
+        self.vae.reset_metrics()
+        judged = self.vae.test_on_batch(self.held_out, return_dict=True)
+        row = {name: float(value) for name, value in row.items()}
         row |= {f"validation_{name}": float(value) for name, value in judged.items()}
         row["active_units"] = self.active_units()
         if number == self.settings["epochs"] - 1:
