@@ -19,7 +19,7 @@ from keras import layers, ops
 from melody import recall, weights
 from melody.files import read_json
 from melody.stage import Problem, size
-from melody.time_loop import LSTM
+from melody.time_loop import LSTM, on_processor
 from melody.vocabulary import Vocabulary
 
 MADE_BY = "python train_lstm.py"
@@ -297,8 +297,20 @@ class ComposingCell(keras.layers.Layer):
         return note, [ops.concatenate([note, heard[:, :-1]], axis=1), match, *after]
 
 
+def _has_xla() -> bool:
+    if keras.backend.backend() != "tensorflow":
+        return False  # JAX always compiles, PyTorch has no XLA
+    import tensorflow
+
+    return tensorflow.test.is_built_with_xla()
+
+
 class Player:
-    """Composes songs, all of a batch at once: a Keras RNN whose input is the draws and whose initial state a memory."""
+    """Composes songs, all of a batch at once: a Keras RNN whose input is the draws and whose initial state a memory.
+
+    For a lone song TensorFlow takes as long to go from one operation to the next as to work them out, so XLA makes one
+    of them where it can; for more songs that gains less than it takes to compile.
+    """
 
     def __init__(self, network: keras.Model, guided: bool):
         cell = ComposingCell(network, guided)
@@ -307,6 +319,8 @@ class Player:
         notes, *after = keras.layers.RNN(cell, return_sequences=True, return_state=True)(draws, initial_state=before)
         self.shape, self.guided = shape_of(network), guided
         self.model = keras.Model([draws, *before], [notes, *after], name="player")
+        self.lone = keras.Model(self.model.inputs, self.model.outputs, name="lone_player")
+        self.lone.compile(jit_compile=on_processor() and _has_xla())
 
     def compose(
         self,
@@ -335,6 +349,7 @@ class Player:
         songs: list[np.ndarray] = [np.zeros(0, np.int32)] * len(rngs)
         regions = np.zeros(len(rngs)) if regions is None else regions
         going, unended = np.arange(len(rngs)), np.ones(len(rngs), bool)
+        model = self.lone if len(rngs) == 1 else self.model
         while unended.any():
             if going.size > FEW:
                 going, states = going[unended], [state[unended] for state in states]
@@ -342,7 +357,7 @@ class Player:
             draws[..., 1:3] = temperature, guidance
             draws[..., 3:] = regions[going, None, None]
             draws[..., 0] = [rngs[s].random(window, np.float32) for s in going]
-            notes, *states = (np.asarray(array) for array in self.model.predict_on_batch([draws, *states]))
+            notes, *states = (np.asarray(array) for array in model.predict_on_batch([draws, *states]))
             for row, s in zip(notes[..., 0].astype(np.int32), going, strict=True):
                 songs[s] = np.concatenate([songs[s], row])
             unended = np.array([end not in songs[s] and len(songs[s]) < length for s in going], bool)

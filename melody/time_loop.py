@@ -23,7 +23,7 @@ class LSTM(keras.layers.LSTM):
 
     def __init__(self, units: int, **kwargs):
         super().__init__(units, **kwargs)
-        self.loops = "cpu" in str(ops.zeros(()).device).lower()  # elsewhere Keras has cuDNN's
+        self.loops = on_processor()  # elsewhere Keras has cuDNN's
 
     def inner_loop(self, sequences, initial_state, mask, training=False):
         if not self.loops:
@@ -34,6 +34,11 @@ class LSTM(keras.layers.LSTM):
         read = ops.matmul(ops.transpose(sequences, (1, 0, 2)), kernel) + bias
         found = _loop(read, recurrent, *initial_state)
         return found[-2], ops.transpose(found[:-1], (1, 0, 2)), [found[-2], found[-1]]
+
+
+def on_processor() -> bool:
+    """Whether the backend works out arrays on a processor, not on a GPU or the like."""
+    return "cpu" in str(ops.zeros(()).device).lower()
 
 
 @ops.custom_gradient
