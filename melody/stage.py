@@ -43,10 +43,18 @@ class Flags(argparse.ArgumentParser):
         sys.exit(_fail(f"error: {message}; --help tells more", 2))
 
     def parse_args(self, args: Sequence[str] | None = None, namespace: argparse.Namespace | None = None):
-        """The flags. argparse leaves defaults as they are, so those taken are converted and checked here."""
+        """The flags. Defaults that are taken are converted and checked here: argparse would do so with strings alone."""
+        defaults = {
+            action: action.default
+            for action in self._actions
+            if action.option_strings and action.nargs != 0 and action.default is not argparse.SUPPRESS
+        }
+        for action in defaults:
+            action.default = defaults  # tells what was not given
         parsed = super().parse_args(args, namespace)
-        for action in self._actions:
-            if getattr(parsed, action.dest, None) is action.default and action.option_strings and action.nargs != 0:
+        for action, default in defaults.items():
+            action.default = default
+            if getattr(parsed, action.dest) is defaults:
                 try:
                     setattr(parsed, action.dest, _default(action))
                 except (argparse.ArgumentTypeError, ValueError) as mistake:

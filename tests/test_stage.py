@@ -89,6 +89,7 @@ def test_the_settings_are_said_and_the_backend_is_not_heard(capfd):
         ({"type": stage.temperature}, float("nan"), "'nan' is not a number from 0.01 to 100"),
         ({"type": stage.size, "nargs": "+"}, [], "the list is empty"),
         ({"type": stage.size, "nargs": "+"}, [3, 0], "'0' is not"),
+        ({"type": stage.natural}, "x", "'x' is not a whole number"),
         ({"nargs": "*"}, 3, "3 is no list"),
         ({"choices": ("a", "b")}, "c", "'c' is none of a, b"),
         ({"type": stage.folder}, None, "None is no text"),
