@@ -43,7 +43,7 @@ class Flags(argparse.ArgumentParser):
         sys.exit(_fail(f"error: {message}; --help tells more", 2))
 
     def parse_args(self, args: Sequence[str] | None = None, namespace: argparse.Namespace | None = None):
-        """The flags. Defaults that are taken are converted and checked here: argparse would do so with strings alone."""
+        """The flags. Defaults that are taken are converted and checked here; argparse does so with strings alone."""
         defaults = {
             action: action.default
             for action in self._actions

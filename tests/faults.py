@@ -811,8 +811,9 @@ def faults(args: argparse.Namespace, scratch: Path) -> dict:
     rows, since = [], time.monotonic()
     for name in args.only:
         with tqdm(desc=name, disable=None) as bar:
-            rows += campaigns[name](bar)
-        for row in rows:
+            found = campaigns[name](bar)
+        rows += found
+        for row in found:
             for remark in row.remarks[:5] if row.lost else ():
                 print(f"{row.fault}: {remark}", file=sys.stderr)
     words = ["python -m tests.faults", *["--quick"] * args.quick, f"--seed {args.seed}"]
