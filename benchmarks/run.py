@@ -4,7 +4,7 @@ reads   the kern edition and the MIDI edition of the Essen collection, where the
 writes  results/benchmarks.json   a list of rows: work, beside, ratio, must, aim, holds; medians, rounds, peak memory
         results/growth-*.png, .svg    time and peak memory against size
 
-    python -m benchmarks.run --kern essen-folksong-collection    everything: a quarter of an hour on two idle cores
+    python -m benchmarks.run --kern essen-folksong-collection    everything: twenty minutes on two idle cores
     python -m benchmarks.run --only training composing           these benchmarks, into results/benchmarks-part.json
     python -m benchmarks.run --quick    each once, at toy size, into results/benchmarks-quick.json: shows that all run
     python -m benchmarks.run --table    print the tables of results/benchmarks.json, as they stand in README.md

@@ -220,3 +220,8 @@ def test_every_benchmark_runs(tmp_path, capsys):
     assert len({line["work"] for line in found}) >= len(WORKS)
     assert stage("benchmarks.run", "--quick", "--table", "--out", tmp_path) == 0
     assert capsys.readouterr().out.strip() == rows.tables(found)
+
+
+def test_the_readme_has_the_tables_that_were_measured():
+    root = Path(__file__).parents[1]
+    assert rows.tables(json.loads((root / "results/benchmarks.json").read_text())) in (root / "README.md").read_text()
