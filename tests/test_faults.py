@@ -1,4 +1,4 @@
-"""What goes wrong for people: what the README says of it, and a tenth of the full counts with another seed each time."""
+"""What goes wrong for people: what the README says of it, and a tenth of the full counts, with new seeds each time."""
 
 import json
 import subprocess
