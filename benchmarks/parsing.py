@@ -12,12 +12,13 @@ from melody.vocabulary import Spelling
 def parse(files: list[list[str]], kind: str) -> Round:
     """Parse files, each with its collection's folder, into a list of notes; work is songs.
 
-    Remarks in how many files our own reader finds the same notes: by name in kern, by number in MIDI.
+    Remarks in how many files our own reader finds the same notes: by name in kern, by number in MIDI. Of MIDI, music21
+    is told to leave the notes where they are; to their grid it would lose some.
     """
     from music21 import converter
 
     def notes(path: str) -> list:
-        score = converter.parse(path, format={"kern": "humdrum"}.get(kind, kind), forceSource=True)
+        score = converter.parse(path, format={"kern": "humdrum"}.get(kind, kind), forceSource=True, quantizePost=False)
         line = score.parts[0].stripTies().flatten()
         return [note.pitches[-1] for note in line.notes if not note.duration.isGrace]
 

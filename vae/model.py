@@ -61,14 +61,16 @@ class VAE(keras.Model):
         self.deviation.assign(np.maximum(memories.std(axis=0), 1e-6))
 
     def call(self, memories, training=None):
-        z_mean, z_log_var = self.encoder((memories - self.mean) / self.deviation)
+        """What the loss is made of: means and log variances of codes, and what decoding misses, standardised."""
+        standard = (memories - self.mean) / self.deviation
+        z_mean, z_log_var = self.encoder(standard)
         noise = keras.random.normal(ops.shape(z_mean), seed=self.noise)
-        return ops.concatenate([z_mean, z_log_var, self.decoder(z_mean + ops.exp(z_log_var / 2) * noise)], axis=-1)
+        return z_mean, z_log_var, standard - self.decoder(z_mean + ops.exp(z_log_var / 2) * noise)
 
     def compute_loss(self, x=None, y=None, y_pred=None, sample_weight=None, training=True):
         """Nats a memory: D/2 (1 + log(2π mean squared error)) + β KL(q(z|x) ‖ N(0, 1))."""
-        z_mean, z_log_var, decoded = ops.split(y_pred, [self.latent, 2 * self.latent], axis=-1)
-        error = ops.mean(ops.square((x - self.mean) / self.deviation - decoded))
+        z_mean, z_log_var, missed = y_pred
+        error = ops.mean(ops.square(missed))
         reconstruction = self.memory / 2 * (1 + ops.log(2 * np.pi * error))
         kl = ops.mean(ops.sum(ops.square(z_mean) + ops.exp(z_log_var) - z_log_var - 1, axis=-1)) / 2
         self.reconstruction.update_state(error)
