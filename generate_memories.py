@@ -7,8 +7,8 @@ writes  data/memories/<regions>.h5   memory (count, 6 * units), song (count, son
     python generate_memories.py --regions han shanxi   memories of songs of either
 
 A memory is the network's state after it has read some random songs of the region, one after the other, the last one to
-its end or to some place within. Songs
-that were held out from the network's training are not read, so that they stay unheard.
+its end or to some place within. Songs that were held out from the network's training are not read, so that they stay
+unheard.
 """
 
 import argparse
