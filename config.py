@@ -44,7 +44,7 @@ BETA = 8.0  # weight of the KL divergence: larger, and memories are drawn smooth
 # 5  generate_song.py
 COUNT = 8  # songs
 TEMPERATURE = 1.0  # below 1 the network ventures less, above 1 more
-GUIDANCE = 1.0  # how far the song is pushed from what the network composes without a memory; 0: not at all
+GUIDANCE = 0.5  # how far the song is pushed from what the network composes without a memory; 0: not at all
 LENGTH = 200  # notes a song has at most; it ends where the network ends it
 NOTE_LENGTH = 1.0  # quarter notes a note lasts
 TEMPO = 120  # quarter notes a minute

@@ -94,7 +94,7 @@ def three_ways(bench: Bench, name: str, guidance: float) -> list[dict]:
     ours = found[ways.OURS]
     spread = np.quantile([np.mean([rng.choice(called, len(called)).mean() for called in ours.values()])
                           for _ in range(1000)], (0.025, 0.975))  # fmt: skip
-    lines = [row(f"deutschl, han, shanxi told apart, {name}", means.pop(ways.OURS), interval=spread, must="≥ 0.70",
+    lines = [row(f"deutschl, han, shanxi told apart, {name}", means.pop(ways.OURS), interval=spread, aim="≥ 0.70",
                  baselines=means, real=np.mean([called.mean() for called in real.values()]),
                  n=sum(map(len, ours.values())))]  # fmt: skip
     return lines + [
