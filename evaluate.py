@@ -6,7 +6,7 @@ writes  results/evaluation.json    every figure, M1 to M12, with its interval, b
         results/evaluation.md      all of it as tables
         results/latent-plane, steering, features   .png and .svg
 
-    python evaluate.py             everything: under an hour on two cores
+    python evaluate.py             everything: 25 minutes on two cores
     python evaluate.py --quick     the same with fewer songs, into results/evaluation-quick.json: under five minutes
     python evaluate.py --only M1 M9      these metrics, into results/evaluation-part.json
     python evaluate.py --table     print the tables of README.md from results/evaluation.json
