@@ -19,7 +19,7 @@ from keras import layers, ops
 from melody import recall, weights
 from melody.files import read_json
 from melody.stage import Problem, size
-from melody.time_loop import LSTM, on_processor
+from melody.time_loop import LSTM, jit_compile
 from melody.vocabulary import Vocabulary
 
 MADE_BY = "python train_lstm.py"
@@ -297,14 +297,6 @@ class ComposingCell(keras.layers.Layer):
         return note, [ops.concatenate([note, heard[:, :-1]], axis=1), match, *after]
 
 
-def _has_xla() -> bool:
-    if keras.backend.backend() != "tensorflow":
-        return False  # JAX always compiles, PyTorch has no XLA
-    import tensorflow
-
-    return tensorflow.test.is_built_with_xla()
-
-
 class Player:
     """Composes songs, all of a batch at once: a Keras RNN whose input is the draws and whose initial state a memory.
 
@@ -320,7 +312,7 @@ class Player:
         self.shape, self.guided = shape_of(network), guided
         self.model = keras.Model([draws, *before], [notes, *after], name="player")
         self.lone = keras.Model(self.model.inputs, self.model.outputs, name="lone_player")
-        self.lone.compile(jit_compile=on_processor() and _has_xla())
+        self.lone.compile(jit_compile=jit_compile())
 
     def compose(
         self,

@@ -41,6 +41,15 @@ def on_processor() -> bool:
     return "cpu" in str(ops.zeros(()).device).lower()
 
 
+def jit_compile() -> bool | str:
+    """What to tell a model's `compile`: on a processor Keras leaves out TensorFlow's XLA unless it is asked for."""
+    if keras.backend.backend() != "tensorflow" or not on_processor():
+        return "auto"
+    import tensorflow
+
+    return tensorflow.test.is_built_with_xla()
+
+
 @ops.custom_gradient
 def _loop(read, recurrent, h, c):
     """h at all times and the last c, (time + 1, batch, units), from `read`, which is x W + b, (time, batch, 4 units).

@@ -99,6 +99,7 @@ def record(place):
     return json.loads((place.out / "evaluation-quick.json").read_text())
 
 
+@pytest.mark.slow
 def test_every_metric_has_rows_that_say_all(record):
     assert list(record["metrics"]) == [f"M{k}" for k in range(1, 13)]
     for lines in record["metrics"].values():
@@ -113,6 +114,7 @@ def test_every_metric_has_rows_that_say_all(record):
     assert {"network", "token", "vocabulary", "split"} | vaes == set(record["fingerprints"])
 
 
+@pytest.mark.slow
 def test_the_baselines_stand_beside_ours(record):
     found = {line["what"]: line for lines in record["metrics"].values() for line in lines}
     assert any("IDyOM" in name for name in found["bits per note, all test songs"]["baselines"])
@@ -132,6 +134,7 @@ def test_the_baselines_stand_beside_ours(record):
     assert "median length, notes: all songs, default" in found
 
 
+@pytest.mark.slow
 def test_pictures_are_drawn(place, record):
     for name in ("steering", "latent-plane", "features"):
         assert (place.out / f"{name}.png").read_bytes().startswith(b"\x89PNG")
@@ -139,6 +142,7 @@ def test_pictures_are_drawn(place, record):
     assert {line["region"] for line in record["curve"]} == {"china", "deutschl"}
 
 
+@pytest.mark.slow
 def test_tables_are_printed_from_the_file(place, record, capsys):
     assert stage("evaluate", "--out", place.out, "--quick", "--table") == 0
     printed = capsys.readouterr().out

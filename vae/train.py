@@ -92,6 +92,7 @@ class Lessons:
         import keras
         import numpy as np
 
+        from melody.time_loop import jit_compile
         from vae.model import VAE
 
         keras.utils.set_random_seed(settings["seed"])
@@ -103,9 +104,8 @@ class Lessons:
         self.vae = VAE(memories.shape[1], *(settings[name] for name in ("latent", "hidden", "mixture", "beta")))
         self.vae.scale(self.training)
         steps = -(-len(self.training) // settings["batch"]) * settings["epochs"]
-        self.vae.compile(
-            keras.optimizers.Adam(keras.optimizers.schedules.CosineDecay(settings["learning_rate"], steps))
-        )
+        rate = keras.optimizers.schedules.CosineDecay(settings["learning_rate"], steps)
+        self.vae.compile(keras.optimizers.Adam(rate), jit_compile=jit_compile())
 
     def epoch(self, number: int, told: Callable[[dict], None]) -> dict[str, float]:
         """See all memories once; losses (nats), mean squared error of the standardised memories, active units."""
