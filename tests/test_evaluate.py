@@ -164,6 +164,7 @@ def test_the_readme_shows_what_was_measured_on_the_weights_that_come_with_it():
         assert kept["fingerprints"]["network"] == trained["network"]
 
 
+@pytest.mark.slow
 def test_the_same_seed_gives_the_same_figures(place, tmp_path, monkeypatch):
     from evaluation import bench
 
