@@ -182,25 +182,30 @@ FORETELLERS |= {ways.CARICATURE: by_caricature, ways.TOKEN: by_token}
 
 
 def m5(bench: Bench) -> list[dict]:
-    """Likelihood steering: what a region's memories save its held-out songs, and what the wrong region's cost them."""
+    """Likelihood steering: what a region's memories save its held-out songs, and what the wrong region's cost them.
+
+    What is saved hangs on what was needed without, which each way has its own of; so the bits stand beside it.
+    """
     lines = []
     for region, wrong in (PAIR, PAIR[::-1]):
         rng, songs = bench.rng("M5", region), bench.part("test", region)
         songs = [songs[k] for k in rng.permutation(len(songs))[: bench.sizes.scored]]
         counts = np.array([len(song[:BEGINNING]) for song in songs])
-        saved, cost = {}, {}
-        for way, foretell in FORETELLERS.items():
-            if way not in ways.every(bench):
-                continue
-            own = foretell(bench, songs, region)
-            saved[way], cost[way] = foretell(bench, songs, None) - own, foretell(bench, songs, wrong) - own
+        own, none, other = (
+            {way: foretell(bench, songs, asked) for way, foretell in FORETELLERS.items() if way in ways.every(bench)}
+            for asked in (region, None, wrong)
+        )
         for what, found, (must, aim) in (
-            (f"{region}: own memories against none", saved, BARS[region][:2]),
-            (f"{region}: memories of {wrong} against own", cost, BARS[region][2:]),
+            ("own memories against none", {way: none[way] - own[way] for way in own}, BARS[region][:2]),
+            (f"memories of {wrong} against own", {way: other[way] - own[way] for way in own}, BARS[region][2:]),
+            ("needed with own memories", own, (None, None)),
+            ("needed without", none, (None, None)),
         ):
             means = {way: theirs.sum() / counts.sum() for way, theirs in found.items()}
-            lines.append(row(f"{what}, bits a note", means.pop(ways.OURS), must=must, aim=aim, clear=True, n=len(songs),
-                             interval=mean_interval(found[ways.OURS], counts, rng), baselines=means))  # fmt: skip
+            lines.append(row(
+                f"{region}: {what}, bits a note", means.pop(ways.OURS), must=must, aim=aim, clear=must is not None,
+                interval=mean_interval(found[ways.OURS], counts, rng), baselines=means, n=len(songs),
+            ))  # fmt: skip
     return lines
 
 

@@ -126,6 +126,11 @@ def test_the_baselines_stand_beside_ours(record):
     }  # fmt: skip
     assert "region token" in found["bits per note, all test songs"]["baselines"]
     assert "region token" in found["china: own memories against none, bits a note"]["baselines"]
+    saved, own, none = (
+        found[f"china: {what}, bits a note"]["ours"]
+        for what in ("own memories against none", "needed with own memories", "needed without")
+    )
+    assert saved == pytest.approx(none - own)
     assert steering["real"] > 0.9, "the invented regions are easily told apart"
     assert steering["baselines"]["Kneser-Ney 4 of the region"] > 0.9, "a caricature passes"
     assert found["deutschl, han, shanxi told apart, default"]["real"] > 0.8
