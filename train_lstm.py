@@ -6,7 +6,7 @@ writes  weights/lstm.weights.h5     the best weights, by bits per note on valida
         weights/lstm-history.csv    and .png, .svg: bits per note, epoch by epoch
         weights/lstm-checkpoint.weights.h5   all that --resume needs
 
-    python train_lstm.py            a new network: about fifty minutes on two cores
+    python train_lstm.py            a new network: about half an hour on two cores
     python train_lstm.py --resume   goes on after the last whole epoch
 """
 

@@ -7,7 +7,7 @@ writes  weights/token.weights.h5      the best weights, by bits per note on vali
         weights/token-history.csv     and .png, .svg: bits per note, epoch by epoch
         weights/token-checkpoint.weights.h5   all that --resume needs
 
-    python -m evaluation.token            as long as train_lstm.py: about fifty minutes on two cores
+    python -m evaluation.token            as long as the network beside it took
     python -m evaluation.token --resume   goes on after the last whole epoch
 
 Sizes, streams, epochs and optimizer are those of weights/lstm.json; all that is added is an embedding of the region,
