@@ -104,7 +104,7 @@ def m1(bench: Bench) -> list[dict]:
 
     collections = [regions.prefix(bench.songs.name[s]) for s in bench.split["test"]]
     rows = [line("bits per note, all test songs", range(len(test)), "≤ 2.45", "≤ 2.30")]
-    for name in sorted(set(collections), key=lambda name: -collections.count(name)):
+    for name in sorted(set(collections), key=lambda name: (-collections.count(name), name)):
         chosen = [k for k, other in enumerate(collections) if other == name]
         if sum(len(test[k]) for k in chosen) >= OFTEN:
             rows.append(line(f"bits per note, {name}", chosen, None))
