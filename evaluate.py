@@ -24,7 +24,7 @@ from melody.files import read_json, replacing, write_json
 from melody.stage import Problem, begin, nonnegative, parser, positive, progress, run, say, temperature
 
 PARTS = [f"M{k}" for k in range(1, 13)]
-NEEDED = ("china", "deutschl")  # the regions that the bars are about
+NEEDED = ([], ["china"], ["deutschl"])  # the regions that the bars are about; none: all songs
 
 
 def main() -> None:
@@ -99,6 +99,7 @@ def load_token(args: argparse.Namespace, trained):
 
 def load_vaes(folder: Path, network: str) -> dict:
     """Every VAE of a folder that knows this network's memories, by the name of its region."""
+    from melody.regions import file_name
     from vae import sample
 
     vaes = {}
@@ -107,9 +108,9 @@ def load_vaes(folder: Path, network: str) -> dict:
         vae, record = sample.load(folder, constraints)
         sample.must_fit(record, network)
         vaes[path.stem.removeprefix("vae-")] = vae
-    for region in NEEDED:
-        if region not in vaes:
-            sample.load(folder, [region])  # raises the Problem that names the commands
+    for constraints in NEEDED:
+        if file_name(constraints) not in vaes:
+            sample.load(folder, constraints)  # raises the Problem that names the commands
     return vaes
 
 

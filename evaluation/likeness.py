@@ -32,9 +32,8 @@ TOGETHER = 300  # songs among which different grams are counted
 
 def subjects(bench: Bench) -> list[tuple[str, str, float]]:
     """What is measured: region, the words for it, guidance."""
-    regions = [region for region in (EVERY, *PAIR) if region in bench.vaes]
     return [(region, f"{'all songs' if region == EVERY else region}, {name}", guidance)
-            for region in regions for name, guidance in settings(bench).items()]  # fmt: skip
+            for region in (EVERY, *PAIR) for name, guidance in settings(bench).items()]  # fmt: skip
 
 
 @cache

@@ -73,12 +73,11 @@ def latent_picture(path: Path, bench: Bench) -> None:
     """Memories of held-out songs of six regions, as the VAE sees them: its codes on their two widest directions."""
     from sklearn.decomposition import PCA
 
-    name = EVERY if EVERY in bench.vaes else PAIR[0]
     rng, codes = bench.rng("latent plane"), {}
     for region in SIX:
         songs = bench.held_out(region)
         if songs:
-            codes[region] = bench.vaes[name].encode(ways.read(bench, songs, min(DOTS, bench.sizes.states), rng))
+            codes[region] = bench.vaes[EVERY].encode(ways.read(bench, songs, min(DOTS, bench.sizes.states), rng))
     plane = PCA(2).fit(np.concatenate(list(codes.values())))
     figure, panels = _figure(6, 5, 1, 1)
     for (region, rows), colour, sign in zip(codes.items(), COLOURS, "os^Dv<", strict=False):

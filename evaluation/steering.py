@@ -184,22 +184,25 @@ FORETELLERS |= {ways.CARICATURE: by_caricature, ways.TOKEN: by_token}
 def m5(bench: Bench) -> list[dict]:
     """Likelihood steering: what a region's memories save its held-out songs, and what the wrong region's cost them.
 
-    What is saved hangs on what was needed without, which each way has its own of; so the bits stand beside it.
+    What is saved hangs on what was needed without, which each way has its own of; so the bits stand beside it, and
+    what is saved against memories of all songs: knowing the region alone saves -log2(its share of all songs) bits of
+    a beginning there, at most.
     """
     lines = []
     for region, wrong in (PAIR, PAIR[::-1]):
         rng, songs = bench.rng("M5", region), bench.part("test", region)
         songs = [songs[k] for k in rng.permutation(len(songs))[: bench.sizes.scored]]
         counts = np.array([len(song[:BEGINNING]) for song in songs])
-        own, none, other = (
+        own, none, other, every = (
             {way: foretell(bench, songs, asked) for way, foretell in FORETELLERS.items() if way in ways.every(bench)}
-            for asked in (region, None, wrong)
+            for asked in (region, None, wrong, EVERY)
         )
         for what, found, (must, aim) in (
             ("own memories against none", {way: none[way] - own[way] for way in own}, BARS[region][:2]),
             (f"memories of {wrong} against own", {way: other[way] - own[way] for way in own}, BARS[region][2:]),
             ("needed with own memories", own, (None, None)),
             ("needed without", none, (None, None)),
+            ("own memories against those of all songs", {way: every[way] - own[way] for way in own}, (None, None)),
         ):
             means = {way: theirs.sum() / counts.sum() for way, theirs in found.items()}
             lines.append(row(

@@ -126,11 +126,17 @@ def test_the_baselines_stand_beside_ours(record):
     }  # fmt: skip
     assert "region token" in found["bits per note, all test songs"]["baselines"]
     assert "region token" in found["china: own memories against none, bits a note"]["baselines"]
-    saved, own, none = (
-        found[f"china: {what}, bits a note"]["ours"]
-        for what in ("own memories against none", "needed with own memories", "needed without")
-    )
-    assert saved == pytest.approx(none - own)
+    saved, own, none, proportionate = (
+        found[f"china: {what}, bits a note"]
+        for what in (
+            "own memories against none", "needed with own memories", "needed without",
+            "own memories against those of all songs",
+        )
+    )  # fmt: skip
+    assert saved["ours"] == pytest.approx(none["ours"] - own["ours"])
+    assert proportionate["baselines"]["random songs"] == 0, "they are of all songs already"
+    caricature = "Kneser-Ney 4 of the region"
+    assert proportionate["baselines"][caricature] == saved["baselines"][caricature], "it has no other way to know none"
     assert steering["real"] > 0.9, "the invented regions are easily told apart"
     assert steering["baselines"]["Kneser-Ney 4 of the region"] > 0.9, "a caricature passes"
     assert found["deutschl, han, shanxi told apart, default"]["real"] > 0.8
