@@ -181,28 +181,35 @@ FORETELLERS = {way: partial(by_memories, way) for way in ways.MEMORIES if way !=
 FORETELLERS |= {ways.CARICATURE: by_caricature, ways.TOKEN: by_token}
 
 
+def saved(without: dict[str, np.ndarray], having: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+    """What each way saves of the bits that it needs without."""
+    return {way: without[way] - having[way] for way in having}
+
+
 def m5(bench: Bench) -> list[dict]:
     """Likelihood steering: what a region's memories save its held-out songs, and what the wrong region's cost them.
 
     What is saved hangs on what was needed without, which each way has its own of; so the bits stand beside it, and
-    what is saved against memories of all songs: knowing the region alone saves -log2(its share of all songs) bits of
-    a beginning there, at most.
+    what is saved against memories of all songs: who foretells by all songs and then learns the region, no more, saves
+    at most -log2(the region's share of all songs) bits of a beginning there.
     """
     lines = []
     for region, wrong in (PAIR, PAIR[::-1]):
         rng, songs = bench.rng("M5", region), bench.part("test", region)
         songs = [songs[k] for k in rng.permutation(len(songs))[: bench.sizes.scored]]
         counts = np.array([len(song[:BEGINNING]) for song in songs])
+        share = len(bench.places("training", region)) / len(bench.split["training"])
+        most = -np.log2(share) * len(songs) / counts.sum()
         own, none, other, every = (
             {way: foretell(bench, songs, asked) for way, foretell in FORETELLERS.items() if way in ways.every(bench)}
             for asked in (region, None, wrong, EVERY)
         )
         for what, found, (must, aim) in (
-            ("own memories against none", {way: none[way] - own[way] for way in own}, BARS[region][:2]),
-            (f"memories of {wrong} against own", {way: other[way] - own[way] for way in own}, BARS[region][2:]),
+            ("own memories against none", saved(none, own), BARS[region][:2]),
+            (f"memories of {wrong} against own", saved(other, own), BARS[region][2:]),
             ("needed with own memories", own, (None, None)),
             ("needed without", none, (None, None)),
-            ("own memories against those of all songs", {way: every[way] - own[way] for way in own}, (None, None)),
+            (f"own memories against those of all songs, of {most:.3f} at most", saved(every, own), (None, None)),
         ):
             means = {way: theirs.sum() / counts.sum() for way, theirs in found.items()}
             lines.append(row(
