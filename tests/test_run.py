@@ -62,7 +62,7 @@ def moves(monkeypatch):
     return counted
 
 
-@pytest.mark.parametrize("judged", [(2.0, 1.0), (1.0, 2.0)])
+@pytest.mark.parametrize("judged", [(2.0, 1.0), pytest.param((1.0, 2.0), marks=pytest.mark.slow)])
 @pytest.mark.parametrize("over", [False, pytest.param(True, marks=pytest.mark.slow)])
 def test_stopped_anywhere_it_ends_as_if_it_had_not_been(tmp_path, moves, judged, over):
     """Anew or over another run; four files an epoch, three where the weights are not better."""
