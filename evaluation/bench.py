@@ -14,7 +14,7 @@ from melody.dataset import Dataset
 
 OPENING = 32  # notes that the judges hear
 WINDOW = 48  # notes of a song that form and manner are measured on
-EVERY = "all"  # the region of all songs
+EVERY = regions.ALL  # the region of all songs
 TWO = {"china": "china", "europa": "deutschl"}  # what the first judge says: the region that is composed for it
 THREE = {"deutschl": "deutschl", "han": "han", "shanxi": "shanxi"}
 

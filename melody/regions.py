@@ -5,6 +5,7 @@ from __future__ import annotations
 import difflib
 import fnmatch
 import re
+import shlex
 from collections import Counter
 from collections.abc import Sequence
 
@@ -71,6 +72,15 @@ def _suggestions(names: Sequence[str], constraint: str) -> str:
     near += [word for word, _ in known.most_common() if constraint.lower() in word and word not in near]
     shown = near[:6] or [word for word, _ in known.most_common(6)]
     return ("nearest: " if near else "there are: ") + ", ".join(f"{word} ({known[word]})" for word in shown)
+
+
+def flag(constraints: Sequence[str]) -> str:
+    """How a command is told several constraints.
+
+    >>> flag(["han", "asia/*"])
+    "--regions han 'asia/*'"
+    """
+    return shlex.join(["--regions", *constraints])
 
 
 def file_name(constraints: Sequence[str]) -> str:

@@ -54,14 +54,14 @@ def load(folder: Path, constraints: list[str]):
     from vae.model import VAE
 
     name = regions.file_name(constraints)
-    path, words = folder / f"vae-{name}.weights.h5", " ".join(constraints)
-    made_by = f"python -m vae.train --regions {words}"
+    path, flag = folder / f"vae-{name}.weights.h5", regions.flag(constraints)
+    made_by = f"python -m vae.train {flag}"
     if not path.exists():
         ready = ", ".join(
             sorted(file.name[4:-11] for file in folder.glob("vae-*.weights.h5") if "-checkpoint" not in file.name)
         )
         raise Problem(
-            f"no VAE of {name} in {folder}; make it with: python generate_memories.py --regions {words} && {made_by} "
+            f"no VAE of {name} in {folder}; make it with: python generate_memories.py {flag} && {made_by} "
             f"(ready: {ready or 'none'})"
         )
     record = read_json(path.with_name(f"vae-{name}.json"), made_by)
@@ -79,12 +79,13 @@ def load(folder: Path, constraints: list[str]):
 
 def must_fit(record: dict, network: str) -> None:
     """Raises `Problem` when a VAE learnt the memories of another network."""
+    from melody import regions
+
     if record["network"] != network:
-        words = " ".join(record["regions"])
+        name, flag = regions.file_name(record["regions"]), regions.flag(record["regions"])
         raise Problem(
-            f"the VAE of {words} knows the memories of network {record['network']}, this is {network}; make them anew: "
-            f"python generate_memories.py --overwrite --regions {words} && "
-            f"python -m vae.train --overwrite --regions {words}"
+            f"the VAE of {name} knows the memories of network {record['network']}, this is {network}; make them anew: "
+            f"python generate_memories.py {flag} --overwrite && python -m vae.train {flag} --overwrite"
         )
 
 

@@ -76,7 +76,7 @@ def load_memories(path: Path, constraints: list[str]):
     from melody import regions
     from melody.files import reading, settings_of
 
-    with reading(path, f"python generate_memories.py --regions {' '.join(constraints)} --overwrite") as file:
+    with reading(path, f"python generate_memories.py {regions.flag(constraints)} --overwrite") as file:
         memories, made = file["memory"][:], settings_of(file)
         if memories.ndim != 2 or memories.dtype != np.float32 or not np.isfinite(memories).all():
             raise ValueError("its memories are no rows of numbers")
