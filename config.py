@@ -18,11 +18,11 @@ DENSE = 256  # units between the LSTM and its answer
 DROPOUT = 0.3  # share of units left out between layers while training
 EPOCHS = 24  # times the whole training part is read
 BATCH = 64  # streams side by side
-WINDOW = 64  # notes read between two steps of the optimizer
-WINDOWS = 4  # windows in a stream: 256 notes of one region, song after song
-MOVED = 0.75  # share of songs moved to another key in the first epoch; it falls to 0 at the end
+BPTT_LENGTH = 64  # notes read between two steps of the optimizer
+WINDOWS_PER_STREAM = 4  # windows in a stream: 256 notes of one region, song after song
+TRANSPOSE_PROBABILITY = 0.75  # share of songs moved to another key in the first epoch; it falls to 0 at the end
 LEARNING_RATE = 2e-3  # Adam's, at its highest
-WARM_UP = 100  # steps until the learning rate is at its highest
+WARMUP_STEPS = 100  # steps until the learning rate is at its highest
 PRECISION = "mixed_bfloat16"  # arithmetic while training: mixed_bfloat16 or float32; all else is float32
 
 # 3  generate_memories.py
@@ -30,7 +30,7 @@ REGIONS = ["china"]  # folders, file-name prefixes or patterns such as "asia/*";
 MEMORIES = 3_000  # memories to keep
 MEMORY_SONGS = 3  # random songs of the region that are read for a memory
 MEMORY_NOTES = 96  # of these songs, the last entries, which are what is read
-MEMORY_WITHIN = 0.5  # share of memories that are taken somewhere within the last song, the others at its end
+MID_SONG_FRACTION = 0.5  # share of memories that are taken somewhere within the last song, the others at its end
 
 # 4  python -m vae.train
 LATENT = 8  # dimensions of the latent space

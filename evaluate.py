@@ -1,7 +1,7 @@
 """Stage 6: measure the network and its VAEs against songs never heard, baselines and bars.
 
 reads   data/songs.h5, data/vocabulary.json, weights/lstm.*, weights/vae-*.*
-        weights/token.*            where it is there: the network told regions, by python -m evaluation.token
+        weights/token.*            where it is there: the network told regions, by python -m evaluation.control_token
 writes  results/evaluation.json    every figure, M1 to M12, with its interval, baselines, real songs and bar
         results/evaluation.md      all of it as tables
         results/latent-plane, steering, features   .png and .svg
@@ -20,8 +20,9 @@ import time
 from pathlib import Path
 
 import config
-from melody.files import read_json, replacing, write_json
-from melody.stage import Problem, begin, nonnegative, parser, positive, progress, run, say, temperature
+from melody.atomic import atomic_write, load_json, write_json
+from melody.cli import init_keras, log, nonnegative, parser, positive, progress, run, temperature
+from melody.errors import UserError
 
 PARTS = [f"M{k}" for k in range(1, 13)]
 NEEDED = ([], ["china"], ["deutschl"])  # the regions that the bars are about; none: all songs
@@ -32,23 +33,23 @@ def main() -> None:
     path = args.out / "-".join(["evaluation", *["quick"] * args.quick, *["part"] * (args.only != PARTS)])
     path = path.with_suffix(".json")
     if args.table:
-        from evaluation.rows import headlines
+        from evaluation.report import headlines
 
-        return print(headlines(read_json(path, "python evaluate.py")))
-    begin(args)
-    from evaluation.rows import markdown
+        return print(headlines(load_json(path, "python evaluate.py")))
+    init_keras(args)
+    from evaluation.report import markdown
 
     logging.getLogger("tensorflow").setLevel(logging.ERROR)  # it warns of every new length of songs
     since = time.monotonic()
-    bench = prepare(args)
-    found = measure(bench, args)
-    record = {"about": about(), "metrics": found, **described(bench, args)}
+    context = prepare(args)
+    found = measure(context, args)
+    record = {"about": about(), "metrics": found, **described(context, args)}
     write_json(path, record)  # so that no figure is lost if drawing is stopped
-    with replacing(path.with_suffix(".md")) as beside:
+    with atomic_write(path.with_suffix(".md")) as beside:
         beside.write_text(markdown(record) + "\n", encoding="utf-8")
-    write_json(path, record | {"curve": draw(bench, args), "seconds": round(time.monotonic() - since)})
+    write_json(path, record | {"curve": draw(context, args), "seconds": round(time.monotonic() - since)})
     held = [line["holds"] for lines in found.values() for line in lines if line["holds"] is not None]
-    say(args, f"{sum(held)} of {len(held)} bars hold; wrote {path}")
+    log(args, f"{sum(held)} of {len(held)} bars hold; wrote {path}")
 
 
 def arguments() -> argparse.Namespace:
@@ -66,14 +67,15 @@ def arguments() -> argparse.Namespace:
 
 def prepare(args: argparse.Namespace):
     """Load all that is measured. Raises `Problem` when something is missing or does not fit."""
-    from evaluation import bench
+    from evaluation import context
     from melody import dataset, lstm
+    from melody.split import split_from_held_out
 
     songs, trained = dataset.load(args.data), lstm.load(args.weights)
-    lstm.must_know(trained, songs.vocabulary)
-    split, token = dataset.heard_split(songs, trained.held_out), load_token(args, trained)
-    return bench.Bench(
-        songs, split, trained, load_vaes(args.weights, trained.fingerprint), bench.QUICK if args.quick else bench.FULL,
+    lstm.check_vocabulary(trained, songs.vocabulary)
+    split, token = split_from_held_out(songs, trained.held_out), load_token(args, trained)
+    return context.Context(
+        songs, split, trained, load_vaes(args.weights, trained.fingerprint), context.QUICK if args.quick else context.FULL,
         args.seed, args.temperature, args.guidance, args.length, token,
     )  # fmt: skip
 
@@ -83,17 +85,17 @@ def load_token(args: argparse.Namespace, trained):
 
     Raises `Problem` when it knows other notes, or has heard other songs, than the network it is measured beside.
     """
-    from evaluation.token import MADE_BY
+    from evaluation.control_token import COMMAND
     from melody import lstm
 
     path = args.weights / "token.json"
     if not path.exists():
-        say(args, f"{path} is not there, so no region token is measured; it is made with: {MADE_BY}")
+        log(args, f"{path} is not there, so no region token is measured; it is made with: {COMMAND}")
         return None
-    token = lstm.load(args.weights, "token", MADE_BY)
-    lstm.must_know(token, trained.vocabulary)
+    token = lstm.load(args.weights, "token", COMMAND)
+    lstm.check_vocabulary(token, trained.vocabulary)
     if token.held_out != trained.held_out:
-        raise Problem(f"{path} holds out other songs than lstm.json beside it; train it again: {MADE_BY} --overwrite")
+        raise UserError(f"{path} holds out other songs than lstm.json beside it; train it again: {COMMAND} --overwrite")
     return token
 
 
@@ -104,9 +106,9 @@ def load_vaes(folder: Path, network: str) -> dict:
 
     vaes = {}
     for path in sorted(folder.glob("vae-*.json")):
-        constraints = read_json(path, "python -m vae.train")["regions"]
+        constraints = load_json(path, "python -m vae.train")["regions"]
         vae, record = sample.load(folder, constraints)
-        sample.must_fit(record, network)
+        sample.check_network(record, network)
         vaes[path.stem.removeprefix("vae-")] = vae
     for constraints in NEEDED:
         if file_name(constraints) not in vaes:
@@ -115,9 +117,9 @@ def load_vaes(folder: Path, network: str) -> dict:
 
 
 def metrics() -> dict:
-    from evaluation import likeness, predicting, remembering, steering
+    from evaluation import generation_quality, memory_quality, prediction, steering
 
-    return predicting.METRICS | steering.METRICS | remembering.METRICS | likeness.METRICS
+    return prediction.METRICS | steering.METRICS | memory_quality.METRICS | generation_quality.METRICS
 
 
 def about() -> dict[str, str]:
@@ -125,54 +127,57 @@ def about() -> dict[str, str]:
     return {name: " ".join(metrics()[name].__doc__.split()) for name in PARTS}
 
 
-def measure(bench, args: argparse.Namespace) -> dict[str, list[dict]]:
+def measure(context, args: argparse.Namespace) -> dict[str, list[dict]]:
     """The rows of every metric, told as they are found."""
-    from evaluation.rows import shown
+    from evaluation.report import shown
 
     found = {}
     with progress(args.only, args.quiet, unit="metric") as bar:
         for name in bar:
             bar.set_description(name)
-            found[name] = metrics()[name](bench)
+            found[name] = metrics()[name](context)
             for line in found[name]:
                 bars = f", must be {line['must']}: {'yes' if line['holds'] else 'no'}" if line["must"] else ""
-                say(args, f"{name:3} {line['what']}: {shown(line['ours'])}{bars}")
+                log(args, f"{name:3} {line['what']}: {shown(line['ours'])}{bars}")
     return found
 
 
-def draw(bench, args: argparse.Namespace) -> list[dict]:
+def draw(context, args: argparse.Namespace) -> list[dict]:
     """The pictures, and the curve of steering and caricature against guidance and temperature."""
-    from evaluation import pictures
+    from evaluation import figures
 
     if args.only != PARTS:
         return []
-    lines = pictures.curve(
-        bench, pictures.GUIDANCES[:3] if args.quick else pictures.GUIDANCES, () if args.quick else pictures.TEMPERATURES
+    lines = figures.curve(
+        context, figures.GUIDANCES[:3] if args.quick else figures.GUIDANCES, () if args.quick else figures.TEMPERATURES
     )
-    pictures.steering_picture(args.out / "steering", bench, lines)
-    pictures.latent_picture(args.out / "latent-plane", bench)
-    pictures.feature_picture(args.out / "features", bench)
+    figures.steering_picture(args.out / "steering", context, lines)
+    figures.latent_picture(args.out / "latent-plane", context)
+    figures.feature_picture(args.out / "features", context)
     return lines
 
 
-def described(bench, args: argparse.Namespace) -> dict:
+def described(context, args: argparse.Namespace) -> dict:
     """What made the figures: command, settings, seed, fingerprints of all that was measured."""
     from dataclasses import asdict
 
-    from melody.dataset import split_fingerprint
-    from melody.files import file_fingerprint
+    from melody.provenance import file_fingerprint
+    from melody.split import split_fingerprint
 
     return {
         "command": "python " + shlex.join([Path(sys.argv[0]).name, *sys.argv[1:]]),
         "settings": {name: getattr(args, name) for name in ("temperature", "guidance", "length", "quick")}
-        | asdict(bench.sizes),
+        | asdict(context.sizes),
         "seed": args.seed,
         "fingerprints": {
-            "network": bench.trained.fingerprint,
-            **({"token": bench.token.fingerprint} if bench.token else {}),
-            "vocabulary": bench.vocabulary.fingerprint,
-            "split": split_fingerprint(bench.songs, bench.split),
-            **{f"vae-{name}": file_fingerprint(args.weights / f"vae-{name}.weights.h5") for name in sorted(bench.vaes)},
+            "network": context.trained.fingerprint,
+            **({"token": context.token.fingerprint} if context.token else {}),
+            "vocabulary": context.vocabulary.fingerprint,
+            "split": split_fingerprint(context.songs, context.split),
+            **{
+                f"vae-{name}": file_fingerprint(args.weights / f"vae-{name}.weights.h5")
+                for name in sorted(context.vaes)
+            },
         },
     }
 

@@ -15,30 +15,32 @@ import argparse
 import json
 
 import config
-from melody.files import alone, made_with
-from melody.stage import Problem, begin, parser, positive, progress, run, say, share, size
+from melody.atomic import file_lock
+from melody.cli import init_keras, log, parser, positive, progress, run, share, size
+from melody.errors import UserError
+from melody.provenance import is_up_to_date
 
 BLOCK = 256  # memories made at a time
 
 
 def main() -> None:
     args = arguments()
-    begin(args)
+    init_keras(args)
     from melody import dataset, lstm, regions
 
     songs, trained = dataset.load(args.data), lstm.load(args.weights)
-    lstm.must_know(trained, songs.vocabulary)
+    lstm.check_vocabulary(trained, songs.vocabulary)
     chosen = choose(args, songs.name, trained.held_out)
     path = args.data / "memories" / f"{regions.file_name(args.regions)}.h5"
     settings = {
         "regions": sorted(args.regions), "count": args.count, "songs": args.songs, "notes": args.notes,
-        "within": args.within, "seed": args.seed, "network": trained.fingerprint,
+        "mid_song_fraction": args.mid_song_fraction, "seed": args.seed, "network": trained.fingerprint,
     }  # fmt: skip
-    if not args.overwrite and made_with(path, settings):
-        return say(args, f"{path} is there, made with these settings; nothing to do")
-    with alone(path):
+    if not args.overwrite and is_up_to_date(path, settings):
+        return log(args, f"{path} is there, made with these settings; nothing to do")
+    with file_lock(path):
         different = write_memories(path, trained.network, songs, chosen, settings, args.quiet)
-    say(args, f"wrote {args.count} memories, {different} of them different, to {path}")
+    log(args, f"wrote {args.count} memories, {different} of them different, to {path}")
 
 
 def arguments() -> argparse.Namespace:
@@ -52,8 +54,8 @@ def arguments() -> argparse.Namespace:
     flags.add_argument(
         "--notes", type=size, default=config.MEMORY_NOTES, help=f"entries read (default: {config.MEMORY_NOTES})"
     )
-    flags.add_argument("--within", type=share, default=config.MEMORY_WITHIN,
-                       help=f"share taken within the last song (default: {config.MEMORY_WITHIN})")  # fmt: skip
+    flags.add_argument("--mid-song-fraction", type=share, default=config.MID_SONG_FRACTION,
+                       help=f"share taken within the last song (default: {config.MID_SONG_FRACTION})")  # fmt: skip
     flags.add_argument("--overwrite", action="store_true", help="over memories that are there")
     return flags.parse_args()
 
@@ -63,15 +65,15 @@ def choose(args: argparse.Namespace, names: list[str], held_out: dict[str, list[
     from melody import regions
 
     for constraint in args.regions:
-        say(args, f"{constraint}: {len(regions.choose(names, [constraint]))} songs")
+        log(args, f"{constraint}: {len(regions.choose(names, [constraint]))} songs")
     answering = regions.choose(names, args.regions)
     unheard = {name for part in held_out.values() for name in part}
     chosen = [s for s in answering if names[s] not in unheard]
     if not chosen:
-        raise Problem(f"all of the {len(answering)} songs are held out to measure by; choose a wider region")
-    say(args, f"{len(answering)} songs in all; {len(chosen)} of them are read, the others held out to measure by")
+        raise UserError(f"all of the {len(answering)} songs are held out to measure by; choose a wider region")
+    log(args, f"{len(answering)} songs in all; {len(chosen)} of them are read, the others held out to measure by")
     if len(chosen) < regions.FEW:
-        say(args, f"warning: {len(chosen)} songs are few for a manner; the memories will hardly differ")
+        log(args, f"warning: {len(chosen)} songs are few for a manner; the memories will hardly differ")
     return chosen
 
 
@@ -80,16 +82,16 @@ def write_memories(path, network, songs, chosen: list[int], settings: dict, quie
     import h5py
     import numpy as np
 
-    from melody import lstm, memory
-    from melody.files import replacing
+    from melody import lstm, memory, scoring
+    from melody.atomic import atomic_write
 
-    rng, reader = np.random.default_rng(settings["seed"]), lstm.Reader(network)
+    rng, state_encoder = np.random.default_rng(settings["seed"]), scoring.StateEncoder(network)
     heard, start = songs.songs(chosen), len(songs.vocabulary)
     count, readings, numbers = settings["count"], set(), lstm.shape_of(network).memory
     names = [songs.name[s] for s in chosen]
     room = 4 * count * (numbers + settings["songs"]) + sum(len(name.encode()) + 32 for name in names)
     with (
-        replacing(path, room) as beside,
+        atomic_write(path, room) as beside,
         h5py.File(beside, "w") as file,
         progress(None, quiet, total=count, unit="memory") as bar,
     ):
@@ -99,9 +101,9 @@ def write_memories(path, network, songs, chosen: list[int], settings: dict, quie
         file.attrs["settings"] = json.dumps(settings)
         for first in range(0, count, BLOCK):
             block = slice(first, min(first + BLOCK, count))
-            drawn = memory.draw_songs(len(heard), settings["songs"], block.stop - first, rng)
-            entries = memory.draw_readings(heard, drawn, settings["notes"], start, settings["within"], rng)
-            rows[block], read[block] = memory.pack(reader.read(entries)), drawn
+            drawn = memory.sample_songs(len(heard), settings["songs"], block.stop - first, rng)
+            entries = memory.sample_inputs(heard, drawn, settings["notes"], start, settings["mid_song_fraction"], rng)
+            rows[block], read[block] = memory.pack(state_encoder.encode(entries)), drawn
             readings.update(row.tobytes() for row in entries)
             bar.update(len(drawn))
     return len(readings)

@@ -17,29 +17,30 @@ import json
 from pathlib import Path
 
 import config
-from melody.files import alone
-from melody.folder import MOST, must_fit_a_page, song_of, write_folder_page, write_scores
-from melody.midi import FASTEST, SLOWEST
-from melody.soundfont import equipment
-from melody.stage import Problem, begin, parser, positive, progress, run, say, size, temperature, within
+from melody.atomic import file_lock
+from melody.cli import in_range, init_keras, log, parser, positive, progress, run, size, temperature
+from melody.errors import UserError
+from melody.formats.write_midi import FASTEST, SLOWEST
+from melody.listen.song_folder import MAX_SONGS, check_page_size, song_of, write_folder_page, write_scores
+from melody.listen.soundfont import equipment
 
 BLOCK = 512  # songs composed side by side
 
 
 def main() -> None:
     args = arguments()
-    begin(args)
+    init_keras(args)
     import numpy as np
 
-    from melody import lstm, regions
+    from melody import lstm, regions, sampling
     from vae import sample
 
     if args.wav or args.play:
-        say(args, equipment(args.sound_font))
+        log(args, equipment(args.sound_font))
     vae, record = sample.load(args.weights, args.regions)
     trained = lstm.load(args.weights)
-    sample.must_fit(record, trained.fingerprint)
-    player = lstm.Player(trained.network, guided=args.guidance != 0)
+    sample.check_network(record, trained.fingerprint)
+    player = sampling.Sampler(trained.network, guided=args.guidance != 0)
     name = regions.file_name(args.regions)
     made = {
         "regions": sorted(args.regions), "seed": args.seed, "temperature": args.temperature, "guidance": args.guidance,
@@ -47,7 +48,7 @@ def main() -> None:
         "network": trained.fingerprint, "vae": record["weights"],
     }  # fmt: skip
     folder = args.out / name
-    with alone(folder):
+    with file_lock(folder):
         numbers = free_numbers(folder, args)
         with progress(None, args.quiet, total=args.count, unit="song") as bar:
             for block in (numbers[first : first + BLOCK] for first in range(0, args.count, BLOCK)):
@@ -60,8 +61,8 @@ def main() -> None:
                     bar.update()
         sound(folder, numbers, args)
         if args.page:
-            say(args, f"wrote {write_folder_page(folder, args.data, args.quiet)}")
-    say(args, f"wrote {args.count} songs, {midi(folder, numbers[0])} to {midi(folder, numbers[-1]).name}")
+            log(args, f"wrote {write_folder_page(folder, args.data, args.quiet)}")
+    log(args, f"wrote {args.count} songs, {midi(folder, numbers[0])} to {midi(folder, numbers[-1]).name}")
 
 
 def arguments() -> argparse.Namespace:
@@ -71,11 +72,11 @@ def arguments() -> argparse.Namespace:
     numbers = {
         "count": (positive, "songs, written as they are composed"),
         "temperature": (temperature, "below 1 the network ventures less, above 1 more"),
-        "guidance": (within(0, 100), "push away from what is composed without a memory; 0: none"),
+        "guidance": (in_range(0, 100), "push away from what is composed without a memory; 0: none"),
         "length": (size, "notes a song has at most"),
-        "note_length": (within(1 / 64, 64), "quarter notes a note lasts"),
-        "tempo": (within(SLOWEST, FASTEST), "quarter notes a minute"),
-        "instrument": (within(0, 127, int), "General MIDI program, 0 to 127"),
+        "note_length": (in_range(1 / 64, 64), "quarter notes a note lasts"),
+        "tempo": (in_range(SLOWEST, FASTEST), "quarter notes a minute"),
+        "instrument": (in_range(0, 127, int), "General MIDI program, 0 to 127"),
     }  # fmt: skip
     for name, (kind, meaning) in numbers.items():
         default = getattr(config, name.upper())
@@ -88,7 +89,7 @@ def arguments() -> argparse.Namespace:
     flags.add_argument(
         "--page",
         action="store_true",
-        help=f"write index.html: all songs of the folder, {MOST:,} at most, to hear and see",
+        help=f"write index.html: all songs of the folder, {MAX_SONGS:,} at most, to hear and see",
     )
     flags.add_argument("--sound-font", default=config.SOUND_FONT, metavar="FILE", help="for --wav and --play")
     flags.add_argument("--overwrite", action="store_true", help="number the songs from 001 again, over those there")
@@ -105,7 +106,7 @@ def free_numbers(folder: Path, args: argparse.Namespace) -> range:
     there = [] if args.overwrite else [int(file.stem) for file in folder.glob("*.mid") if file.stem.isdecimal()]
     first = max(there, default=0) + 1
     if args.page:
-        must_fit_a_page(first - 1 + args.count)
+        check_page_size(first - 1 + args.count)
     return range(first, first + args.count)
 
 
@@ -119,8 +120,8 @@ def compose(player, vae, latents, rngs: list, args: argparse.Namespace) -> list:
 
 def write(folder: Path, title: str, pitch: list[str], latent, made: dict, args: argparse.Namespace) -> None:
     """Write what made a song as JSON, its scores when asked for, and last the song: where it is, all of it is."""
-    from melody.files import write_json
-    from melody.midi import write_midi
+    from melody.atomic import write_json
+    from melody.formats.write_midi import write_midi
 
     record = {"title": title, **made, "latent": latent.tolist(), "notes": pitch}
     path = midi(folder, int(title.rsplit(" ", 1)[-1]))
@@ -132,19 +133,19 @@ def write(folder: Path, title: str, pitch: list[str], latent, made: dict, args: 
 
 def sound(folder: Path, numbers: range, args: argparse.Namespace) -> None:
     """Render and play the songs, as asked; else say how to hear them."""
-    from melody.audio import play, write_wav
+    from melody.listen.audio import play, write_wav
 
     for number in progress(numbers, args.quiet, unit="wav") if args.wav else ():
         write_wav(midi(folder, number), midi(folder, number).with_suffix(".wav"), args.sound_font)
     for number in numbers if args.play else ():
-        say(args, f"playing {midi(folder, number)}")
+        log(args, f"playing {midi(folder, number)}")
         play(midi(folder, number), args.sound_font)
     if not (args.wav or args.play):
         try:
             equipment(args.sound_font)
-            say(args, f"to hear a song: python -m melody.audio {midi(folder, numbers[0])} --play")
-        except Problem as missing:
-            say(args, f"to hear the songs: {missing}")
+            log(args, f"to hear a song: python -m melody.listen.audio {midi(folder, numbers[0])} --play")
+        except UserError as missing:
+            log(args, f"to hear the songs: {missing}")
 
 
 if __name__ == "__main__":

@@ -21,10 +21,13 @@ import json
 from pathlib import Path
 
 import config
-from melody import essen
-from melody.corpus import READER, Song, find_songs, read_all
-from melody.files import alone, fingerprint, reading, replacing_all, settings_of
-from melody.stage import Problem, parser, run, say
+from melody.atomic import atomic_write_all, file_lock, open_hdf5
+from melody.cli import log, parser, run
+from melody.errors import UserError
+from melody.formats import essen
+from melody.formats.corpus import READER_VERSION, find_songs, read_all
+from melody.provenance import fingerprint, settings_of
+from melody.song import Song
 from melody.vocabulary import ESSEN, Vocabulary
 
 WRITTEN = ("songs.h5", "vocabulary.json", "skipped.csv", "split.json")
@@ -33,27 +36,27 @@ WRITTEN = ("songs.h5", "vocabulary.json", "skipped.csv", "split.json")
 def main() -> None:
     args = arguments()
     files = find_songs(args.songs or [fetched(args)])
-    settings = {"reader": READER, "seed": args.seed, "files": len(files), "songs": songs_fingerprint(files)}
+    settings = {"reader": READER_VERSION, "seed": args.seed, "files": len(files), "songs": songs_fingerprint(files)}
     before = settings_before(args.data)
     if before == settings:
-        say(args, f"{args.data / 'songs.h5'} holds these {len(files):,} files already; nothing to do")
+        log(args, f"{args.data / 'songs.h5'} holds these {len(files):,} files already; nothing to do")
         return
     if before:
         changed = ", ".join(name for name in settings if settings[name] != before.get(name))
-        say(args, f"{args.data / 'songs.h5'} was made otherwise ({changed}); reading anew")
-    from melody import dataset
+        log(args, f"{args.data / 'songs.h5'} was made otherwise ({changed}); reading anew")
+    from melody.split import write_split
 
-    with alone(args.data / WRITTEN[0]):
+    with file_lock(args.data / WRITTEN[0]):
         songs, skipped = read_all(files, args.jobs, args.quiet)
         vocabulary = vocabulary_of(songs)
-        with replacing_all(args.data, WRITTEN) as beside:
+        with atomic_write_all(args.data, WRITTEN) as beside:
             write(beside, songs, skipped, vocabulary, settings)
             said = summary(songs, skipped, vocabulary)
             del songs, skipped  # to group the near-duplicates of a large collection needs their room
-            dataset.write_split(beside, args.seed)
+            write_split(beside, args.seed)
     for line in said:
-        say(args, line)
-    say(args, f"wrote {args.data / 'songs.h5'}")
+        log(args, line)
+    log(args, f"wrote {args.data / 'songs.h5'}")
 
 
 def arguments() -> argparse.Namespace:
@@ -82,7 +85,7 @@ def fetched(args: argparse.Namespace) -> str:
     """The folder of the Essen songs, fetched when it is not there."""
     folder = args.data / "essen"
     if not folder.exists() or not any(folder.iterdir()):
-        say(args, f"no songs named and none in {folder}: fetching {essen.PACKAGE}")
+        log(args, f"no songs named and none in {folder}: fetching {essen.PACKAGE}")
         essen.fetch(folder)
     return str(folder)
 
@@ -106,9 +109,9 @@ def settings_before(data: Path) -> dict:
     if not all((data / name).exists() for name in WRITTEN):
         return {}
     try:
-        with reading(data / "songs.h5", "preprocess.py") as file:
+        with open_hdf5(data / "songs.h5", "preprocess.py") as file:
             return settings_of(file)
-    except Problem:
+    except UserError:
         return {}
 
 

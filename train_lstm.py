@@ -13,40 +13,44 @@ writes  weights/lstm.weights.h5     the best weights, by bits per note on valida
 import argparse
 
 import config
-from melody.stage import Problem, above_zero, begin, parser, positive, run, say, share, size, within
+from melody.cli import above_zero, in_range, init_keras, log, parser, positive, run, share, size
+from melody.errors import UserError
 
 NUMBERS = {  # flag: the kind of number it takes
-    "embedding": size, "units": size, "layers": within(1, 64, int), "dense": size, "dropout": within(0, 0.99),
-    "epochs": positive, "batch": size, "window": size, "windows": size, "moved": share,
-    "learning_rate": above_zero, "warm_up": positive,
+    "embedding": size, "units": size, "layers": in_range(1, 64, int), "dense": size, "dropout": in_range(0, 0.99),
+    "epochs": positive, "batch": size, "bptt_length": size, "windows_per_stream": size, "transpose_probability": share,
+    "learning_rate": above_zero, "warmup_steps": positive,
 }  # fmt: skip
 
 
 def main() -> None:
     args = arguments()
-    begin(args)
+    init_keras(args)
     from melody import dataset
-    from melody.run import Run
-    from melody.training import Lessons
+    from melody.checkpoint import TrainingRun
+    from melody.split import PARTS, load_split, split_fingerprint
+    from melody.training import Trainer
 
     songs = dataset.load(args.data)
-    split = dataset.load_split(args.data, songs)
+    split = load_split(args.data, songs)
     if not split["validation"]:
-        raise Problem(f"{len(songs)} songs are too few: none is left to judge the network by; preprocess.py reads more")
-    say(args, f"{len(split['training'])} training and {len(split['validation'])} validation songs; {songs.vocabulary}")
+        raise UserError(
+            f"{len(songs)} songs are too few: none is left to judge the network by; preprocess.py reads more"
+        )
+    log(args, f"{len(split['training'])} training and {len(split['validation'])} validation songs; {songs.vocabulary}")
     settings = {name: getattr(args, name) for name in (*NUMBERS, "precision", "seed")}
-    settings["split"] = dataset.split_fingerprint(songs, split)
-    held_out = {part: [songs.name[s] for s in split[part]] for part in dataset.PARTS[1:]}
-    lessons = Lessons(songs, split, settings)
-    training = Run(
-        args.weights, "lstm", trainer=lessons.trainer, kept=lessons.kept, judge="validation_bits",
+    settings["split"] = split_fingerprint(songs, split)
+    held_out = {part: [songs.name[s] for s in split[part]] for part in PARTS[1:]}
+    trainer = Trainer(songs, split, settings)
+    training = TrainingRun(
+        args.weights, "lstm", model=trainer.model, eval_model=trainer.eval_model, monitor="validation_bits",
         settings=settings, record={"vocabulary": songs.vocabulary.names, "held_out": held_out},
-        made_by="python train_lstm.py",
+        command="python train_lstm.py",
     )  # fmt: skip
-    with training.alone():
-        say(args, f"epochs done: {training.begin(args.resume, args.overwrite)} of {args.epochs}")
-        training.train(args.epochs, lessons.steps, lessons.epoch, args.quiet)
-    say(args, f"{training.best:.3f} bits per note on validation songs; wrote {training.weights}")
+    with training.lock():
+        log(args, f"epochs done: {training.start(args.resume, args.overwrite)} of {args.epochs}")
+        training.train(args.epochs, trainer.steps, trainer.epoch, args.quiet)
+    log(args, f"{training.best:.3f} bits per note on validation songs; wrote {training.weights}")
 
 
 def arguments() -> argparse.Namespace:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from benchmarks.ours import Round
-from melody.corpus import read_songs
+from benchmarks.adapters import Round
+from melody.formats.corpus import read_songs
 from melody.vocabulary import Spelling
 
 

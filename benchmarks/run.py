@@ -25,11 +25,12 @@ from tempfile import TemporaryDirectory
 
 import config
 import train_lstm
-from benchmarks.measure import Command, Measured, NotRun
-from benchmarks.rows import row, shown, tables
-from benchmarks.works import FULL, QUICK, WORKS, Place, songs_in
-from melody.files import read_json, write_json
-from melody.stage import Problem, parser, progress, run, say
+from benchmarks.cases import CASES, FULL, QUICK, Setup, songs_in
+from benchmarks.harness import Command, Measured, NotRun
+from benchmarks.report import row, shown, tables
+from melody.atomic import load_json, write_json
+from melody.cli import log, parser, progress, run
+from melody.errors import UserError
 from vae import train
 
 PACKAGES = ("keras", "tensorflow", "jax", "torch", "numpy", "music21")
@@ -40,16 +41,16 @@ TINY = {"embedding": 3, "units": 4, "layers": 2, "dense": 5}
 
 def main() -> None:
     args = arguments()
-    path = args.out / "-".join(["benchmarks", *["quick"] * args.quick, *["part"] * (args.only != list(WORKS))])
+    path = args.out / "-".join(["benchmarks", *["quick"] * args.quick, *["part"] * (args.only != list(CASES))])
     path = path.with_suffix(".json")
     if args.table:
-        return print(tables(read_json(path, "python -m benchmarks.run", list)))
+        return print(tables(load_json(path, "python -m benchmarks.run", list)))
     with TemporaryDirectory() as scratch:
         rows = measure(place_of(args, Path(scratch)), args, path)
     draw(args.out, rows, args)
     held = [line["holds"] for line in rows if line["holds"] is not None]
     bars = f"{sum(held)} of {len(held)} bars hold; " if held else ""
-    say(args, f"{bars}wrote {path}")
+    log(args, f"{bars}wrote {path}")
 
 
 def arguments() -> argparse.Namespace:
@@ -61,12 +62,12 @@ def arguments() -> argparse.Namespace:
     flags.add_argument("--quick", action="store_true", help="each once, at toy size, on invented songs")
     flags.add_argument("--table", action="store_true", help="print the tables of a run that is there")
     flags.add_argument(
-        "--only", nargs="+", choices=list(WORKS), default=list(WORKS), metavar="NAME", help=f"of: {' '.join(WORKS)}"
+        "--only", nargs="+", choices=list(CASES), default=list(CASES), metavar="NAME", help=f"of: {' '.join(CASES)}"
     )
     return flags.parse_args()
 
 
-def place_of(args: argparse.Namespace, scratch: Path) -> Place:
+def place_of(args: argparse.Namespace, scratch: Path) -> Setup:
     """Lay out what is measured. Raises `Problem` for a folder that holds no songs."""
     learning = {name: getattr(config, name.upper()) for name in train_lstm.NUMBERS}
     shape = {name: learning.pop(name) for name in TINY}
@@ -75,8 +76,12 @@ def place_of(args: argparse.Namespace, scratch: Path) -> Place:
            for name in train.NUMBERS}  # fmt: skip
     vae |= {"hidden": config.HIDDEN, "seed": args.seed}
     if args.quick:
-        shape, learning, vae = TINY, learning | {"batch": 2, "window": 4, "windows": 2}, vae | {"hidden": [6, 5]}
-    prepare = Command(["-m", "benchmarks.invented", scratch, json.dumps(INVENTED | {"shape": shape, "vae": vae})])
+        shape, learning, vae = (
+            TINY,
+            learning | {"batch": 2, "bptt_length": 4, "windows_per_stream": 2},
+            vae | {"hidden": [6, 5]},
+        )
+    prepare = Command(["-m", "benchmarks.synthetic", scratch, json.dumps(INVENTED | {"shape": shape, "vae": vae})])
     prepare.one_round()
     midi = Path(config.DATA, "essen")
     editions = {"kern": args.kern, "midi": args.midi or (midi if midi.exists() else None)}
@@ -84,13 +89,13 @@ def place_of(args: argparse.Namespace, scratch: Path) -> Place:
         editions = {name: scratch / name for name in editions}
     for folder in editions.values():
         if folder and not songs_in(folder):
-            raise Problem(f"no songs in {folder}")
+            raise UserError(f"no songs in {folder}")
     editions = {name: folder and folder.resolve() for name, folder in editions.items()}
     memory = {"notes": config.MEMORY_NOTES, "songs": config.MEMORY_SONGS}
-    return Place(scratch, editions, QUICK if args.quick else FULL, shape, learning, vae, memory, config.GUIDANCE)
+    return Setup(scratch, editions, QUICK if args.quick else FULL, shape, learning, vae, memory, config.GUIDANCE)
 
 
-def measure(place: Place, args: argparse.Namespace, path: Path) -> list[dict]:
+def measure(place: Setup, args: argparse.Namespace, path: Path) -> list[dict]:
     """The rows of every benchmark, told and written as they are found, so that a run cut short leaves what it has."""
     rows, here = [], machine()
     with progress(args.only, args.quiet, unit="benchmark") as bar:
@@ -98,12 +103,12 @@ def measure(place: Place, args: argparse.Namespace, path: Path) -> list[dict]:
         for name in bar:
             bar.set_description(name)
             try:
-                found = WORKS[name](place)
+                found = CASES[name](place)
             except NotRun as needs:
-                found = [row(WORKS[name].__doc__, Measured(why=str(needs)), unit="")]
+                found = [row(CASES[name].__doc__, Measured(why=str(needs)), unit="")]
             for line in found:
                 rows.append(line | {"machine": here} | (UNJUDGED if args.quick else {}))
-                say(args, told(rows[-1]))
+                log(args, told(rows[-1]))
             write_json(path, rows)
     return rows
 

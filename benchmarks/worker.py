@@ -1,6 +1,6 @@
 """A program that is measured, in a process of its own: it gets ready, then runs a round each time it is asked.
 
-    python -m benchmarks.worker benchmarks.ours.composing '{"songs": 256, …}'
+    python -m benchmarks.worker benchmarks.adapters.composing '{"songs": 256, …}'
 
 It answers each line on its standard input with a line of JSON, the first when it is ready and has run a round that does
 not count; its last line, when there is no more to read, is its peak memory.

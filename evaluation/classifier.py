@@ -17,7 +17,7 @@ def grams(line: np.ndarray) -> list[bytes]:
     return [line[i : i + size].tobytes() for size in range(1, GRAMS + 1) for i in range(len(line) - size + 1)]
 
 
-class Judge:
+class StyleClassifier:
     """Multinomial logistic regression on counts of interval 1- to 3-grams: their square roots, scaled to length 1.
 
     It learns from windows of `window` notes, since that is what it is to judge; each region weighs the same, however

@@ -22,7 +22,7 @@ KEY_PROFILES = (
     (5.0, 2.0, 3.5, 2.0, 4.5, 4.0, 2.0, 4.5, 2.0, 3.5, 1.5, 4.0),
     (5.0, 2.0, 3.5, 4.5, 2.0, 4.0, 2.0, 4.5, 3.5, 2.0, 1.5, 4.0),
 )
-MANNER = ("pentatonic share", "semitone steps", "minor-third steps", "mean interval")
+STYLE_FEATURES = ("pentatonic share", "semitone steps", "minor-third steps", "mean interval")
 FEATURES = (
     "repetition coverage", "diatonic share", "pitch-class entropy", "range", "mean pitch", "spread of pitch",
     "mean interval", "share of unisons", "share of rises", "number of pitches", "reversal rate",
@@ -81,7 +81,7 @@ def novelty(runs: Songs, notes: int = 12) -> tuple[np.ndarray, np.ndarray]:
     return np.array([(run < notes - 1).sum() for run in passages]), np.array([len(run) for run in passages])
 
 
-def diversity(songs: Songs, vocabulary: Vocabulary, grams: int = 6) -> float:
+def distinct_n(songs: Songs, vocabulary: Vocabulary, grams: int = 6) -> float:
     """Different interval 6-grams within all songs together, over all there are."""
     rows = np.concatenate([_grams(line, grams) for line in intervals(songs, vocabulary)])
     return len(np.unique(rows, axis=0)) / len(rows) if len(rows) else 0.0
@@ -107,7 +107,7 @@ def repetition_coverage(song: np.ndarray, vocabulary: Vocabulary, grams: int = 4
     return float(covered.mean()) if len(song) else 0.0
 
 
-def manner(songs: Songs, vocabulary: Vocabulary) -> np.ndarray:
+def style_features(songs: Songs, vocabulary: Vocabulary) -> np.ndarray:
     """(songs, 4): the `MANNER` of each, shares of notes (best of 12 scales) and steps, and semitones."""
     midi = np.array(vocabulary.midi)
     rows = []
@@ -115,7 +115,7 @@ def manner(songs: Songs, vocabulary: Vocabulary) -> np.ndarray:
         leaps = np.abs(np.diff(midi[song]))
         pentatonic = scale_share(pitch_classes(midi[song]), PENTATONIC)
         rows.append([pentatonic, (leaps == 1).mean(), (leaps == 3).mean(), leaps.mean()])
-    return np.array(rows).reshape(-1, len(MANNER))
+    return np.array(rows).reshape(-1, len(STYLE_FEATURES))
 
 
 def features(songs: Songs, vocabulary: Vocabulary) -> np.ndarray:

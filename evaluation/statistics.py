@@ -56,7 +56,7 @@ def calibration_error(sure: np.ndarray, right: np.ndarray, bins: int = 15) -> fl
 # How alike two sets are
 
 
-def overlapped_area(real: np.ndarray, other: np.ndarray) -> float:
+def overlapping_area(real: np.ndarray, other: np.ndarray) -> float:
     """Area under two densities, of distances within `real` and from `real` to `other` (Yang & Lerch 2018).
 
     One feature, (songs,) each. Densities are Gaussian kernel estimates (Scott's bandwidth) on 512 points.
@@ -89,7 +89,7 @@ def frechet_distance(one: np.ndarray, other: np.ndarray) -> float:
     return float(apart @ apart + np.trace(covariances[0]) + np.trace(covariances[1]) - 2 * roots.sum())
 
 
-def told_apart(real: np.ndarray, other: np.ndarray, seed: int) -> tuple[float, float]:
+def two_sample_test(real: np.ndarray, other: np.ndarray, seed: int) -> tuple[float, float]:
     """How well a judge tells two sets apart: (AUC, accuracy), .5 where they are alike.
 
     Logistic regression on standardised features (of more than 64, their first 64 principal components), five folds;

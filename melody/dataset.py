@@ -10,7 +10,7 @@ when the song has been moved to another key, `MOVED`; one more is to be foretold
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -18,18 +18,13 @@ from pathlib import Path
 import h5py
 import numpy as np
 
-from melody import recall
-from melody.files import fingerprint, read_json, reading, replacing, write_json
-from melody.stage import Problem
+from melody.atomic import atomic_write, open_hdf5
+from melody.errors import UserError
 from melody.vocabulary import Vocabulary
 
-MADE_BY = "python preprocess.py"
-PARTS = ("training", "validation", "test")
-WORDS = ("name", "area", "title", "key", "metre")
+COMMAND = "python preprocess.py"
+WORDS = ("name", "area", "title", "key", "meter")
 NOTES = {"duration": np.float32, "rest_before": np.float32, "phrase": bool}
-GRAM = 8  # intervals that two songs must share in a row to count as related
-RELATED = 0.25  # share of a song's grams found in another that makes them near-duplicates
-LARGE = 40  # songs; a larger group of near-duplicates always goes to training
 
 
 @dataclass
@@ -46,7 +41,7 @@ class Dataset:
     area: list[str]
     title: list[str]
     key: list[str]
-    metre: list[str]
+    meter: list[str]
 
     def __len__(self) -> int:
         return len(self.start) - 1
@@ -70,11 +65,11 @@ def steps_of(song: Sequence[int], vocabulary: Vocabulary) -> np.ndarray:
 
 
 def write_songs(path: Path, songs: Iterable, vocabulary: Vocabulary, settings: dict) -> None:
-    """Write songs (`melody.corpus.Song`) as songs.h5, with the settings that made it."""
+    """Write songs (`melody.song.Song`) as songs.h5, with the settings that made it."""
     songs = list(songs)
     sizes = [len(song.pitch) for song in songs]
     words = sum(len(getattr(song, field).encode()) + 32 for song in songs for field in WORDS)
-    with replacing(path, 16 * sum(sizes) + 2 * words) as beside, h5py.File(beside, "w") as file:
+    with atomic_write(path, 16 * sum(sizes) + 2 * words) as beside, h5py.File(beside, "w") as file:
         kind = np.min_scalar_type(max(len(vocabulary), 1) - 1)  # uint8 for up to 256 notes
         file["pitch"] = _joined((vocabulary.encode(song.pitch) for song in songs), kind)
         for field, kind in NOTES.items():
@@ -92,17 +87,19 @@ def _joined(parts: Iterable[Sequence], kind: type) -> np.ndarray:
 def load(data: Path) -> Dataset:
     """Read songs.h5 and vocabulary.json. Raises `Problem` when they are missing or damaged."""
     path = data / "songs.h5"
-    with reading(path, MADE_BY) as file:
+    with open_hdf5(path, COMMAND) as file:
         arrays = {field: file[field][:] for field in ("pitch", *NOTES, "start")}
         words = {field: file[field].asstr()[:].tolist() for field in WORDS}
-        _must_fit(arrays, words)
+        _check_arrays(arrays, words)
     vocabulary = Vocabulary.load(data / "vocabulary.json")
     if arrays["pitch"].size and arrays["pitch"].max() >= len(vocabulary):
-        raise Problem(f"{path} holds notes beyond {data / 'vocabulary.json'} ({vocabulary}); make both with: {MADE_BY}")
+        raise UserError(
+            f"{path} holds notes beyond {data / 'vocabulary.json'} ({vocabulary}); make both with: {COMMAND}"
+        )
     return Dataset(vocabulary, **arrays, **words)
 
 
-def _must_fit(arrays: dict[str, np.ndarray], words: dict[str, list[str]]) -> None:
+def _check_arrays(arrays: dict[str, np.ndarray], words: dict[str, list[str]]) -> None:
     """Raise `ValueError` unless the arrays of songs.h5 are of one collection."""
     start, notes = arrays["start"], len(arrays["pitch"])
     if not np.issubdtype(start.dtype, np.integer) or not np.issubdtype(arrays["pitch"].dtype, np.unsignedinteger):
@@ -116,190 +113,3 @@ def _must_fit(arrays: dict[str, np.ndarray], words: dict[str, list[str]]) -> Non
 
 
 # The split
-
-
-def related_groups(intervals: list[np.ndarray]) -> np.ndarray:
-    """Number the groups of near-duplicates: (songs,) integers, alike for songs that belong together.
-
-    Songs i and j are linked when |G_i ∩ G_j| / |G_i| ≥ .25 for their sets G of interval 8-grams, or when their
-    interval sequences are equal; a group is a connected component.
-    """
-    from scipy.sparse import coo_array, csr_array
-    from scipy.sparse.csgraph import connected_components
-
-    whole, grams = {}, {}
-    twins, rows, columns = [], [], []
-    for s, steps in enumerate(intervals):
-        first = whole.setdefault(steps.tobytes(), s)
-        twins.append((first, s))
-        if first != s:
-            continue  # so that copies cost no time: who is related to them is related to the first
-        own = {steps[i : i + GRAM].tobytes() for i in range(len(steps) - GRAM + 1)}
-        rows += [s] * len(own)
-        columns += [grams.setdefault(gram, len(grams)) for gram in own]
-    count = len(intervals)
-    holds = csr_array((np.ones(len(rows), np.int32), (rows, columns)), shape=(count, max(len(grams), 1)))
-    shared = coo_array(holds @ holds.T)
-    i, j = shared.coords
-    close = shared.data >= RELATED * holds.sum(axis=1)[i]
-    links = np.concatenate([np.stack([i[close], j[close]], axis=1), np.array(twins).reshape(-1, 2)])
-    return connected_components(coo_array((np.ones(len(links)), links.T), shape=(count, count)), directed=False)[1]
-
-
-def grouped_split(names: list[str], intervals: list[np.ndarray], seed: int) -> dict[str, list[str]]:
-    """Names of the training, validation and test songs; near-duplicates stay on one side, 10 % of songs are test.
-
-    Groups are shuffled by the hash of the seed and their first name, so that the split is the same on every machine
-    and a song more or less moves few others.
-    """
-    groups: dict[int, list[str]] = {}
-    for group, name in sorted(zip(related_groups(intervals), names, strict=True), key=lambda pair: pair[1]):
-        groups.setdefault(group, []).append(name)
-    shuffled = sorted(groups.values(), key=lambda group: fingerprint(f"{seed} {group[0]}".encode()))
-    parts: dict[str, list[str]] = {part: [] for part in PARTS}
-    share = len(names) // 10
-    for group in shuffled:
-        held_out = next((part for part in ("test", "validation") if len(parts[part]) + len(group) <= share), "training")
-        parts["training" if len(group) > LARGE else held_out] += group
-    return {part: sorted(members) for part, members in parts.items()}
-
-
-def write_split(data: Path, seed: int) -> dict[str, list[str]]:
-    """Split the songs of `data` and write data/split.json."""
-    songs = load(data)
-    split = grouped_split(songs.name, songs.intervals, seed)
-    write_json(data / "split.json", split)
-    return split
-
-
-def load_split(data: Path, songs: Dataset) -> dict[str, list[int]]:
-    """The songs of each part, by their places in songs.h5. Raises `Problem` when split and songs do not fit."""
-    split = read_json(data / "split.json", MADE_BY)
-    place = {name: s for s, name in enumerate(songs.name)}
-    try:
-        return {part: [place[name] for name in split[part]] for part in PARTS}
-    except (KeyError, TypeError) as missing:
-        raise Problem(f"{data / 'split.json'} does not fit songs.h5 ({missing}); make both with: {MADE_BY}") from None
-
-
-def heard_split(songs: Dataset, held_out: dict[str, list[str]]) -> dict[str, list[int]]:
-    """The split that a network was trained on: the names it holds out, as lstm.json tells them; all else is training.
-
-    Raises `Problem` when a part has no song here.
-    """
-    place = {name: s for s, name in enumerate(songs.name)}
-    split = {part: [place[name] for name in held_out[part] if name in place] for part in PARTS[1:]}
-    for part, members in split.items():
-        if not members:
-            raise Problem(
-                f"none of the {len(held_out[part])} {part} songs that the network has not heard is in this data; "
-                f"read the collection that it was trained on: {MADE_BY}"
-            )
-    unheard = {s for members in split.values() for s in members}
-    return {"training": [s for s in range(len(songs)) if s not in unheard], **split}
-
-
-def split_fingerprint(songs: Dataset, split: dict[str, list[int]]) -> str:
-    """Tells two splits apart."""
-    return fingerprint(json.dumps([[songs.name[s] for s in split[part]] for part in PARTS]).encode())
-
-
-# What the network reads
-
-
-def transpositions(vocabulary: Vocabulary, furthest: int = 6) -> np.ndarray:
-    """Where each note goes when a song moves 0, then -furthest … furthest places along the line of fifths.
-
-    (moves, notes) integers; -1 where the vocabulary has no such note. Each move goes to the nearest octave: one fifth
-    up is a fourth down. The first row leaves all as it is.
-    """
-    places = {(step, fifth): n for n, (step, fifth) in enumerate(zip(vocabulary.step, vocabulary.fifth, strict=True))}
-    rows = []
-    for fifths in [0, *(f for f in range(-furthest, furthest + 1) if f)]:
-        steps = (4 * fifths + 3) % 7 - 3
-        rows.append(
-            [places.get((s + steps, f + fifths), -1) for s, f in zip(vocabulary.step, vocabulary.fifth, strict=True)]
-        )
-    return np.array(rows)
-
-
-def read_and_answer(song: np.ndarray, notes: int, moved: bool = False) -> tuple[np.ndarray, np.ndarray]:
-    """What the network reads of a song and what it should foretell, (len(song) + 1,) each; `notes` = len(vocabulary).
-
-    >>> [array.tolist() for array in read_and_answer(np.array([5, 7]), 76)]
-    [[76, 5, 7], [5, 7, 76]]
-    """
-    opening = notes + 1 if moved else notes
-    return np.concatenate([[opening], song]).astype(np.int32), np.concatenate([song, [notes]]).astype(np.int32)
-
-
-class Streams:
-    """Songs of one region after each other, cut into windows: what the network is trained on.
-
-    A stream starts from the zero state at the beginning of a song and runs through `windows` windows of `length`
-    notes, the state carried from one to the next; so the network learns that what it has read of a region tells how
-    the next song will go. In an epoch each song is read once; the last of the shuffled streams, those that fill no
-    batch, are left out. `told` is the share of streams whose region, a number from 1 then, is told in a last column of
-    the entries, 0 in the others; when it is 0 there is no such column, and all else is the same.
-    """
-
-    def __init__(
-        self,
-        songs: list[np.ndarray],
-        regions: Sequence[str | int],
-        vocabulary: Vocabulary,
-        *,
-        batch: int,
-        length: int,
-        windows: int,
-        moved: float,
-        told: float = 0.0,
-        rng: np.random.Generator,
-    ):
-        self.songs, self.regions = songs, np.array(regions)
-        self.notes, self.table = len(vocabulary), transpositions(vocabulary)
-        self.batch, self.length, self.windows, self.moved, self.told = batch, length, windows, moved, told
-        self.rng = rng
-
-    def _song(self, s: int) -> tuple[np.ndarray, np.ndarray]:
-        song = self.songs[s]
-        if self.rng.random() < self.moved:
-            possible = np.flatnonzero(self.table[1:, song].min(axis=1) >= 0) + 1
-            if possible.size:
-                return read_and_answer(self.table[self.rng.choice(possible)][song], self.notes, moved=True)
-        return read_and_answer(song, self.notes)
-
-    def _streams(self) -> Iterator[tuple[str | int, np.ndarray]]:
-        """Region and (2, windows * length): read, answer. A song cut off at the end opens the region's next stream."""
-        size = self.windows * self.length
-        for region in self.rng.permutation(np.unique(self.regions)):
-            waiting = self.rng.permutation(np.flatnonzero(self.regions == region)).tolist()
-            while waiting:
-                pieces, room = [], size
-                while room > 0 and waiting:
-                    piece = np.stack(self._song(waiting[-1]))[:, :room]
-                    whole = len(self.songs[waiting[-1]]) < room
-                    room -= piece.shape[1]
-                    pieces.append(piece)
-                    if whole or len(pieces) == 1:
-                        waiting.pop()
-                if room:
-                    pieces.append(np.full((2, room), -1, np.int32))
-                yield region, np.concatenate(pieces, axis=1)
-
-    def epoch(self) -> Iterator[tuple[np.ndarray, np.ndarray, bool]]:
-        """Batches in order: entries (batch, length, columns), answers (batch, length), whether streams begin.
-
-        Where a stream has ended both are -1, but for what is recalled.
-        """
-        streams = list(self._streams())
-        order, told = self.rng.permutation(len(streams)), None
-        if self.told:
-            told = np.where(self.rng.random(len(streams)) < self.told, [region for region, _ in streams], 0)
-        for first in range(0, len(order) - self.batch + 1, self.batch):
-            chosen = order[first : first + self.batch]
-            block = np.stack([streams[k][1] for k in chosen])
-            entries = recall.entries(block[:, 0], self.notes, None if told is None else told[chosen])
-            for w in range(self.windows):
-                window = slice(w * self.length, (w + 1) * self.length)
-                yield entries[:, window], block[:, 1, window], w == 0

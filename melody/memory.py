@@ -24,7 +24,7 @@ def unpack(memories: np.ndarray, states: int) -> list[np.ndarray]:
     return np.split(np.asarray(memories, np.float32), states, axis=1)
 
 
-def reading(songs: Sequence[np.ndarray], chosen: Sequence[int], notes: int, start: int) -> np.ndarray:
+def input_sequence(songs: Sequence[np.ndarray], chosen: Sequence[int], notes: int, start: int) -> np.ndarray:
     """What the network reads for one memory: the last `notes` entries of the chosen songs, each begun by `start`.
 
     Songs with fewer entries than that are read again.
@@ -36,12 +36,12 @@ def reading(songs: Sequence[np.ndarray], chosen: Sequence[int], notes: int, star
     return np.tile(row, -(-notes // len(row)))[-notes:]
 
 
-def draw_songs(songs: int, each: int, count: int, rng: np.random.Generator) -> np.ndarray:
+def sample_songs(songs: int, each: int, count: int, rng: np.random.Generator) -> np.ndarray:
     """The places of the songs that `count` memories read, (count, each); none twice where there are enough."""
     return np.stack([rng.choice(songs, each, replace=songs < each) for _ in range(count)])
 
 
-def draw_readings(
+def sample_inputs(
     songs: Sequence[np.ndarray],
     drawn: np.ndarray,
     notes: int,
@@ -58,5 +58,5 @@ def draw_readings(
         heard = [songs[s] for s in chosen]
         if rng.random() < within:
             heard[-1] = heard[-1][: rng.integers(1, len(heard[-1]) + 1)]
-        rows.append(reading(heard, range(len(heard)), notes, start))
+        rows.append(input_sequence(heard, range(len(heard)), notes, start))
     return np.stack(rows)

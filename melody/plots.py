@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from melody.files import replacing
+from melody.atomic import atomic_write
 
 COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9")  # Okabe & Ito 2008
 
@@ -62,5 +62,5 @@ def save(figure, path: Path) -> None:
     from matplotlib import rc_context
 
     for file, metadata in zip(curves(path), ({"Software": None}, {"Date": None}), strict=True):
-        with replacing(file) as beside, rc_context({"svg.hashsalt": path.name}):
+        with atomic_write(file) as beside, rc_context({"svg.hashsalt": path.name}):
             figure.savefig(beside, dpi=150, metadata=metadata)

@@ -11,8 +11,8 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from melody.files import fingerprint
-from melody.stage import Problem
+from melody.errors import UserError
+from melody.provenance import fingerprint
 
 ALL = "all"  # the file name that stands for no constraint: every song
 FEW = 20  # songs; a region with fewer is hardly a manner
@@ -46,7 +46,7 @@ def choose(names: Sequence[str], constraints: Sequence[str]) -> list[int]:
     for constraint in constraints:
         found = [s for s, name in enumerate(names) if matches(name, constraint)]
         if not found:
-            raise Problem(f"no song answers the region {constraint!r}; {_suggestions(names, constraint)}")
+            raise UserError(f"no song answers the region {constraint!r}; {_suggestions(names, constraint)}")
         chosen.update(found)
     return sorted(chosen)
 

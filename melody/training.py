@@ -8,13 +8,13 @@ import keras
 import numpy as np
 from keras import ops
 
-from melody import dataset, lstm, regions
-from melody.stage import Problem
+from melody import batching, dataset, lstm, regions, scoring
+from melody.errors import UserError
 
 NAT = 1 / np.log(2)  # bits
 
 
-class StreamTrainer(keras.Model):
+class StreamModel(keras.Model):
     """Trains a network window by window: [entry (batch, length, columns), fresh (batch, 1)] -> logits.
 
     The state after one window is the state before the next, unless `fresh` is 1: then the network starts from zero.
@@ -41,11 +41,11 @@ class StreamTrainer(keras.Model):
         return logits
 
 
-class Lessons:
+class Trainer:
     """The network's epochs. `settings` are the flags of train_lstm.py, `split` the songs of each part.
 
-    With a further setting `told`, a share above 0, the network has an input more and is told the region of so many
-    streams, by its place in `known`, and of every validation song.
+    With a further setting `token_probability`, a share above 0, the network has an input more and is told the region of so many
+    streams, by its place in `region_names`, and of every validation song.
     """
 
     def __init__(self, songs: dataset.Dataset, split: dict[str, list[int]], settings: dict):
@@ -53,52 +53,57 @@ class Lessons:
         self.settings, self.vocabulary = settings, songs.vocabulary
         self.training = songs.songs(split["training"])
         names = {part: [songs.name[s] for s in split[part]] for part in ("training", "validation")}
-        self.known, self.told = sorted({regions.prefix(name) for name in names["training"]}), settings.get("told", 0.0)
-        self.regions, judged = (regions.numbers(names[part], self.known) for part in names)
-        self.validation_told = judged if self.told else None
+        self.region_names, self.token_probability = (
+            sorted({regions.prefix(name) for name in names["training"]}),
+            settings.get("token_probability", 0.0),
+        )
+        self.regions, judged = (regions.numbers(names[part], self.region_names) for part in names)
+        self.validation_region_ids = judged if self.token_probability else None
         self.validation = [
-            dataset.read_and_answer(song, len(self.vocabulary)) for song in songs.songs(split["validation"])
+            batching.inputs_and_targets(song, len(self.vocabulary)) for song in songs.songs(split["validation"])
         ]
         sizes = (settings[name] for name in ("embedding", "units", "layers", "dense"))
-        shape = lstm.Shape(len(self.vocabulary), *sizes, regions=len(self.known) if self.told else 0)
+        shape = lstm.Shape(
+            len(self.vocabulary), *sizes, regions=len(self.region_names) if self.token_probability else 0
+        )
         network = lstm.build(shape, settings["dropout"], settings["precision"])
-        self.trainer, self.kept = StreamTrainer(network, settings["batch"]), lstm.build(shape)
+        self.model, self.eval_model = StreamModel(network, settings["batch"]), lstm.build(shape)
         self.steps = sum(1 for _ in self._streams(0).epoch())
         if not self.steps:
-            raise Problem(f"{len(self.training)} training songs do not fill --batch {settings['batch']}; lower it")
+            raise UserError(f"{len(self.training)} training songs do not fill --batch {settings['batch']}; lower it")
         schedule = keras.optimizers.schedules.CosineDecay(
             0.0,
             self.steps * settings["epochs"],
             warmup_target=settings["learning_rate"],
-            warmup_steps=settings["warm_up"],
+            warmup_steps=settings["warmup_steps"],
         )
         loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
-        self.trainer.compile(keras.optimizers.Adam(schedule, global_clipnorm=1.0), loss)
+        self.model.compile(keras.optimizers.Adam(schedule, global_clipnorm=1.0), loss)
 
-    def _streams(self, epoch: int) -> dataset.Streams:
+    def _streams(self, epoch: int) -> batching.Streams:
         settings = self.settings
-        return dataset.Streams(
+        return batching.Streams(
             self.training, self.regions, self.vocabulary,
-            batch=settings["batch"], length=settings["window"], windows=settings["windows"],
-            moved=settings["moved"] * (1 - epoch / settings["epochs"]), told=self.told,
+            batch=settings["batch"], bptt_length=settings["bptt_length"], windows_per_stream=settings["windows_per_stream"],
+            transpose_probability=settings["transpose_probability"] * (1 - epoch / settings["epochs"]), token_probability=self.token_probability,
             rng=np.random.default_rng([settings["seed"], epoch]),
         )  # fmt: skip
 
-    def epoch(self, number: int, told: Callable[[dict], None]) -> dict[str, float]:
+    def epoch(self, number: int, on_step: Callable[[dict], None]) -> dict[str, float]:
         """Read the training part once; loss (nats) and bits per note on training streams and validation songs."""
-        self.trainer.reset_metrics()
+        self.model.reset_metrics()
         for entry, answer, fresh in self._streams(number).epoch():
             begins = np.full((len(entry), 1), fresh, np.float32)
             counts = (answer >= 0) / np.mean(answer >= 0)  # what follows a stream's last song does not count
-            loss = float(self.trainer.train_on_batch([np.maximum(entry, 0), begins], np.maximum(answer, 0), counts))
+            loss = float(self.model.train_on_batch([np.maximum(entry, 0), begins], np.maximum(answer, 0), counts))
             row = {"loss": loss, "bits": loss * NAT}
-            told(row)
-        self.kept.set_weights(self.trainer.network.get_weights())
+            on_step(row)
+        self.eval_model.set_weights(self.model.network.get_weights())
         return row | self._validate()
 
     def _validate(self) -> dict[str, float]:
         """Bits per note and per ending of the validation songs, each read from the zero state."""
-        bits = lstm.song_bits(self.kept, self.validation, told=self.validation_told)
+        bits = scoring.information_content(self.eval_model, self.validation, region_ids=self.validation_region_ids)
         notes = np.concatenate([song[:-1] for song in bits])
         return {
             "validation_bits": float(notes.mean()),

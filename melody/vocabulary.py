@@ -6,8 +6,9 @@ import re
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
-from melody.files import fingerprint, read_json, write_json
-from melody.stage import Problem
+from melody.atomic import load_json, write_json
+from melody.errors import UserError
+from melody.provenance import fingerprint
 
 STEPS = "CDEFGAB"
 SEMITONES = (0, 2, 4, 5, 7, 9, 11)  # of the steps above C
@@ -20,7 +21,7 @@ class Spelling:
     def __init__(self, name: str):
         match = re.fullmatch(r"([A-G])(#+|-+|)(\d+)", name)
         if not match:
-            raise Problem(f"{name!r} is no note name; names look like C4, F#5 or B-3")
+            raise UserError(f"{name!r} is no note name; names look like C4, F#5 or B-3")
         letter, accidentals, octave = match.groups()
         place, alter = STEPS.index(letter), accidentals.count("#") - accidentals.count("-")
         self.name = name
@@ -63,7 +64,7 @@ class Vocabulary:
         try:
             return [self.index[name] for name in names]
         except KeyError as missing:
-            raise Problem(f"the note {missing.args[0]} is not in the vocabulary ({self})") from None
+            raise UserError(f"the note {missing.args[0]} is not in the vocabulary ({self})") from None
 
     def decode(self, notes: Sequence[int]) -> list[str]:
         """Integers to note names."""
@@ -83,9 +84,9 @@ class Vocabulary:
     @classmethod
     def load(cls, path: Path) -> Vocabulary:
         """Read the list that `save` wrote. Raises `Problem` when it is missing or none."""
-        names = read_json(path, "python preprocess.py", list)
+        names = load_json(path, "python preprocess.py", list)
         if not all(isinstance(name, str) for name in names):
-            raise Problem(f"{path} is no list of notes; make it again with: python preprocess.py")
+            raise UserError(f"{path} is no list of notes; make it again with: python preprocess.py")
         return cls(names)
 
 

@@ -11,10 +11,11 @@ from pathlib import Path
 
 import numpy as np
 
-from melody.corpus import FORMATS, Song
-from melody.midi import write_midi
-from melody.score import musicxml
-from tests.invented import kern, melodies
+from melody.formats.limits import FORMATS
+from melody.formats.write_midi import write_midi
+from melody.formats.write_musicxml import musicxml
+from melody.song import Song
+from tests.synthetic import kern, melodies
 
 
 def song(name: str, pitch: list[str]) -> Song:
@@ -157,7 +158,7 @@ def by_hand(outside: Path) -> dict[str, bytes | str]:
         "beyond.mid": midi(track(b"\0\x90\xff\xff", OFF)), "tracks.mid": midi(*[track(ON, OFF)] * 10_000),
         "said.mid": midi(track(ON, OFF), said=65535), "open.mid": midi(track(ON, ON, ON)), "quarter.mid": midi(track(ON, OFF), quarter=0),
         "smpte.mid": midi(track(ON, OFF), quarter=0xE728), "kind.mid": midi(track(ON, OFF), kind=9), "head.mid": b"MThd",
-        "metre.mid": midi(track(b"\0\xff\x58\4\0\xff\x18\x08", ON, OFF)), "key.mid": midi(track(b"\0\xff\x59\2\x7f\7", ON, OFF)),
+        "meter.mid": midi(track(b"\0\xff\x58\4\0\xff\x18\x08", ON, OFF)), "key.mid": midi(track(b"\0\xff\x59\2\x7f\7", ON, OFF)),
         "silent.mid": midi(track()), "length.mid": midi(track(ON, OFF))[:14] + b"MTrk\xff\xff\xff\xff" + ON,
         "rests.krn": "**kern\n4r\n2r\n*-\n", "rests.abc": "X:1\nK:C\nz4 z4|\n", "grace.krn": "**kern\n4cq\n8dq\n*-\n", "grace.abc": "X:1\nK:C\n{cd}|\n",
         "split.krn": "**kern\n4c\n*^\n4d\t4e\n*^\t*\n4d\t4e\t4f\n*v\t*v\t*\n*v\t*v\n4g\n*-\n", "gone.krn": "**kern\n*-\n4c\n",
@@ -166,7 +167,7 @@ def by_hand(outside: Path) -> dict[str, bytes | str]:
         "sharp.krn": "**kern\n4c" + "#" * 1000 + "\n*-\n", "top.krn": "**kern\n4" + "c" * 1000 + "\n*-\n", "number.krn": "**kern\n" + "9" * 5000 + "c\n*-\n",
         "book.abc": book(2000), "tuplet.abc": "X:1\nK:C\n(99999:1:1C D|\n", "slow.abc": "X:1\nL:1/99999999999\nK:C\nC D|\n",
         "times.abc": "X:1\nK:C\nC99999999999999999999 D|\n", "voices.abc": "X:1\nK:C\n" + "".join(f"V:{k}\nC|\n" for k in range(500)),
-        "repeats.abc": "X:1\nK:C\n" + "|:" * 2000 + "C D" + ":|" * 2000, "metre.abc": "X:1\nM:0/0\nK:C\nC D|\n", "nest.abc": "X:1\nK:C\n" + "[" * 5000 + "C",
+        "repeats.abc": "X:1\nK:C\n" + "|:" * 2000 + "C D" + ":|" * 2000, "meter.abc": "X:1\nM:0/0\nK:C\nC D|\n", "nest.abc": "X:1\nK:C\n" + "[" * 5000 + "C",
         "bomb.xml": f"{XML}<!DOCTYPE a [{LAUGHS}]>" + SCORE.format("&l9;"), "bomb.mxl": packed(bytes(2**26)), "bombs.mxl": packed(packed(bytes(2**26))),
         "outside.xml": f'{XML}<!DOCTYPE a [<!ENTITY x SYSTEM "{outside.as_uri()}">]>' + SCORE.format("&x;"),
         "fetched.xml": f'{XML}<!DOCTYPE score-partwise SYSTEM "http://localhost:9/x.dtd">' + SCORE.format(NOTE.format("", 4, 1)),

@@ -40,17 +40,17 @@ from typing import NamedTuple
 import numpy as np
 from tqdm import tqdm
 
-from melody.corpus import LARGEST
-from melody.files import read_json, write_json
-from melody.stage import Flags, natural, run
+from melody.atomic import load_json, write_json
+from melody.cli import Flags, natural, run
+from melody.formats.limits import LARGEST
 from tests import damage
-from tests.invented import kern, melodies
+from tests.synthetic import kern, melodies
 
 ROOT = Path(__file__).parents[1]
 LIMIT = 600  # seconds after which a command counts as hanging
 ROOMS = 2**31  # bytes of memory that reading damaged songs may take
 CHINA = ("--regions", "china")
-SMALL = "--embedding 4 --units 6 --layers 2 --dense 5 --epochs 4 --batch 4 --window 8 --windows 2 --warm-up 2".split()
+SMALL = "--embedding 4 --units 6 --layers 2 --dense 5 --epochs 4 --batch 4 --bptt-length 8 --windows-per-stream 2 --warmup-steps 2".split()
 TINY = "--latent 2 --hidden 8 --epochs 4 --batch 16".split()
 LINE = re.compile(r"error: .+\n")
 
@@ -503,11 +503,11 @@ def sounding(scratch: Path, place: Place) -> dict[str, str]:
     bare, fake = environment(PATH=str(song.parent)), environment(PATH=str(program.parent))
     songs = (*place.stages()["generate_song"][:-1], 1, "--out", song.parent / "songs", "--wav")
     return {
-        "no program": one_line(call("melody.audio", song, env=bare), "apt install"),
+        "no program": one_line(call("melody.listen.audio", song, env=bare), "apt install"),
         "no program, stage 5": one_line(call("generate_song", *songs, env=bare), "apt install"),
-        "no such font": one_line(call("melody.audio", song, "--sound-font", "none.sf2", env=fake), "none.sf2"),
-        "no font": one_line(call("melody.audio", song, "--sound-font", song.parent / "page.sf2", env=fake), "no sound font"),
-        "a program that fails": one_line(call("melody.audio", song, env=fake), "FluidSynth|sound font"),
+        "no such font": one_line(call("melody.listen.audio", song, "--sound-font", "none.sf2", env=fake), "none.sf2"),
+        "no font": one_line(call("melody.listen.audio", song, "--sound-font", song.parent / "page.sf2", env=fake), "no sound font"),
+        "a program that fails": one_line(call("melody.listen.audio", song, env=fake), "FluidSynth|sound font"),
     }  # fmt: skip
 
 
@@ -681,8 +681,8 @@ NONSENSE = {  # a stage's flags, and what makes no sense for each
     "preprocess": {"jobs": "0 -7 x nan", "seed": "-1 x 1e9 99999999999999"},
     "train_lstm": {
         "embedding": "0 -1 x 1e99", "units": "0 9999999999 nan", "layers": "0 100000", "dense": "-3 1.5", "dropout": "1 -.1 nan 7",
-        "epochs": "0 -1 inf", "batch": "0 99999999999", "window": "0 x", "windows": "-2 999999999", "moved": "2 -1 nan",
-        "learning-rate": "0 -1 nan inf", "warm-up": "0 -5", "precision": "float7", "seed": "nan",
+        "epochs": "0 -1 inf", "batch": "0 99999999999", "bptt_length": "0 x", "windows_per_stream": "-2 999999999", "transpose_probability": "2 -1 nan",
+        "learning-rate": "0 -1 nan inf", "warmup-steps": "0 -5", "precision": "float7", "seed": "nan",
     },
     "generate_memories": {"count": "0 -1 1e12 99999999999", "songs": "0 x 999999999", "notes": "0 -1 99999999999", "regions": "nowhere [ *x"},
     "vae.train": {"latent": "0 -1 99999999", "hidden": "0 x 99999999", "epochs": "0", "batch": "-1", "learning-rate": "nan", "beta": "-1 nan inf"},
@@ -840,7 +840,7 @@ def main() -> None:
     args = flags.parse_args()
     path = args.out / f"faults{'-quick' * args.quick}{'-part' * (args.only != CAMPAIGNS)}.json"
     if args.table:
-        return print(table(read_json(path, "python -m tests.faults")))
+        return print(table(load_json(path, "python -m tests.faults")))
     if "seed" not in args:
         args.seed = random.SystemRandom().randrange(2**32) if args.quick else 0
     print(f"seed {args.seed}", flush=True)

@@ -9,10 +9,10 @@ import wave
 import numpy as np
 import pytest
 
-from melody import audio, soundfont
-from melody.corpus import Song
-from melody.midi import write_midi
-from melody.stage import Problem
+from melody.errors import UserError
+from melody.formats.write_midi import write_midi
+from melody.listen import audio, soundfont
+from melody.song import Song
 
 pytest.importorskip("mido")
 pytest.importorskip("midi2audio")
@@ -28,7 +28,7 @@ SONG = melody(["C4", "E4", "G4", "C5"], [1, 1, 1, 2], [0, 0, 1, 0])  # 6 quarter
 def real_synthesiser():
     try:
         soundfont.equipment()
-    except Problem as problem:
+    except UserError as problem:
         return str(problem)
 
 
@@ -120,7 +120,7 @@ def test_what_midi2audio_hides_is_a_problem_and_leaves_nothing(song, font, tmp_p
     (tmp_path / "out").mkdir()
     (tmp_path / "out" / "old.wav").write_bytes(b"older")
     for name in ("new.wav", "old.wav"):
-        with pytest.raises(Problem, match=words):
+        with pytest.raises(UserError, match=words):
             audio.write_wav(song, tmp_path / "out" / name, font)
     assert [path.name for path in (tmp_path / "out").iterdir()] == ["old.wav"]
     assert (tmp_path / "out" / "old.wav").read_bytes() == b"older"
@@ -135,14 +135,16 @@ def test_options_stand_before_the_files(song, font, tmp_path, monkeypatch):
 
 def test_no_program_is_a_problem_with_the_commands(song, tmp_path, monkeypatch):
     monkeypatch.setenv("PATH", str(tmp_path))
-    with pytest.raises(Problem, match=r"apt install fluidsynth .*brew install fluid-synth .*choco install fluidsynth"):
+    with pytest.raises(
+        UserError, match=r"apt install fluidsynth .*brew install fluid-synth .*choco install fluidsynth"
+    ):
         audio.write_wav(song, tmp_path / "song.wav")
 
 
 def test_no_sound_font_is_a_problem_with_the_commands(monkeypatch):
     monkeypatch.delenv("SOUND_FONT", raising=False)
     monkeypatch.setattr(soundfont, "_usual_sound_fonts", lambda: iter(()))
-    with pytest.raises(Problem, match=r"apt install fluid-soundfont-gm .*pip install pretty_midi"):
+    with pytest.raises(UserError, match=r"apt install fluid-soundfont-gm .*pip install pretty_midi"):
         soundfont.find_sound_font()
 
 
@@ -152,9 +154,9 @@ def test_the_sound_font_asked_for_comes_first_then_the_variable(font, tmp_path, 
     assert soundfont.find_sound_font(font) == font
     assert soundfont.find_sound_font() == other
     monkeypatch.setenv("SOUND_FONT", str(tmp_path / "c.sf2"))
-    with pytest.raises(Problem, match=r"SOUND_FONT: .*not there"):
+    with pytest.raises(UserError, match=r"SOUND_FONT: .*not there"):
         soundfont.find_sound_font()
-    with pytest.raises(Problem, match="no sound font"):
+    with pytest.raises(UserError, match="no sound font"):
         soundfont.find_sound_font(__file__)
 
 
@@ -172,7 +174,7 @@ def broken(whole: bytes) -> dict[str, bytes]:
 @pytest.mark.parametrize("kind", list(broken(b"")))
 def test_a_bad_midi_file_is_one_line_and_leaves_nothing(song, tmp_path, kind):
     (tmp_path / "bad.mid").write_bytes(broken(song.read_bytes())[kind])
-    with pytest.raises(Problem, match=r"bad\.mid") as caught:
+    with pytest.raises(UserError, match=r"bad\.mid") as caught:
         audio.write_wav(tmp_path / "bad.mid", tmp_path / "bad.wav")
     assert "\n" not in str(caught.value)
     assert not (tmp_path / "bad.wav").exists()
@@ -185,11 +187,11 @@ def test_a_missing_file_a_folder_and_a_song_without_notes(tmp_path):
         (tmp_path, "no file"),
         (tmp_path / "none.mid", "no notes"),
     ):
-        with pytest.raises(Problem, match=words):
+        with pytest.raises(UserError, match=words):
             audio.midi_seconds(path)
 
 
 def test_a_file_that_asks_for_days_is_not_rendered(tmp_path):
     write_midi(tmp_path / "days.mid", melody(["C4"], [200_000], [0]), 120)
-    with pytest.raises(Problem, match="lasts 100,000 seconds"):
+    with pytest.raises(UserError, match="lasts 100,000 seconds"):
         audio.write_wav(tmp_path / "days.mid", tmp_path / "days.wav")

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as some
 
-from evaluation.baselines import KneserNey, bits, combined, kneser_ney_songs, relative_to_key, short_term
+from evaluation.ngrams import KneserNey, bits, combined, kneser_ney_songs, relative_to_key, short_term
 from melody.vocabulary import ESSEN
 
 DATA = Path(os.environ.get("ESSEN_DATA", "data"))  # what preprocess.py wrote
@@ -118,9 +118,10 @@ def test_songs_drawn_from_kneser_ney_keep_its_chances_and_its_endings():
 def test_figures_on_the_collection():
     """What other implementations found on a split of the same kind: 2.79, 2.77 and 2.56 bits, 46 % at first guess."""
     from melody import dataset
+    from melody.split import load_split
 
     songs = dataset.load(DATA)
-    split = dataset.load_split(DATA, songs)
+    split = load_split(DATA, songs)
     training, test = songs.songs(split["training"]), songs.songs(split["test"])
     found = {context: KneserNey(training, len(songs.vocabulary), context).probabilities(test) for context in (3, 4)}
     assert bits(found[4], test).mean() == pytest.approx(2.79, abs=0.05)

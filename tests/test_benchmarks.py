@@ -7,16 +7,23 @@ import keras
 import numpy as np
 import pytest
 
-from benchmarks import ancestor, invented, measure, ours, rows
-from benchmarks.measure import Command, Measured, Worker
-from benchmarks.works import WORKS
-from melody import lstm, recall
-from melody.stage import Problem
+from benchmarks import adapters, baseline_2018, harness, report, synthetic
+from benchmarks.cases import CASES
+from benchmarks.harness import Command, Measured, Worker
+from melody import lookback, lstm, sampling
+from melody.errors import UserError
 from tests.test_pipeline import stage
 
 TINY = {"embedding": 3, "units": 4, "layers": 2, "dense": 6}
-SHAPE = lstm.Shape(ancestor.NOTES, **TINY)
-LEARNING = {"batch": 2, "window": 4, "windows": 2, "moved": 0.5, "dropout": 0.3, "learning_rate": 1e-3}
+SHAPE = lstm.Shape(baseline_2018.NOTES, **TINY)
+LEARNING = {
+    "batch": 2,
+    "bptt_length": 4,
+    "windows_per_stream": 2,
+    "transpose_probability": 0.5,
+    "dropout": 0.3,
+    "learning_rate": 1e-3,
+}
 
 
 @pytest.fixture(scope="module")
@@ -32,55 +39,55 @@ def states(songs):
 
 
 @pytest.fixture(scope="module")
-def pytorch():
+def reference():
     pytest.importorskip("torch", reason="needs PyTorch: pip install torch")
-    from benchmarks import pytorch
+    from benchmarks import reference
 
-    return pytorch
+    return reference
 
 
-def test_the_twin_gives_our_logits_with_our_weights(network, pytorch):
+def test_the_twin_gives_our_logits_with_our_weights(network, reference):
     import torch
 
-    entries = recall.entries(np.random.default_rng(0).integers(0, 5, (3, 30)), SHAPE.notes)
+    entries = lookback.network_inputs(np.random.default_rng(0).integers(0, 5, (3, 30)), SHAPE.notes)
     assert (entries[..., 2] > 0).any(), "something is recalled"
     logits, *after = network.predict_on_batch([entries, *states(3)])
     before = [torch.from_numpy(np.stack(states(3)[k::2])) for k in range(2)]
     with torch.inference_mode():
-        theirs, (h, c) = pytorch.copied(network)(torch.from_numpy(entries), tuple(before))
+        theirs, (h, c) = reference.copied(network)(torch.from_numpy(entries), tuple(before))
     np.testing.assert_allclose(theirs, logits, atol=1e-5)
     np.testing.assert_allclose(np.stack([h, c], axis=1).reshape(-1, 3, SHAPE.units), after, atol=1e-5)
 
 
-def test_the_twin_composes_our_songs_with_our_draws(network, pytorch):
+def test_the_twin_composes_our_songs_with_our_draws(network, reference):
     import torch
 
     built = lstm.build(SHAPE)
     built.set_weights(network.get_weights())
-    invented.endings(built, -50.0)
+    synthetic.endings(built, -50.0)
     rngs = [np.random.default_rng(k) for k in range(3)]
-    composed = lstm.Player(built, guided=False).compose(states(3), rngs, temperature=1.0, guidance=0.0, length=20)
+    composed = sampling.Sampler(built, guided=False).compose(states(3), rngs, temperature=1.0, guidance=0.0, length=20)
     draws = np.stack([np.random.default_rng(k).random(20, np.float32) for k in range(3)])
     before = tuple(torch.from_numpy(np.stack(states(3)[k::2])) for k in range(2))
-    np.testing.assert_array_equal(pytorch.compose(pytorch.copied(built), before, draws, temperature=1.0), composed)
+    np.testing.assert_array_equal(reference.compose(reference.copied(built), before, draws, temperature=1.0), composed)
 
 
-def test_the_twin_learns(pytorch):
+def test_the_twin_learns(reference):
     import torch
 
     torch.manual_seed(0)
-    twin = pytorch.Twin(ancestor.NOTES, **TINY)
-    entry, answer, _ = next(pytorch.streams(LEARNING, 1).epoch())
+    twin = reference.ReferenceNetwork(baseline_2018.NOTES, **TINY)
+    entry, answer, _ = next(reference.streams(LEARNING, 1).epoch())
     logits, _ = twin(torch.from_numpy(np.maximum(entry, 0)))
     torch.nn.functional.cross_entropy(
         logits.flatten(0, 1), torch.from_numpy(answer.astype("int64")).flatten()
     ).backward()
     still = [name for name, weight in twin.named_parameters() if not weight.grad.abs().sum()]
     assert still in ([], ["trust.weight", "trust.bias"]), "nothing is recalled in so few notes"
-    assert pytorch.training(TINY, LEARNING, 1, "float32")() == 2 * 2 * 4
+    assert reference.training(TINY, LEARNING, 1, "float32")() == 2 * 2 * 4
 
 
-def test_the_plain_vae_has_our_loss(pytorch):
+def test_the_plain_vae_has_our_loss(reference):
     """With the noise left out, by weights that make no spread, both count the same nats."""
     import torch
 
@@ -91,7 +98,7 @@ def test_the_plain_vae_has_our_loss(pytorch):
     layer = vae.encoder.get_layer("z_log_var")
     layer.kernel.assign(np.zeros(layer.kernel.shape))
     layer.bias.assign(np.full(layer.bias.shape, -40.0))
-    plain = pytorch.PlainVAE(6, 2, [5, 4], beta=2.0)
+    plain = reference.PlainVAE(6, 2, [5, 4], beta=2.0)
     ours_ = [vae.encoder.get_layer(name) for name in ("encoder_1", "encoder_2")]
     ours_ += [vae.decoder.get_layer(name) for name in ("decoder_1", "decoder_2", "decoded")]
     theirs = [plain.encoder[0], plain.encoder[2], plain.decoder[0], plain.decoder[2], plain.decoder[4]]
@@ -107,32 +114,34 @@ def test_the_plain_vae_has_our_loss(pytorch):
 
 
 def test_the_ancestor_reads_windows_that_run_across_songs():
-    read, answer = ancestor.windows([np.arange(10), np.arange(20, 30)])
-    assert read.shape == (5, 15, 1) and answer.shape == (5, ancestor.NOTES)
-    np.testing.assert_array_equal(read[1, :, 0], ancestor.scaled(np.array([*range(1, 10), *range(20, 26)]))[:, 0])
+    read, answer = baseline_2018.windows([np.arange(10), np.arange(20, 30)])
+    assert read.shape == (5, 15, 1) and answer.shape == (5, baseline_2018.NOTES)
+    np.testing.assert_array_equal(read[1, :, 0], baseline_2018.scaled(np.array([*range(1, 10), *range(20, 26)]))[:, 0])
     assert answer.argmax(axis=1).tolist() == [25, 26, 27, 28, 29]
-    assert ancestor.scaled(np.arange(ancestor.NOTES)).max() == 75 / 76, "ranks by name, over the number of notes"
+    assert baseline_2018.scaled(np.arange(baseline_2018.NOTES)).max() == 75 / 76, (
+        "ranks by name, over the number of notes"
+    )
 
 
 def test_the_ancestor_trains_remembers_and_composes():
-    assert ancestor.training(TINY, batch=4, dropout=0.3, steps=2)() == 8
-    assert ancestor.memories(TINY, count=2, notes=5)() == 2
-    assert ancestor.composing(TINY, length=3)() == 3
+    assert baseline_2018.training(TINY, batch=4, dropout=0.3, steps=2)() == 8
+    assert baseline_2018.memories(TINY, count=2, notes=5)() == 2
+    assert baseline_2018.composing(TINY, length=3)() == 3
 
 
 def test_our_stages_say_how_much_they_did():
-    learning = LEARNING | {"epochs": 5, "warm_up": 2, "precision": "float32", "seed": 0}
-    assert ours.training(TINY, learning, 1)() % (2 * 4) == 0
-    assert ours.memories(TINY, count=3, notes=4, songs=2)() == 3
-    assert ours.composing(TINY, songs=3, length=5, guidance=1.0)() == 15
+    learning = LEARNING | {"epochs": 5, "warmup_steps": 2, "precision": "float32", "seed": 0}
+    assert adapters.training(TINY, learning, 1)() % (2 * 4) == 0
+    assert adapters.memories(TINY, count=3, notes=4, songs=2)() == 3
+    assert adapters.composing(TINY, songs=3, length=5, guidance=1.0)() == 15
     settings = {"latent": 2, "mixture": 2, "hidden": [5], "epochs": 2, "batch": 8, "learning_rate": 1e-3, "beta": 1.0}
-    assert ours.vae(settings | {"seed": 0}, memory=6, count=30)() == 30
+    assert adapters.vae(settings | {"seed": 0}, memory=6, count=30)() == 30
 
 
 def test_a_product_is_counted_in_memories():
     """Two layers of 4 units that read 3 * 3 + 2 * 16 and 4 numbers: 2 * 16 * (41 + 4 + 4 + 4) a note."""
     flop = 2 * 16 * (41 + 4 + 4 + 4) * 10
-    assert ours.product(TINY, notes=10, size=8)() == pytest.approx(4 * 2 * 8**3 / flop)
+    assert adapters.product(TINY, notes=10, size=8)() == pytest.approx(4 * 2 * 8**3 / flop)
 
 
 # Measuring
@@ -141,27 +150,27 @@ def test_a_product_is_counted_in_memories():
 def test_programs_take_turns_and_say_what_they_held():
     places = []
     programs = {name: Command(["-c", "pass"], 2.0, lambda name=name: places.append(name)) for name in "ab"}
-    found = measure.alternate(programs, rounds=2, told=lambda: None)
+    found = harness.alternate(programs, rounds=2, told=lambda: None)
     assert "".join(places) == "ab" + "ab" + "ba", "ready, forwards, backwards"
     assert found["a"].work == [2.0, 2.0] and found["a"].rate == pytest.approx(2 / found["a"].time, rel=0.5)
     assert found["a"].peak > 5
 
 
 def test_a_worker_answers_round_by_round_and_a_broken_one_is_one_line():
-    worker = Worker("benchmarks.ours.product", {"shape": TINY, "notes": 2, "size": 4})
-    found = measure.alternate({"product": worker}, rounds=2, told=lambda: None)["product"]
+    worker = Worker("benchmarks.adapters.product", {"shape": TINY, "notes": 2, "size": 4})
+    found = harness.alternate({"product": worker}, rounds=2, told=lambda: None)["product"]
     assert len(found.seconds) == 2 and found.work[0] == found.work[1] and found.peak > 50
-    with pytest.raises(Problem, match="broke down: TypeError"):
-        measure.alternate({"product": Worker("benchmarks.ours.product", {})}, rounds=1, told=lambda: None)
-    with pytest.raises(Problem, match="broke down: ZeroDivisionError"):
+    with pytest.raises(UserError, match="broke down: TypeError"):
+        harness.alternate({"product": Worker("benchmarks.adapters.product", {})}, rounds=1, told=lambda: None)
+    with pytest.raises(UserError, match="broke down: ZeroDivisionError"):
         Command(["-c", "1 / 0"]).one_round()
 
 
 def test_what_cannot_run_says_what_it_needs():
     missing = Measured(why="pip install torch")
-    row = rows.row("x", Measured([1.0], [1.0], 5.0), "PyTorch", missing, unit="notes a second", must="≥ 1 ×")
+    row = report.row("x", Measured([1.0], [1.0], 5.0), "PyTorch", missing, unit="notes a second", must="≥ 1 ×")
     assert (row["ratio"], row["holds"]) == (None, None)
-    assert "PyTorch: not run: pip install torch" in rows.table([row])
+    assert "PyTorch: not run: pip install torch" in report.table([row])
 
 
 # Rows
@@ -169,29 +178,31 @@ def test_what_cannot_run_says_what_it_needs():
 
 def test_ratios_are_of_medians():
     mine, other = Measured([6.0] * 3, [1.0, 2.0, 6.0], 300.0), Measured([1.0] * 3, [1.0, 0.5, 2.0], 9.0)
-    row = rows.row("x", mine, "y", other, unit="notes a second", must="≥ 3 ×", aim="≥ 4 ×", memory="≤ 200 MB")
+    row = report.row("x", mine, "y", other, unit="notes a second", must="≥ 3 ×", aim="≥ 4 ×", memory="≤ 200 MB")
     assert (row["ours"], row["theirs"], row["ratio"]) == (3.0, 1.0, 3.0)
     assert (row["holds"], row["aim_holds"], row["memory_holds"]) == (True, False, False)
-    row = rows.row("x", mine, "y", other, unit=rows.SECONDS, must="≤ 2.5 ×")
+    row = report.row("x", mine, "y", other, unit=report.SECONDS, must="≤ 2.5 ×")
     assert (row["ours"], row["theirs"], row["ratio"], row["holds"]) == (2.0, 1.0, 2.0, True)
-    assert rows.row("x", mine, unit=rows.SECONDS, must="≤ 1 s")["holds"] is False, "nothing beside: the time is judged"
+    assert report.row("x", mine, unit=report.SECONDS, must="≤ 1 s")["holds"] is False, (
+        "nothing beside: the time is judged"
+    )
 
 
 def test_tables_are_the_same_from_the_file(tmp_path):
-    one = rows.row("a", Measured([6.0], [0.01], 300.0), "b", Measured([4.0], [1.0], 9.0, remark="same notes in 3 of 3"),
+    one = report.row("a", Measured([6.0], [0.01], 300.0), "b", Measured([4.0], [1.0], 9.0, remark="same notes in 3 of 3"),
                    unit="songs a second", must="≥ 3 ×", memory="≤ 400 MB")  # fmt: skip
-    grown = rows.row("c", Measured([6.0], [2.0], 30.0), unit="songs a second") | {
+    grown = report.row("c", Measured([6.0], [2.0], 30.0), unit="songs a second") | {
         "series": "c",
         "size": 6,
         "seconds": 2.0,
     }
-    printed = rows.tables([one, grown])
+    printed = report.tables([one, grown])
     assert (
         "| a | b: same notes in 3 of 3 | **150 ×** | ≥ 3 × |  | yes | 600 | 4.00 | songs a second | 300 MB" in printed
     )
     assert printed.count("| work |") == 2 and "| c |" in printed
     (tmp_path / "benchmarks.json").write_text(json.dumps([one, grown]))
-    assert rows.tables(json.loads((tmp_path / "benchmarks.json").read_text())) == printed
+    assert report.tables(json.loads((tmp_path / "benchmarks.json").read_text())) == printed
 
 
 def test_a_table_that_is_not_there_is_one_line(tmp_path, capsys):
@@ -217,11 +228,11 @@ def test_every_benchmark_runs(tmp_path, capsys):
         assert {"work", "beside", "ratio", "must", "aim", "holds", "ours", "unit", "rounds", "peak_mb"} <= set(line)
         assert line["holds"] is None, "speed is not judged at toy size"
         assert (line["ours"] > 0 and line["peak_mb"] > 10) or line["remark"].startswith("not run: pip install")
-    assert len({line["work"] for line in found}) >= len(WORKS)
+    assert len({line["work"] for line in found}) >= len(CASES)
     assert stage("benchmarks.run", "--quick", "--table", "--out", tmp_path) == 0
-    assert capsys.readouterr().out.strip() == rows.tables(found)
+    assert capsys.readouterr().out.strip() == report.tables(found)
 
 
 def test_the_readme_has_the_tables_that_were_measured():
     root = Path(__file__).parents[1]
-    assert rows.tables(json.loads((root / "results/benchmarks.json").read_text())) in (root / "README.md").read_text()
+    assert report.tables(json.loads((root / "results/benchmarks.json").read_text())) in (root / "README.md").read_text()

@@ -7,10 +7,10 @@ import numpy as np
 import pytest
 
 from evaluation import metrics
-from evaluation.baselines import KneserNey, kneser_ney_songs
-from evaluation.classifier import Judge, grams
+from evaluation.classifier import StyleClassifier, grams
+from evaluation.ngrams import KneserNey, kneser_ney_songs
 from melody.vocabulary import ESSEN
-from tests.invented import melodies
+from tests.synthetic import melodies
 
 DATA = Path(os.environ.get("ESSEN_DATA", "data"))  # what preprocess.py wrote
 
@@ -27,7 +27,7 @@ def test_grams_by_hand():
 
 
 def test_it_tells_invented_regions_apart_in_any_key():
-    judge = Judge(*invented(30, seed=0), ESSEN, window=16)
+    judge = StyleClassifier(*invented(30, seed=0), ESSEN, window=16)
     songs, regions = invented(20, seed=1)
     assert (judge.calls(songs) == regions).mean() > 0.95
     up = {note: ESSEN.index[name] for note, name in enumerate(f"{name[:-1]}{int(name[-1]) + 1}" for name in ESSEN.names)
@@ -38,7 +38,7 @@ def test_it_tells_invented_regions_apart_in_any_key():
 
 def test_shuffled_regions_cannot_be_told_apart():
     songs, regions = invented(30, seed=0)
-    judge = Judge(songs, np.random.default_rng(0).permutation(regions), ESSEN, window=16)
+    judge = StyleClassifier(songs, np.random.default_rng(0).permutation(regions), ESSEN, window=16)
     songs, regions = invented(30, seed=1)
     assert 0.25 < (judge.calls(songs) == regions).mean() < 0.75
 
@@ -48,22 +48,23 @@ def test_shuffled_regions_cannot_be_told_apart():
 def test_a_caricature_passes_the_judge_and_is_caught_elsewhere():
     """A Kneser-Ney of Chinese songs alone is called Chinese, but its means are not those of Chinese songs."""
     from melody import dataset, regions
+    from melody.split import load_split
 
     songs = dataset.load(DATA)
-    split = dataset.load_split(DATA, songs)
+    split = load_split(DATA, songs)
 
     def of(part, region, length=0):
         places = [s for s in split[part] if regions.matches(songs.name[s], region)]
         return metrics.openings(songs.songs(places), length) if length else songs.songs(places)
 
     china, europe, vocabulary = of("training", "china"), of("training", "europa"), songs.vocabulary
-    judge = Judge(china + europe, ["china"] * len(china) + ["europe"] * len(europe), vocabulary, window=32)
+    judge = StyleClassifier(china + europe, ["china"] * len(china) + ["europe"] * len(europe), vocabulary, window=32)
     real = (judge.calls(of("test", "china", 32)) == "china").mean()
     assert real > 0.92 and (judge.calls(of("test", "europa", 32)) == "europe").mean() > 0.95
     drawn = kneser_ney_songs(china, len(vocabulary), 4, 800, np.random.default_rng(0))
     assert (judge.calls(metrics.openings(drawn, 32)) == "china").mean() > real, "more Chinese than Chinese songs"
     means, own, other = (
-        metrics.manner(lines, vocabulary).mean(axis=0)
+        metrics.style_features(lines, vocabulary).mean(axis=0)
         for lines in (metrics.openings(drawn, 48), of("test", "china", 48), of("test", "deutschl", 48))
     )
     assert (np.abs(means - own) / np.abs(own - other)).max() > 0.4, "twice what is allowed"

@@ -11,10 +11,12 @@ from pathlib import Path
 
 import pytest
 
-from melody import corpus, essen
-from melody.corpus import Unreadable, find_songs, read_songs, song_name
-from melody.readers import signature
-from melody.readers.midi import midi_name
+from melody.errors import UserError
+from melody.formats import corpus, essen
+from melody.formats.corpus import find_songs, read_songs, song_name
+from melody.formats.limits import Unreadable
+from melody.formats.read_midi import midi_name
+from melody.formats.song_builder import signature
 from melody.vocabulary import ESSEN, Spelling, Vocabulary
 
 KERN = "!!!ARE: Nowhere, Island\n!!!OTL: A made-up song\n**kern\n*M3/4\n*k[f#]\n*G:\n{}\n*-\n"
@@ -53,7 +55,7 @@ def test_kern_says_pitch_length_and_words(kern):
     assert song.pitch == ["G4", "F#5", "B-3", "C2"]
     assert song.duration == [1, 0.75, 0.25, 3]
     assert (song.name, song.area, song.title) == ("song", "Nowhere, Island", "A made-up song")
-    assert (song.key, song.metre, song.chords, song.parts) == ("G", "3/4", 0, 1)
+    assert (song.key, song.meter, song.chords, song.parts) == ("G", "3/4", 0, 1)
 
 
 def test_tied_notes_are_one(kern):
@@ -90,7 +92,7 @@ def test_triplets_are_exact(kern):
 
 def test_free_metre_and_signature_without_a_key(read):
     song = read("a.krn", "**kern\n*MX\n*k[b-]\n4a\n*-\n")[0][0]
-    assert (song.metre, song.key) == ("X", "k[b-]")
+    assert (song.meter, song.key) == ("X", "k[b-]")
 
 
 def test_the_byte_ff_does_no_harm(read):
@@ -170,7 +172,7 @@ def test_midi_notes_rests_and_metre(read):
     ]
     song = read("a.mid", midi(track(*melody)))[0][0]
     assert (song.pitch, song.duration, song.rest_before) == (["C4", "D4"], [1, 2], [0.5, 0.25])
-    assert (song.metre, song.phrase) == ("6/8", [False, False])
+    assert (song.meter, song.phrase) == ("6/8", [False, False])
 
 
 @pytest.mark.parametrize(
@@ -236,7 +238,7 @@ def test_a_book_of_tunes_one_broken(read, tmp_path):
     (first, second), broken = read("book.abc", BOOK)
     assert (first.name, first.pitch, first.duration) == ("book#1", ["G4", "A4", "B4", "D5"], [1, 1, 2, 1])
     assert (first.rest_before, first.chords) == ([0, 0, 0, 1], 1)
-    assert (first.title, first.area, first.key, first.metre) == ("First", "Nowhere", "G", "3/4")
+    assert (first.title, first.area, first.key, first.meter) == ("First", "Nowhere", "G", "3/4")
     assert (second.name, second.key, second.pitch[1]) == ("book#2.2", "e", "F#4")
     assert list(broken) == [f"{tmp_path / 'book.abc'}#2"]
 
@@ -279,7 +281,7 @@ ENTITIES = [
 def test_musicxml(read):
     song = read("a.musicxml", SCORE.format(DOCTYPE))[0][0]
     assert (song.pitch, song.duration, song.rest_before) == (["G4", "A4", "E4"], [0.5, 3, 1], [0, 0.5, 0])
-    assert (song.title, song.key, song.metre, song.chords) == ("Up & down", "G", "3/4", 1)
+    assert (song.title, song.key, song.meter, song.chords) == ("Up & down", "G", "3/4", 1)
 
 
 @pytest.mark.parametrize("declaration", ENTITIES)
@@ -333,8 +335,8 @@ def test_a_song_that_takes_too_long_is_skipped(read, monkeypatch):
             with suppress(Exception):
                 sum(range(1000))
 
-    monkeypatch.setattr(corpus, "PATIENCE", 0.1)
-    monkeypatch.setattr("melody.readers.kern.read", endless)
+    monkeypatch.setattr("melody.formats.limits.PATIENCE", 0.1)
+    monkeypatch.setattr("melody.formats.read_kern.read", endless)
     assert "takes longer than 0.1 seconds" in reason(read, "a.krn", "**kern\n4c\n*-\n")
 
 
@@ -392,7 +394,7 @@ def test_songs_are_found_in_folders_by_pattern_and_alone(tree):
 
 
 def test_nothing_found_is_said(tree):
-    with pytest.raises(corpus.Problem, match="no songs at"):
+    with pytest.raises(UserError, match="no songs at"):
         find_songs([str(tree), str(tree / "africa")])
 
 
@@ -434,7 +436,7 @@ def midi_edition(tmp_path_factory):
     folder = tmp_path_factory.mktemp("midi") / "essen"
     try:
         essen.fetch(folder)
-    except corpus.Problem as problem:
+    except UserError as problem:
         pytest.skip(f"no MIDI edition: {problem}")
     return folder
 

@@ -8,9 +8,9 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from evaluation import rows
+from evaluation import report
 from melody import dataset
-from melody.corpus import Song
+from melody.song import Song
 from melody.vocabulary import ESSEN
 from tests.test_pipeline import stage
 
@@ -21,25 +21,25 @@ REGIONS = {
     "europa/jugoslav/jugos": ("C4 D-4 E4 F4 G4 A-4 B4 C5", 1, 60),
 }  # notes, the widest step, songs
 VAES = (["china"], ["deutschl"], ["han"], ["shanxi"], ["jugoslav"], [])
-NETWORK = "--embedding 4 --units 6 --layers 2 --dense 5 --epochs 2 --batch 4 --window 8 --windows 2 --warm-up 2"
+NETWORK = "--embedding 4 --units 6 --layers 2 --dense 5 --epochs 2 --batch 4 --bptt-length 8 --windows-per-stream 2 --warmup-steps 2"
 
 
 def test_a_bar_is_a_sign_or_a_span():
-    assert rows.meets(2.45, "≤ 2.45") and not rows.meets(2.46, "≤ 2.45")
-    assert rows.meets(0.06, "> 0.05") and not rows.meets(0.05, "> 0.05")
-    assert rows.meets(0.5, "0.40 … 0.65") and not rows.meets(0.7, "0.40 … 0.65")
+    assert report.meets(2.45, "≤ 2.45") and not report.meets(2.46, "≤ 2.45")
+    assert report.meets(0.06, "> 0.05") and not report.meets(0.05, "> 0.05")
+    assert report.meets(0.5, "0.40 … 0.65") and not report.meets(0.7, "0.40 … 0.65")
 
 
 def test_an_interval_with_zero_in_it_holds_no_bar_that_asks_for_a_clear_one():
-    assert rows.row("x", 0.3, n=9, interval=(0.1, 0.5), must="≥ 0.2", clear=True)["holds"] is True
-    assert rows.row("x", 0.3, n=9, interval=(-0.1, 0.5), must="≥ 0.2", clear=True)["holds"] is False
-    assert rows.row("x", 0.3, n=9)["holds"] is None
+    assert report.row("x", 0.3, n=9, interval=(0.1, 0.5), must="≥ 0.2", clear=True)["holds"] is True
+    assert report.row("x", 0.3, n=9, interval=(-0.1, 0.5), must="≥ 0.2", clear=True)["holds"] is False
+    assert report.row("x", 0.3, n=9)["holds"] is None
 
 
 def test_a_table_has_a_column_for_each_baseline():
-    lines = [rows.row("one", 2.43712, n=1234, must="≤ 2.45", baselines={"a": 1}),
-             rows.row("other", 46, n=5, interval=(45, 47), baselines={"b": 0.5}, real=0.25)]  # fmt: skip
-    assert rows.table(lines).splitlines() == [
+    lines = [report.row("one", 2.43712, n=1234, must="≤ 2.45", baselines={"a": 1}),
+             report.row("other", 46, n=5, interval=(45, 47), baselines={"b": 0.5}, real=0.25)]  # fmt: skip
+    assert report.table(lines).splitlines() == [
         "|  | ours | 95 % interval | real songs | a | b | must | aim | holds | n |",
         "| --- | --: | --: | --: | --: | --: | --: | --: | --: | --: |",
         "| one | **2.437** |  |  | 1.000 |  | ≤ 2.45 |  | yes | 1,234 |",
@@ -78,7 +78,7 @@ def place(tmp_path_factory):
     (place.data / "split.json").write_text(json.dumps(split))
     place.flags = ("--data", place.data, "--weights", place.weights, "--quiet")
     assert stage("train_lstm", *place.flags, *NETWORK.split()) == 0
-    assert stage("evaluation.token", *place.flags) == 0
+    assert stage("evaluation.control_token", *place.flags) == 0
     return place
 
 
@@ -99,11 +99,11 @@ def ready(place, tmp_path_factory):
 @pytest.fixture(scope="module")
 def tiny():
     """A quick run has the smallest sizes that give every figure."""
-    from evaluation import bench
+    from evaluation import context
 
-    sizes = bench.Sizes(songs=60, memories=2, scored=6, states=20, learnt=30, judged=20, rounds=3)
+    sizes = context.Sizes(songs=60, memories=2, scored=6, states=20, learnt=30, judged=20, rounds=3)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(bench, "QUICK", sizes)
+        patch.setattr(context, "QUICK", sizes)
         yield
 
 
@@ -172,7 +172,7 @@ def test_pictures_are_drawn(ready, record):
 def test_tables_are_printed_from_the_file(ready, record, capsys):
     assert stage("evaluate", "--out", ready.out, "--quick", "--table") == 0
     printed = capsys.readouterr().out
-    assert printed.strip() == rows.headlines(record)
+    assert printed.strip() == report.headlines(record)
     assert f"| M1 | bits per note, all test songs | **{record['metrics']['M1'][0]['ours']:.3f}**" in printed
     assert "| jugoslav (" in printed and "shown |" in printed
     tables = (ready.out / "evaluation-quick.md").read_text()
@@ -182,8 +182,8 @@ def test_tables_are_printed_from_the_file(ready, record, capsys):
 def test_the_readme_shows_what_was_measured_on_the_weights_that_come_with_it():
     root = Path(__file__).parent.parent
     kept = json.loads((root / "results/evaluation.json").read_text())
-    assert rows.headlines(kept) in (root / "README.md").read_text()
-    assert rows.markdown(kept) + "\n" == (root / "results/evaluation.md").read_text()
+    assert report.headlines(kept) in (root / "README.md").read_text()
+    assert report.markdown(kept) + "\n" == (root / "results/evaluation.md").read_text()
     for name in ("china", "deutschl", "all"):
         trained = json.loads((root / f"weights/vae-{name}.json").read_text())
         assert kept["fingerprints"][f"vae-{name}"] == trained["weights"]
@@ -200,10 +200,10 @@ def test_the_same_seed_gives_the_same_figures(ready, tiny, tmp_path):
 
 def test_the_token_network_is_trained_as_the_network_was(place, capsys):
     network, token = (json.loads((place.weights / f"{name}.json").read_text()) for name in ("lstm", "token"))
-    assert token["settings"] == network["settings"] | {"told": 0.9}
+    assert token["settings"] == network["settings"] | {"token_probability": 0.9}
     assert token["vocabulary"] == network["vocabulary"] and token["regions"] == ["deut", "han", "jugos", "shanx"]
     assert len(token["history"]) == 2
-    assert stage("evaluation.token", *place.flags) == 2
+    assert stage("evaluation.control_token", *place.flags) == 2
     assert "token.weights.h5 is there: --resume goes on" in capsys.readouterr().err
 
 
@@ -218,7 +218,7 @@ def test_the_region_token_is_left_out_or_refused(ready, tiny, tmp_path, capsys):
     assert "holds out other songs than lstm.json" in capsys.readouterr().err
     (tmp_path / "token.json").unlink()
     assert stage("evaluate", *flags) == 0
-    assert "no region token is measured; it is made with: python -m evaluation.token" in capsys.readouterr().out
+    assert "no region token is measured; it is made with: python -m evaluation.control_token" in capsys.readouterr().out
     record = json.loads((tmp_path / "evaluation-quick-part.json").read_text())
     assert all("region token" not in line["baselines"] for line in record["metrics"]["M1"])
 

@@ -10,10 +10,10 @@ import keras
 import numpy as np
 import pytest
 
-from melody import lstm, memory, recall, weights
-from melody.dataset import read_and_answer
-from melody.stage import Problem
-from melody.time_loop import LSTM
+from melody import checkpoint, lookback, lstm, memory, sampling, scoring
+from melody.batching import inputs_and_targets
+from melody.errors import UserError
+from melody.fast_lstm import LSTM
 
 SHAPE = lstm.Shape(notes=5, embedding=3, units=4, layers=2, dense=6)
 
@@ -39,10 +39,10 @@ def by_hand(network, tokens, before):
     and recalled notes raised as far as they are trusted."""
     part = {weight.path.removeprefix("network/"): keras.ops.convert_to_numpy(weight) for weight in network.weights}
     before, answers = [state.copy() for state in before], []
-    for entry in np.moveaxis(recall.entries(tokens, SHAPE.notes), 1, 0):
+    for entry in np.moveaxis(lookback.network_inputs(tokens, SHAPE.notes), 1, 0):
         made = np.concatenate(
-            [part["entry/note/embeddings"][entry[:, k]] for k in (0, 1, 3)]
-            + [part["entry/length/embeddings"][entry[:, k]] for k in (2, 4)],
+            [part["input_embedding/pitch/embeddings"][entry[:, k]] for k in (0, 1, 3)]
+            + [part["input_embedding/match_length/embeddings"][entry[:, k]] for k in (2, 4)],
             axis=1,
         )
         x = made
@@ -54,9 +54,9 @@ def by_hand(network, tokens, before):
             before[2 * k + 1] = sigmoid(f) * before[2 * k + 1] + sigmoid(i) * np.tanh(g)
             x = before[2 * k] = sigmoid(o) * np.tanh(before[2 * k + 1])
         x = np.concatenate([x, made], axis=1)
-        x = np.maximum(x @ part["answer/dense/kernel"] + part["answer/dense/bias"], 0)
-        logits = x @ part["answer/logits/kernel"] + part["answer/logits/bias"]
-        trust = x @ part["answer/trust/kernel"] + part["answer/trust/bias"]
+        x = np.maximum(x @ part["output_head/dense/kernel"] + part["output_head/dense/bias"], 0)
+        logits = x @ part["output_head/logits/kernel"] + part["output_head/logits/bias"]
+        trust = x @ part["output_head/copy_logit/kernel"] + part["output_head/copy_logit/bias"]
         for row, place, raised in zip(logits, entry, trust, strict=True):
             for k in range(2):
                 if place[2 + 2 * k]:
@@ -67,7 +67,7 @@ def by_hand(network, tokens, before):
 
 def test_the_network_is_a_stack_of_lstm_layers(network):
     tokens = np.random.default_rng(0).integers(0, 7, (2, 30))
-    logits, *after = network.predict_on_batch([recall.entries(tokens, 5), *states(2)])
+    logits, *after = network.predict_on_batch([lookback.network_inputs(tokens, 5), *states(2)])
     expected, expected_after = by_hand(network, tokens, states(2))
     np.testing.assert_allclose(logits, expected, atol=1e-5)
     for state, known in zip(after, expected_after, strict=True):
@@ -102,25 +102,27 @@ def test_a_memory_put_in_and_read_out_at_once_is_unchanged(network):
     into = [network.get_layer(f"lstm_{k + 1}").input[1:] for k in range(SHAPE.layers)]
     state_reader = keras.Model(network.inputs, [state for pair in into for state in pair])
     out = state_reader.predict_on_batch(
-        [np.zeros((3, 1, recall.COLUMNS), np.int32), *memory.unpack(kept, SHAPE.states)]
+        [np.zeros((3, 1, lookback.COLUMNS), np.int32), *memory.unpack(kept, SHAPE.states)]
     )
     np.testing.assert_array_equal(memory.pack(out), kept)
 
 
 def test_reading_in_two_parts_is_reading_at_once(network):
     tokens = np.random.default_rng(2).integers(0, 7, (3, 8))
-    reader = lstm.Reader(network)
-    whole = reader.read(tokens, batch=2)
-    _, *after = network.predict_on_batch([recall.entries(tokens, 5)[:, 5:], *reader.read(tokens[:, :5])])
+    state_encoder = scoring.StateEncoder(network)
+    whole = state_encoder.encode(tokens, batch=2)
+    _, *after = network.predict_on_batch(
+        [lookback.network_inputs(tokens, 5)[:, 5:], *state_encoder.encode(tokens[:, :5])]
+    )
     for state, known in zip(after, whole, strict=True):
         np.testing.assert_allclose(state, known, atol=1e-6)
 
 
 def test_song_bits_are_those_of_each_song_alone(network):
     """Batches, padding and order do not matter; bits are -log2 of the softmax."""
-    songs = [read_and_answer(np.random.default_rng(k).integers(0, 5, n), 5) for k, n in enumerate((7, 2, 40, 1))]
+    songs = [inputs_and_targets(np.random.default_rng(k).integers(0, 5, n), 5) for k, n in enumerate((7, 2, 40, 1))]
     before = states(4)
-    together = lstm.song_bits(network, songs, before, batch=3)
+    together = scoring.information_content(network, songs, before, batch=3)
     for s, (read, answer) in enumerate(songs):
         logits = by_hand(network, read[None], [state[[s]] for state in before])[0][0]
         expected = -np.log2(np.exp(logits) / np.exp(logits).sum(axis=1, keepdims=True))
@@ -131,7 +133,7 @@ def test_song_bits_are_those_of_each_song_alone(network):
 
 
 def compose(network, memories, seeds, guidance=0.0, **settings):
-    player = lstm.Player(network, guided=guidance != 0)
+    player = sampling.Sampler(network, guided=guidance != 0)
     settings = {"temperature": 1.0, "length": 30, "window": 7} | settings
     rngs = [np.random.default_rng(seed) for seed in seeds]
     return [song.tolist() for song in player.compose(memories, rngs, guidance=guidance, **settings)]
@@ -180,7 +182,7 @@ def test_a_song_does_not_hang_on_the_songs_beside_it(network):
 def test_songs_have_a_note_and_no_more_than_length(network):
     ending = lstm.build(SHAPE)
     ending.set_weights(network.get_weights())
-    bias = ending.get_layer("answer").logits.bias
+    bias = ending.get_layer("output_head").logits.bias
     bias.assign(np.where(np.arange(6) == 5, 50.0, 0.0))
     assert {len(song) for song in compose(ending, states(6), range(6))} == {1}, "an end cannot be the first"
     bias.assign(np.where(np.arange(6) == 5, -50.0, 0.0))
@@ -196,8 +198,8 @@ def test_a_low_temperature_takes_the_likeliest(network):
 
 
 def test_weights_are_the_same_after_saving_but_for_float16(network, tmp_path):
-    weights.save(network, tmp_path / "a.weights.h5")
-    again = weights.load(lstm.build(SHAPE), tmp_path / "a.weights.h5", "x")
+    checkpoint.save_weights(network, tmp_path / "a.weights.h5")
+    again = checkpoint.load_weights(lstm.build(SHAPE), tmp_path / "a.weights.h5", "x")
     for one, other in zip(again.get_weights(), network.get_weights(), strict=True):
         np.testing.assert_array_equal(one, other.astype(np.float16).astype(np.float32))
     assert [path.name for path in tmp_path.iterdir()] == ["a.weights.h5"]
@@ -205,14 +207,14 @@ def test_weights_are_the_same_after_saving_but_for_float16(network, tmp_path):
 
 def test_weights_that_do_not_fit_are_a_problem(network, tmp_path):
     path = tmp_path / "a.weights.h5"
-    with pytest.raises(Problem, match=r"make it with: train"):
-        weights.load(network, path, "train")
-    weights.save(network, path)
-    with pytest.raises(Problem, match="of another network"):
-        weights.load(lstm.build(lstm.Shape(5, 3, 8, 2, 6)), path, "train")
+    with pytest.raises(UserError, match=r"make it with: train"):
+        checkpoint.load_weights(network, path, "train")
+    checkpoint.save_weights(network, path)
+    with pytest.raises(UserError, match="of another network"):
+        checkpoint.load_weights(lstm.build(lstm.Shape(5, 3, 8, 2, 6)), path, "train")
     path.write_bytes(path.read_bytes()[:500])
-    with pytest.raises(Problem, match="damaged"):
-        weights.load(lstm.build(SHAPE), path, "train")
+    with pytest.raises(UserError, match="damaged"):
+        checkpoint.load_weights(lstm.build(SHAPE), path, "train")
 
 
 LOGITS = """

@@ -51,8 +51,8 @@ def test_two_spellings_are_two_intervals():
 def test_diversity_by_hand():
     """Up, down, up, down: of the bigrams ud du ud two are different; transposed once more, two of six."""
     tune, moved = song("C4 D4 C4 D4 C4"), song("F4 G4 F4 G4 F4")
-    assert metrics.diversity([tune], ESSEN, grams=2) == pytest.approx(2 / 3)
-    assert metrics.diversity([tune, moved], ESSEN, grams=2) == pytest.approx(2 / 6)
+    assert metrics.distinct_n([tune], ESSEN, grams=2) == pytest.approx(2 / 3)
+    assert metrics.distinct_n([tune, moved], ESSEN, grams=2) == pytest.approx(2 / 6)
 
 
 def test_repetition_coverage_by_hand():
@@ -63,7 +63,7 @@ def test_repetition_coverage_by_hand():
 
 def test_manner_by_hand():
     """C E- D C F: five pitches, four of any pentatonic scale (B-: C D F); steps 3 1 2 5, so one semitone, one third."""
-    found = metrics.manner([song("C4 E-4 D4 C4 F4")], ESSEN)[0]
+    found = metrics.style_features([song("C4 E-4 D4 C4 F4")], ESSEN)[0]
     np.testing.assert_allclose(found, [4 / 5, 1 / 4, 1 / 4, 11 / 4])
 
 
@@ -116,10 +116,10 @@ def test_two_samples_of_one_kind_are_alike_and_others_are_not():
     rng = np.random.default_rng(0)
     one, same, other = rng.normal(0, 1, (300, 4)), rng.normal(0, 1, (300, 4)), rng.normal(1, 1, (300, 4))
     assert (
-        statistics.overlapped_area(one[:, 0], same[:, 0])
+        statistics.overlapping_area(one[:, 0], same[:, 0])
         > 0.95
         > 0.9
-        > statistics.overlapped_area(one[:, 0], other[:, 0])
+        > statistics.overlapping_area(one[:, 0], other[:, 0])
     )
     assert (
         statistics.density_overlap(one[:, 0], same[:, 0])
@@ -129,18 +129,19 @@ def test_two_samples_of_one_kind_are_alike_and_others_are_not():
     )
     assert statistics.frechet_distance(one, same) < 0.2
     assert statistics.frechet_distance(one, other) == pytest.approx(4, abs=0.8), "four means, 1 apart"
-    assert statistics.told_apart(one, same, 0)[0] < 0.6 < 0.85 < statistics.told_apart(one, other, 0)[0]
+    assert statistics.two_sample_test(one, same, 0)[0] < 0.6 < 0.85 < statistics.two_sample_test(one, other, 0)[0]
     assert statistics.mmd(one, same, rng)[1] > 0.05 > 0.01 > statistics.mmd(one, other, rng)[1]
 
 
 @pytest.fixture(scope="module")
 def collection():
     from melody import dataset
+    from melody.split import load_split
 
     if not (DATA / "songs.h5").exists():
         pytest.skip(f"no collection in {DATA}; preprocess.py makes it")
     songs = dataset.load(DATA)
-    split = dataset.load_split(DATA, songs)
+    split = load_split(DATA, songs)
     return songs.songs(split["training"]), songs.songs(split["test"] + split["validation"]), songs.vocabulary
 
 
@@ -155,12 +156,12 @@ def test_real_songs_reach_the_ceiling_and_shuffled_ones_the_floor(collection):
     scale = rows.std(axis=0) + 1e-9
 
     def area(one, two):
-        return np.mean([statistics.overlapped_area(one[:, k], two[:, k]) for k in range(len(metrics.FEATURES))])
+        return np.mean([statistics.overlapping_area(one[:, k], two[:, k]) for k in range(len(metrics.FEATURES))])
 
     assert area(known, others) > 0.94 and area(known, real) > 0.94 > 0.88 > area(known, floor)
     distance = statistics.frechet_distance(known / scale, real / scale)
     assert distance < 8 < 50 < statistics.frechet_distance(known / scale, floor / scale)
-    assert statistics.told_apart(known, others, 0)[0] < 0.6 < 0.95 < statistics.told_apart(known, floor, 0)[0]
+    assert statistics.two_sample_test(known, others, 0)[0] < 0.6 < 0.95 < statistics.two_sample_test(known, floor, 0)[0]
     assert real[:, 0].mean() > 0.4 > 0.15 > floor[:, 0].mean()
 
 

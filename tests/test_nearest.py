@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 from melody import dataset
-from melody.corpus import Song
-from melody.nearest import Collection
+from melody.listen.nearest import Collection
+from melody.song import Song
 from melody.vocabulary import ESSEN
 
 SONGS = {"a/one1": "C4 D4 E4 F4 G4 A4", "a/two2": "G4 E4 C4 E4 D4 B4", "a/few3": "C4"}

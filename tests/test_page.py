@@ -10,8 +10,8 @@ from html.parser import HTMLParser
 
 import pytest
 
-from melody.corpus import Song
-from melody.page import page, write_page
+from melody.listen.page import page, write_page
+from melody.song import Song
 
 pytest.importorskip("verovio")
 

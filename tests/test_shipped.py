@@ -6,8 +6,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from melody import lstm, memory
-from melody.dataset import read_and_answer
+from melody import lstm, memory, sampling, scoring
+from melody.batching import inputs_and_targets
 from vae import sample
 
 WEIGHTS = Path(__file__).parent.parent / "weights"
@@ -25,14 +25,14 @@ def network():
 @cache
 def states(region):
     vae, record = sample.load(WEIGHTS, [region])
-    sample.must_fit(record, network().fingerprint)
+    sample.check_network(record, network().fingerprint)
     return memory.unpack(vae.decode(vae.draw(SONGS, np.random.default_rng(0))), 6)
 
 
 @cache
 def steps(region):
     """Sizes in semitones of the steps of songs composed from memories of a region, without guidance."""
-    player = lstm.Player(network().network, guided=False)
+    player = sampling.Sampler(network().network, guided=False)
     rngs = [np.random.default_rng(k) for k in range(SONGS)]
     midi = np.array(network().vocabulary.midi)
     songs = player.compose(states(region), rngs, temperature=1.0, guidance=0.0, length=64)
@@ -41,8 +41,8 @@ def steps(region):
 
 def first_note(region):
     """The distribution of the first note, over memories of a region."""
-    start = read_and_answer(np.zeros(0, int), len(network().vocabulary))
-    found = lstm.foretold(network().network, [start] * SONGS, states(region))
+    start = inputs_and_targets(np.zeros(0, int), len(network().vocabulary))
+    found = scoring.log_probs(network().network, [start] * SONGS, states(region))
     return np.mean([np.exp2(logs[0]) for _, logs in found], axis=0)
 
 
@@ -64,7 +64,7 @@ def test_semitones_are_rare_in_chinese_songs_alone():
 
 
 def test_songs_end_by_themselves():
-    player = lstm.Player(network().network, guided=True)
+    player = sampling.Sampler(network().network, guided=True)
     rngs = [np.random.default_rng(k) for k in range(SONGS)]
     songs = player.compose(states("china"), rngs, temperature=1.0, guidance=1.0, length=400)
     lengths = np.array([len(song) for song in songs])

@@ -4,7 +4,7 @@ import keras
 import numpy as np
 import pytest
 
-from melody import weights
+from melody import checkpoint
 from vae.model import VAE
 
 
@@ -65,8 +65,8 @@ def test_a_vae_is_the_same_after_saving(vae, tmp_path):
     memories = np.random.default_rng(4).normal(3, 2, (40, 6)).astype("float32")
     vae.scale(memories)
     vae.fit_mixture(memories, np.random.default_rng(5))
-    weights.save(vae, tmp_path / "vae.weights.h5")
-    again = weights.load(VAE(6, 2, [5, 4], 3), tmp_path / "vae.weights.h5", "x")
+    checkpoint.save_weights(vae, tmp_path / "vae.weights.h5")
+    again = checkpoint.load_weights(VAE(6, 2, [5, 4], 3), tmp_path / "vae.weights.h5", "x")
     z = vae.draw(5, np.random.default_rng(0))
     np.testing.assert_allclose(again.draw(5, np.random.default_rng(0)), z, rtol=2e-2, atol=1e-2)
     np.testing.assert_allclose(again.decode(z), vae.decode(z), rtol=2e-2, atol=1e-2)

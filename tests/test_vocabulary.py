@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from melody.stage import Problem
+from melody.errors import UserError
 from melody.vocabulary import ESSEN, Spelling, Vocabulary, spelled
 
 
@@ -22,7 +22,7 @@ def test_a_spelling_says_step_sound_and_fifth():
 def test_flats_are_not_negative_octaves():
     assert Spelling("B-2").midi == 46
     for name in ("H4", "C", "C#-4", "c4", "C4 ", ""):
-        with pytest.raises(Problem):
+        with pytest.raises(UserError):
             Spelling(name)
 
 
@@ -49,5 +49,5 @@ def test_low_to_high_whatever_the_order_given():
 
 
 def test_a_note_out_of_the_vocabulary_is_named():
-    with pytest.raises(Problem, match="C7"):
+    with pytest.raises(UserError, match="C7"):
         Vocabulary(["C4"]).encode(["C4", "C7"])

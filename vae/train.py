@@ -17,7 +17,8 @@ from collections.abc import Callable
 from pathlib import Path
 
 import config
-from melody.stage import Problem, above_zero, begin, nonnegative, parser, positive, run, say, size
+from melody.cli import above_zero, init_keras, log, nonnegative, parser, positive, run, size
+from melody.errors import UserError
 
 SHARED = ("epochs", "batch", "learning_rate")  # settings that train_lstm.py has as well
 HELD_OUT = 0.1  # share of the memories that the loss is judged by
@@ -29,26 +30,26 @@ NUMBERS = {
 
 def main() -> None:
     args = arguments()
-    begin(args)
+    init_keras(args)
     from melody import regions
-    from melody.run import Run
+    from melody.checkpoint import TrainingRun
 
     name = regions.file_name(args.regions)
     memories, made = load_memories(args.data / "memories" / f"{name}.h5", args.regions)
     settings = {flag: getattr(args, flag) for flag in (*NUMBERS, "hidden", "seed")} | {"memories": made}
-    lessons = Lessons(memories, settings)
-    training = Run(
-        args.weights, f"vae-{name}", trainer=lessons.vae, kept=lessons.vae, judge="validation_loss",
+    trainer = Trainer(memories, settings)
+    training = TrainingRun(
+        args.weights, f"vae-{name}", model=trainer.vae, eval_model=trainer.vae, monitor="validation_loss",
         best=False, settings=settings,
         record={"memory": memories.shape[1], "regions": made["regions"], "network": made["network"]},
-        made_by=f"python -m vae.train --regions {' '.join(args.regions)}",
+        command=f"python -m vae.train --regions {' '.join(args.regions)}",
     )  # fmt: skip
-    with training.alone():
-        done = training.begin(args.resume, args.overwrite)
-        say(args, f"{len(memories)} memories of {name}; epochs done: {done} of {args.epochs}")
-        training.train(args.epochs, 1, lessons.epoch, args.quiet)
+    with training.lock():
+        done = training.start(args.resume, args.overwrite)
+        log(args, f"{len(memories)} memories of {name}; epochs done: {done} of {args.epochs}")
+        training.train(args.epochs, 1, trainer.epoch, args.quiet)
     last = training.history[-1]
-    say(
+    log(
         args,
         f"{last['active_units']} of {args.latent} units active, KL {last['kl']:.1f} nats; wrote {training.weights}",
     )
@@ -74,9 +75,10 @@ def load_memories(path: Path, constraints: list[str]):
     import numpy as np
 
     from melody import regions
-    from melody.files import reading, settings_of
+    from melody.atomic import open_hdf5
+    from melody.provenance import settings_of
 
-    with reading(path, f"python generate_memories.py {regions.flag(constraints)} --overwrite") as file:
+    with open_hdf5(path, f"python generate_memories.py {regions.flag(constraints)} --overwrite") as file:
         memories, made = file["memory"][:], settings_of(file)
         if memories.ndim != 2 or memories.dtype != np.float32 or not np.isfinite(memories).all():
             raise ValueError("its memories are no rows of numbers")
@@ -85,21 +87,21 @@ def load_memories(path: Path, constraints: list[str]):
         return memories, made
 
 
-class Lessons:
+class Trainer:
     """The epochs of a VAE over memories (count, memory); a part is held out to judge it."""
 
     def __init__(self, memories, settings: dict):
         import keras
         import numpy as np
 
-        from melody.time_loop import jit_compile
+        from melody.fast_lstm import jit_compile
         from vae.model import VAE
 
         keras.utils.set_random_seed(settings["seed"])
         order = np.random.default_rng(settings["seed"]).permutation(len(memories))
         held_out = int(HELD_OUT * len(memories))
         if not held_out:
-            raise Problem(f"{len(memories)} memories are too few; generate_memories.py --count makes more")
+            raise UserError(f"{len(memories)} memories are too few; generate_memories.py --count makes more")
         self.settings, self.training, self.held_out = settings, memories[order[held_out:]], memories[order[:held_out]]
         self.vae = VAE(memories.shape[1], *(settings[name] for name in ("latent", "hidden", "mixture", "beta")))
         self.vae.scale(self.training)

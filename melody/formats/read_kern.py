@@ -1,0 +1,107 @@
+"""Humdrum kern -> notes. music21 reads each different token, once; the lines are walked here, for speed."""
+
+from __future__ import annotations
+
+import re
+from functools import lru_cache
+from typing import NamedTuple
+
+from music21.humdrum.spineParser import hdStringToNote
+
+from melody.formats.limits import Unreadable
+from melody.formats.song_builder import SongBuilder, Time, note_name
+from melody.song import Song
+
+RECORD = re.compile(r"!!!(ARE|OTL)[^:]*:\s*(.*?)\s*$")
+TONIC = re.compile(r"\*([A-Ga-g][#-]*):")
+METER = re.compile(r"\*M(\d+/\d+|X|FREI)")
+
+
+class KernNote(NamedTuple):
+    """A token of a kern spine: a note, the top note of a chord, or a rest, whose name is ""."""
+
+    name: str
+    duration: Time  # quarter notes
+    tied: bool  # to the note before
+    grace: bool
+    chord: bool
+
+
+def read(content: bytes, name: str) -> list[Song]:
+    """The first `**kern` spine of a Humdrum file. Essen files hold the byte 0xFF, hence Latin-1."""
+    melody, about, column, parts = SongBuilder(), {}, -1, 0
+    for number, line in enumerate(content.decode("latin-1").split("\n"), start=1):
+        sign, fields = line[:1], line.rstrip("\r").split("\t")
+        if sign == "!":
+            _kern_record(line, about)
+        elif sign == "*" and "**kern" in fields and not parts:
+            column, parts = fields.index("**kern"), fields.count("**kern")
+        elif sign == "*" and column >= 0:
+            _kern_setting(fields[column], about)
+            column = follow(column, fields)
+        elif sign != "=" and fields[0] and 0 <= column < len(fields) and fields[column] != ".":
+            _add_kern(melody, fields[column], number)
+    if not parts:
+        raise Unreadable("not a kern file: no **kern spine")
+    return [melody.song(name, parts=parts, **about)]
+
+
+def follow(column: int, fields: list[str]) -> int:
+    """Where a column stands after a line that splits, joins, exchanges, adds or ends spines; -1 when it has ended.
+
+    >>> follow(1, ["*^", "*"])
+    2
+    """
+    if fields[column] == "*-":
+        return -1
+    joined = [fields[place : place + 2] == ["*v", "*v"] for place in range(column)]
+    place = sum({"*^": 2, "*+": 2, "*-": 0}.get(field, 1) for field in fields[:column]) - sum(joined)
+    if fields[column] == "*x":
+        place += -1 if fields[:column].count("*x") % 2 else 1
+    return place
+
+
+def _kern_record(line: str, about: dict) -> None:
+    record = RECORD.match(line)
+    if record and record[2]:
+        about.setdefault({"ARE": "area", "OTL": "title"}[record[1]], record[2])
+
+
+def _kern_setting(field: str, about: dict) -> None:
+    tonic, meter = TONIC.match(field), METER.match(field)
+    if tonic and about.get("key", "k[").startswith("k["):
+        about["key"] = tonic[1]
+    elif field.startswith("*k["):
+        about.setdefault("key", field[1:])
+    elif meter:
+        about.setdefault("meter", meter[1].replace("FREI", "X"))
+
+
+def _add_kern(melody: SongBuilder, token: str, number: int) -> None:
+    try:
+        note = kern_note(token)
+    except Unreadable:
+        raise
+    except Exception as problem:
+        raise Unreadable(f"line {number}: {token[:40]!r} is no note") from problem
+    if note.grace:
+        return
+    melody.opening |= "{" in token and not note.tied
+    if not note.name:
+        melody.rest(note.duration)
+    elif note.tied and melody.pitch and melody.pitch[-1] == note.name and not melody.silence:
+        melody.prolong(note.duration)
+    else:
+        melody.note(note.name, note.duration)
+        melody.chords += note.chord
+
+
+@lru_cache(maxsize=2**16)  # the 460 thousand tokens of the Essen collection are two thousand different ones
+def kern_note(token: str) -> KernNote:
+    """Read a token as music21 does: `4f#` is F#4, one quarter note. Raises what music21 raises."""
+    notes = [hdStringToNote(part) for part in token.split(" ")]
+    sounding = [note for note in notes if note.isNote]
+    top = max(sounding, key=lambda note: note.pitch.ps, default=notes[0])
+    tied = "]" in token or "_" in token  # some Essen notes are `[4a]`, the middle of a tie, which music21 calls a start
+    name = note_name(top.pitch) if sounding else ""
+    return KernNote(name, top.duration.quarterLength, tied, top.duration.isGrace, len(sounding) > 1)

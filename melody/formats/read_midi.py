@@ -1,0 +1,94 @@
+"""MIDI -> notes. music21 reads the events; a MIDI number is spelled here, by its file's key signature."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterator
+from functools import cache
+
+from music21.midi import MetaEvents, MidiEvent, MidiFile, MidiTrack
+
+from melody.formats.limits import Unreadable
+from melody.formats.song_builder import HIGHEST, LOWEST, signature, skyline
+from melody.song import Song
+from melody.vocabulary import ESSEN, FIFTHS, SEMITONES, spelled
+
+DRUMS = 10  # the channel of General MIDI that has no pitches
+FURTHEST = 8  # sharps or flats of a key signature; two Essen files have eight flats
+CENTRE = 2.3  # fifths above the signature's own place where the notes of melodies lie on the mean
+
+
+def read(content: bytes, name: str) -> list[Song]:
+    """The first part of a MIDI file: the lowest channel with notes of the first track with notes, drums left out."""
+    if not content.startswith(b"MThd"):
+        raise Unreadable("not a MIDI file")
+    file = MidiFile()
+    file.readstr(content)
+    tracks = [list(_timed(track)) for track in file.tracks]
+    if any(not events or events[-1][1].type != MetaEvents.END_OF_TRACK for events in tracks):
+        raise Unreadable("damaged: a track breaks off")
+    parts = [part for events in tracks for part in _midi_parts(events)]
+    if not parts:
+        raise Unreadable("no notes")
+    signatures, about = _midi_settings(tracks)
+    notes = []
+    for start, end, number in parts[0]:
+        sharps = next((sharps for time, sharps in reversed(signatures) if time <= start), 0)
+        notes.append((start, end, number, midi_name(number, sharps)))
+    return [skyline(notes, file.ticksPerQuarterNote).song(name, parts=len(parts), **about)]
+
+
+def _timed(track: MidiTrack) -> Iterator[tuple[int, MidiEvent]]:
+    """The events of a track with their times in ticks."""
+    time = 0
+    for delta, event in zip(track.events[::2], track.events[1::2], strict=True):
+        time += delta.time
+        yield time, event
+
+
+def _midi_parts(events: list[tuple[int, MidiEvent]]) -> list[list[tuple[int, int, int]]]:
+    """The notes (start and end in ticks, MIDI number) of each channel that has any."""
+    parts, open_notes = defaultdict(list), defaultdict(list)
+    for time, event in events:
+        key = (event.channel, event.pitch)
+        if event.isNoteOn() and event.channel != DRUMS:
+            open_notes[key].append(time)
+        elif event.isNoteOff() and open_notes[key]:
+            parts[event.channel].append((open_notes[key].pop(0), time, event.pitch))
+    return [sorted(parts[channel]) for channel in sorted(parts)]
+
+
+def _midi_settings(tracks: list[list[tuple[int, MidiEvent]]]) -> tuple[list[tuple[int, int]], dict]:
+    """The key signatures as (tick, sharps), flats below zero, and the first of them and the first meter in words."""
+    signatures, about = [], {}
+    for time, event in (timed for events in tracks for timed in events):
+        if event.type == MetaEvents.KEY_SIGNATURE and event.data:
+            signatures.append((time, int.from_bytes(event.data[:1], signed=True)))
+        elif event.type == MetaEvents.TIME_SIGNATURE and len(event.data) > 1:
+            about.setdefault("meter", f"{event.data[0]}/{2 ** event.data[1]}")
+    signatures = sorted((time, sharps) for time, sharps in signatures if abs(sharps) <= FURTHEST)
+    if signatures:
+        about["key"] = signature(signatures[0][1])
+    return signatures, about
+
+
+@cache
+def midi_name(number: int, sharps: int) -> str:
+    """Spell a MIDI number as the note nearest to its key signature on the line of fifths, if it can be an Essen note.
+
+    The notes that melodies use lie 2.3 fifths above the signature's own place on the mean: the scale of C (0 sharps)
+    reaches from F (-1) to B (5), and raised notes are commoner than lowered ones. So 66 is F#4 in C, and in D- G-4.
+    """
+    if not LOWEST <= number <= HIGHEST:
+        raise Unreadable("it has notes below C1 or above G9")
+    centre = sharps + CENTRE
+    places = sorted(range(-21, 28), key=lambda fifth: abs(fifth - centre))
+    names = [_name_at(number, fifth) for fifth in places if (7 * fifth - number) % 12 == 0]
+    return next((name for name in names if name in ESSEN.index), names[0])
+
+
+def _name_at(number: int, fifth: int) -> str:
+    place = FIFTHS.index((fifth + 1) % 7 - 1)
+    alter = (fifth - FIFTHS[place]) // 7
+    octave = (number - alter - SEMITONES[place]) // 12 - 1
+    return spelled(7 * octave + place, fifth)

@@ -1,0 +1,112 @@
+"""Notes -> Humdrum kern, so that what was read can be written. Reading stands in `melody.formats`."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from fractions import Fraction
+from pathlib import Path
+
+from melody import key
+from melody.atomic import atomic_write
+from melody.formats.write_midi import check
+from melody.song import Song
+from melody.vocabulary import Spelling
+
+FINEST = 96  # parts of a quarter note; 1/3 and 1/32 are told exactly, other times rounded to a fraction no finer
+LONGEST = 4  # quarter notes, a whole note; what is longer is tied
+DOTTED = ((0, Fraction(1)), (1, Fraction(3, 2)), (2, Fraction(7, 4)))  # dots and what they make of a note's length
+
+
+def write_kern(path: Path, song: Song, records: Mapping[str, object] | None = None) -> None:
+    """Write the song as a kern file; `records` become reference records (`!!!seed: 3`) beside title and area."""
+    with atomic_write(path) as beside:
+        beside.write_text(kern(song, records), encoding="utf-8", newline="\n")
+
+
+def kern(song: Song, records: Mapping[str, object] | None = None) -> str:
+    """The song as the text of a kern file, one `**kern` spine without bars: where these fall, a song does not say.
+
+    Phrases stand in braces. Raises `Problem` for lists of unequal lengths.
+    """
+    check(song)
+    headings = {"OTL": song.title, "ARE": song.area} | dict(records or {})
+    lines = [f"!!!{_word(code)}: {_line(text)}" for code, text in headings.items() if _line(text)]
+    lines += ["**kern", _signature(song)]
+    if re.fullmatch(r"[A-Ga-g][#-]*", song.key):
+        lines.append(f"*{song.key}:")
+    if re.fullmatch(r"\d+/\d+|X", song.meter):
+        lines.append(f"*M{song.meter}")
+    return "\n".join([*lines, *_tokens(song), "==", "*-"]) + "\n"
+
+
+def _tokens(song: Song) -> list[str]:
+    begins = [*(song.phrase or [False] * len(song.pitch)), True]
+    tokens, within = [], False
+    for place, name in enumerate(song.pitch):
+        tokens += [f"{length}r" for length in durations(song.rest_before[place])]
+        within = within or begins[place]
+        opening, closing = "{" * begins[place], "}" * (within and begins[place + 1])
+        tokens += _tied(durations(max(song.duration[place], 1 / FINEST)), _pitch(name), opening, closing)
+    return tokens
+
+
+def durations(quarters: float) -> list[str]:
+    """A time in quarter notes as the kern lengths that make it up, long ones first.
+
+    >>> lengths(1.5), lengths(1 / 3), lengths(5 / 4), lengths(0)
+    (['4.'], ['12'], ['4', '16'], [])
+    """
+    return [f"{number}{'.' * dots}" for number, dots, _ in note_values(Fraction(quarters).limit_denominator(FINEST))]
+
+
+def note_values(quarters: Fraction) -> list[tuple[int, int, Fraction]]:
+    """The notes that make up a time, long ones first: (number, dots, quarter notes); 4 is a quarter, 12 its third."""
+    found = []
+    while quarters:
+        odd = quarters.denominator
+        while odd % 2 == 0:
+            odd //= 2
+        found.append(_longest(quarters, odd))
+        quarters -= found[-1][2]
+    return found
+
+
+def _longest(left: Fraction, odd: int) -> tuple[int, int, Fraction]:
+    """The longest of the notes 4 / odd, half of it, a quarter of it …, plain or dotted, within `left` quarter notes."""
+    number = odd
+    while True:
+        for dots, factor in reversed(DOTTED if odd == 1 else DOTTED[:1]):
+            length = Fraction(LONGEST, number) * factor
+            if length <= left:
+                return number, dots, length
+        number *= 2
+
+
+def _tied(pieces: list[str], pitch: str, opening: str, closing: str) -> list[str]:
+    """One note in one or several tied tokens."""
+    if len(pieces) == 1:
+        return [f"{opening}{pieces[0]}{pitch}{closing}"]
+    middle = [f"{piece}{pitch}_" for piece in pieces[1:-1]]
+    return [f"{opening}[{pieces[0]}{pitch}", *middle, f"{pieces[-1]}{pitch}]{closing}"]
+
+
+def _pitch(name: str) -> str:
+    """C4 is c, C5 cc, B-3 B-, F#2 FF#."""
+    octave, place = divmod(Spelling(name).step, 7)
+    letter = "cdefgab"[place] * (octave - 3) if octave > 3 else "CDEFGAB"[place] * (4 - octave)
+    return letter + name.strip("ABCDEFG0123456789")
+
+
+def _signature(song: Song) -> str:
+    sharps = key.signature(song.key, song.pitch)
+    order = "fcgdaeb" if sharps > 0 else "beadgcf"
+    return f"*k[{''.join(letter + ('#' if sharps > 0 else '-') for letter in order[: abs(sharps)])}]"
+
+
+def _word(text: object) -> str:
+    return re.sub(r"[\s:!]+", "-", str(text).strip())
+
+
+def _line(text: object) -> str:
+    return re.sub(r"[\r\n]+", " ", str(text).encode("utf-8", "replace").decode()).strip()

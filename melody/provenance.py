@@ -1,0 +1,59 @@
+"""Which settings and which bytes a file was made from."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from melody.errors import UserError
+
+try:
+    import fcntl
+except ImportError:  # Windows, where two runs at once are not told of each other
+    fcntl = None
+
+if TYPE_CHECKING:
+    import h5py
+from melody.atomic import open_hdf5
+
+
+def is_up_to_date(path: Path, settings: dict) -> bool:
+    """Whether an HDF5 file is there, made with these settings. Raises `Problem` when it was made with others."""
+    if not path.exists():
+        return False
+    with open_hdf5(path, "the same command and --overwrite") as file:
+        made = settings_of(file)
+    check_settings(path, made, settings)
+    return True
+
+
+def settings_of(file: h5py.File) -> dict:
+    """The settings that made a file. Raises `ValueError` or `KeyError` when it tells of none."""
+    settings = json.loads(file.attrs["settings"])
+    if not isinstance(settings, dict):
+        raise ValueError("no settings")
+    return settings
+
+
+def check_settings(path: Path, made: dict, settings: dict) -> None:
+    """Raises `Problem` that names both values when `path` was made with another setting."""
+    for name, value in settings.items():
+        if made.get(name) != value:
+            raise UserError(
+                f"{path} was made with {name} {made.get(name)}, now it is {value}; --overwrite makes it again"
+            )
+
+
+def fingerprint(*contents: bytes) -> str:
+    """The first 16 hexadecimal digits of the SHA-256 of `contents`, enough to tell two files apart."""
+    digest = hashlib.sha256()
+    for content in contents:
+        digest.update(content)
+    return digest.hexdigest()[:16]
+
+
+def file_fingerprint(path: Path) -> str:
+    """The fingerprint of a file's bytes."""
+    return fingerprint(Path(path).read_bytes())

@@ -1,0 +1,98 @@
+"""The region token: a network that is told regions, by hand; that it learns and is measured stands in test_evaluate."""
+
+from types import SimpleNamespace
+
+import keras
+import numpy as np
+import pytest
+
+from evaluation import conditions, steering
+from melody import lookback, lstm, sampling
+from tests.test_lstm import SHAPE, by_hand, draw_by_hand
+
+TOLD = lstm.Shape(SHAPE.notes, SHAPE.embedding, SHAPE.units, SHAPE.layers, SHAPE.dense, regions=2)
+WIDENED = {"lstm_1/lstm_cell/kernel": "lstm_1/lstm_cell/bias", "output_head/dense/kernel": "output_head/dense/bias"}
+
+
+def named(network):
+    return {weight.path.removeprefix("network/"): keras.ops.convert_to_numpy(weight) for weight in network.weights}
+
+
+@pytest.fixture(scope="module")
+def network():
+    keras.utils.set_random_seed(1)
+    built = lstm.build(TOLD)
+    built.set_weights([3 * weight for weight in built.get_weights()])
+    return built
+
+
+@pytest.fixture(scope="module")
+def deaf(network):
+    """For each region the network without this input that says the same: the region's embedding only ever adds the same
+    to two biases, as much as its rows of the kernels make of it."""
+    weights, networks = named(network), []
+    for region in weights["input_embedding/region/embeddings"]:
+        own = {path: array for path, array in weights.items() if path != "input_embedding/region/embeddings"}
+        for kernel, bias in WIDENED.items():
+            own[bias] = weights[bias] + region @ weights[kernel][-SHAPE.embedding :]
+            own[kernel] = weights[kernel][: -SHAPE.embedding]
+        plain = lstm.build(SHAPE)
+        plain.set_weights([own[path] for path in named(plain)])
+        networks.append(plain)
+    return networks
+
+
+def test_without_regions_the_network_is_what_it_was(network):
+    plain = named(lstm.build(SHAPE))
+    assert list(plain) == [
+        "input_embedding/pitch/embeddings", "input_embedding/match_length/embeddings",
+        "lstm_1/lstm_cell/kernel", "lstm_1/lstm_cell/recurrent_kernel", "lstm_1/lstm_cell/bias",
+        "lstm_2/lstm_cell/kernel", "lstm_2/lstm_cell/recurrent_kernel", "lstm_2/lstm_cell/bias",
+        "output_head/dense/kernel", "output_head/dense/bias", "output_head/logits/kernel", "output_head/logits/bias",
+        "output_head/copy_logit/kernel", "output_head/copy_logit/bias",
+    ]  # fmt: skip
+    assert set(named(network)) - set(plain) == {"input_embedding/region/embeddings"}
+    assert lstm.shape_of(network) == TOLD
+
+
+def test_the_told_region_reaches_the_logits(network, deaf):
+    read = np.random.default_rng(0).integers(0, 6, (3, 9))
+    logits = network.predict_on_batch([lookback.network_inputs(read, 5, np.arange(3)), *lstm.zero_states(network, 3)])[
+        0
+    ]
+    start = lstm.zero_states(network, 1)
+    for region, plain in enumerate(deaf):
+        np.testing.assert_allclose(logits[region], by_hand(plain, read[[region]], start)[0][0], atol=1e-5)
+    assert np.ptp([by_hand(plain, read[:1], start)[0] for plain in deaf], axis=0).min() > 0
+
+
+@pytest.mark.parametrize("guidance", [0.0, 1.5])
+def test_songs_are_drawn_from_the_network_that_is_told_their_region(network, deaf, guidance):
+    """With guidance they are pushed away from what the network answers that is told of none."""
+    regions, start = np.array([1, 2, 0]), lstm.zero_states(network, 1)
+    rngs = [np.random.default_rng(s) for s in range(3)]
+    songs = sampling.Sampler(network, guidance != 0).compose(
+        lstm.zero_states(network, 3), rngs, region_ids=regions, temperature=0.8, guidance=guidance, length=20, window=7
+    )
+    for s, region in enumerate(regions):
+        assert songs[s].tolist() == draw_by_hand(deaf[region], start, s, 0.8, guidance, 20, nothing=deaf[0])
+
+
+def test_a_region_of_two_collections_is_their_mixture(monkeypatch):
+    """Three training songs of collection 1 and one of 2. They give a song 2 and 4 bits, so its probability is
+    3/4 · 1/4 + 1/4 · 1/16 = 13/64, which is 2.2996 bits; told no region, 3 bits."""
+
+    def information_content(network, songs, region_ids):
+        return [np.array([1.0, {1: 1.0, 2: 3.0, 0: 2.0}[number]]) for _, number in zip(songs, region_ids, strict=True)]
+
+    monkeypatch.setattr(steering.scoring, "information_content", information_content)
+    token = SimpleNamespace(network=None)
+    context = SimpleNamespace(told=lambda part, region: [1, 1, 2, 1], vocabulary="abcde", token=token)
+    songs = [np.array([1, 2]), np.array([3, 4])]
+    np.testing.assert_allclose(steering.by_token(context, songs, "china"), np.log2(64 / 13))
+    np.testing.assert_allclose(steering.by_token(context, songs, None), 3.0)
+
+
+def test_the_way_is_there_when_its_network_is():
+    assert conditions.TOKEN in conditions.every(SimpleNamespace(token="a network"))
+    assert conditions.TOKEN not in conditions.every(SimpleNamespace(token=None)) != ()

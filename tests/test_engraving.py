@@ -1,0 +1,229 @@
+"""Scores: what is written as kern or MusicXML is read as the same notes, and what is engraved shows them."""
+
+import re
+import subprocess
+import sys
+from dataclasses import replace
+from fractions import Fraction
+from xml.etree import ElementTree
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as some
+
+from melody.errors import UserError
+from melody.formats import write_kern, write_musicxml
+from melody.formats.corpus import find_songs, read_songs
+from melody.listen import engraving
+from melody.song import Song
+
+NAMES = some.builds(
+    "{}{}{}".format, some.sampled_from("CDEFGAB"), some.sampled_from(["", "#", "-"]), some.integers(2, 7)
+)
+PARTS = some.sampled_from([1, 2, 3, 4, 6, 8, 12, 16, 24, 32])
+TIMES = some.builds(lambda count, part: count / part, some.integers(1, 40), PARTS)
+
+
+@some.composite
+def melodies(draw, least=0):
+    notes = draw(
+        some.lists(some.tuples(NAMES, TIMES, some.just(0.0) | TIMES, some.booleans()), min_size=least, max_size=30)
+    )
+    pitch, duration, rest, phrase = ([note[column] for note in notes] for column in range(4))
+    return Song(
+        "test", pitch, duration, rest, phrase, title=draw(some.text(some.characters(codec="ascii"), max_size=9))
+    )
+
+
+def melody(pitch, duration=None, rest_before=None, **about):
+    notes = len(pitch)
+    about = {"phrase": [False] * notes} | about
+    return Song("test", pitch, duration or [1.0] * notes, rest_before or [0.0] * notes, **about)
+
+
+def read(text, suffix, folder):
+    path = folder / f"read{suffix}"
+    path.write_text(text, encoding="utf-8")
+    return read_songs(path, folder)[0]
+
+
+def same(first, second, names=("pitch", "duration", "rest_before", "phrase")):
+    for name in names:
+        value = getattr(second, name)
+        assert getattr(first, name) == (pytest.approx(value) if name in ("duration", "rest_before") else value), name
+
+
+@settings(deadline=None, max_examples=50)
+@given(song=melodies(least=1))
+def test_kern_written_then_read_gives_the_notes(tmp_path_factory, song):
+    same(song, read(write_kern.kern(song), ".krn", tmp_path_factory.getbasetemp()))
+
+
+def test_kern_by_hand():
+    """A dotted quarter F#5 opens a phrase; five sixteenths of rest are 4 + 16; five quarters of B-2 are tied 1 + 4."""
+    song = melody(["F#5", "B-2"], [1.5, 5.0], [0.0, 1.25], phrase=[True, False], key="G", meter="3/4", title="Rosen")
+    assert write_kern.kern(song, {"seed": 3, "regions": "han\nshanxi"}).split("\n") == [
+        "!!!OTL: Rosen", "!!!seed: 3", "!!!regions: han shanxi", "**kern", "*k[f#]", "*G:", "*M3/4",
+        "{4.ff#", "4r", "16r", "[1BB-", "4BB-]}", "==", "*-", ""]  # fmt: skip
+
+
+def test_kern_times():
+    for quarters, lengths in {
+        0.25: ["16"],
+        7: ["1.."],
+        1 / 3: ["12"],
+        5 / 3: ["3", "12"],
+        7 / 3: ["3", "4"],
+        9: ["1..", "2"],
+    }.items():
+        assert write_kern.durations(quarters) == lengths
+
+
+def test_kern_of_no_notes_and_of_a_bad_song(tmp_path):
+    assert write_kern.kern(melody([])).startswith("**kern\n*k[]\n==")
+    with pytest.raises(UserError, match="1 pitches, 2 durations"):
+        write_kern.write_kern(tmp_path / "a.krn", melody(["C4"], [1.0, 1.0]))
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.fixture(scope="module")
+def tune():
+    """Eight notes in two phrases, in E flat with an F sharp and an E natural."""
+    return melody(["E-4", "G4", "F#4", "B-4", "F#4", "E4", "A-4", "E-4"], [1, 0.5, 0.5, 1.25, 1 / 3, 1 / 3, 1 / 3, 2],
+                  [0, 0, 0, 0, 1, 0, 0, 0], phrase=[True, False, False, False, True, False, False, False],
+                  title='Rosen <"&>', key="E-")  # fmt: skip
+
+
+def sounding(text):
+    """(pitch, quarter notes) of each note of a MusicXML as music21 has it, tied notes joined; a rest's pitch is ""."""
+    from music21 import converter
+
+    part = converter.parseData(text, format="musicxml").flatten().stripTies().notesAndRests
+    return [(item.nameWithOctave if item.isNote else "", item.quarterLength) for item in part]
+
+
+def test_stage_1_reads_the_musicxml_as_the_same_song(tune, tmp_path):
+    same(
+        tune, read(write_musicxml.musicxml(tune), ".musicxml", tmp_path), ("pitch", "duration", "rest_before", "title")
+    )
+
+
+def test_musicxml_is_read_as_the_same_notes(tune):
+    text = write_musicxml.musicxml(tune, {"seed": 3, "regions": "han <b>"})
+    assert sounding(text) == [
+        ("E-4", 1), ("G4", 0.5), ("F#4", 0.5), ("B-4", 1.25), ("", 1), ("F#4", Fraction(1, 3)), ("E4", Fraction(1, 3)),
+        ("A-4", Fraction(1, 3)), ("E-4", 2)]  # fmt: skip
+    tree = ElementTree.fromstring(text)
+    assert tree.findtext(".//work-title") == 'Rosen <"&>'
+    assert tree.findtext(".//fifths") == "-3"
+    assert {field.get("name"): field.text for field in tree.iter("miscellaneous-field")} == {
+        "seed": "3",
+        "regions": "han <b>",
+    }
+    # One accidental for each note outside the key; the second F sharp stands on a new line, so it needs its own.
+    assert [sign.text for sign in tree.iter("accidental")] == ["sharp", "sharp", "natural", "flat"]
+    assert len(list(tree.iter("measure"))) == 2 and tree.find(".//senza-misura") is not None
+
+
+@pytest.mark.slow
+@settings(deadline=None, max_examples=25)
+@given(song=melodies(least=1))
+def test_musicxml_of_any_song_is_read_as_the_same_notes(song):
+    heard = sounding(write_musicxml.musicxml(song))
+    assert [name for name, _ in heard if name] == song.pitch
+    assert [float(time) for name, time in heard if name] == pytest.approx(song.duration)
+    assert float(sum(time for name, time in heard if not name)) == pytest.approx(sum(song.rest_before))
+
+
+def test_a_note_tied_to_a_natural_is_one_note():
+    """Thirteen quarters of D natural after D sharp are three tied notes, of which only the first shows its sign."""
+    text = write_musicxml.musicxml(melody(["D#4", "D4"], [1.0, 13.0]))
+    assert sounding(text) == [("D#4", 1), ("D4", 13)]
+    assert text.count("<accidental>natural") == 1
+
+
+def test_the_same_song_gives_the_same_score(tune):
+    program = (
+        "import sys; from melody.formats.write_musicxml import musicxml; from melody.listen.engraving import svg\n"
+        "from melody.song import Song\n"
+        f"song = {tune!r}\nsys.stdout.write(musicxml(song) + svg(song))"
+    )
+    text = subprocess.run([sys.executable, "-c", program], capture_output=True, encoding="utf-8", check=True).stdout
+    assert text == write_musicxml.musicxml(tune) + engraving.svg(tune)
+    assert "encoding-date" not in text
+
+
+def test_the_engraved_score_shows_each_note(tune):
+    tree = ElementTree.fromstring(engraving.svg(tune))
+    classes = [element.get("class") for element in tree.iter() if element.get("class")]
+    assert classes.count("note") == 9  # the B flat of five sixteenths is two tied notes
+    assert classes.count("rest") == 1 and classes.count("system") == 2
+    assert 'Rosen <"&>' in [element.text for element in tree.iter("{http://www.w3.org/2000/svg}text")]
+    assert "Rosen" not in engraving.svg(tune, title=False)
+
+
+def test_long_titles_are_set_small_enough(tune):
+    picture = engraving.svg(replace(tune, title="A very long title " * 20))
+    width = int(re.search(r'viewBox="0 -40 (\d+)', picture)[1])
+    size = float(re.search(r'<text [^>]*font-size="([\d.]+)"', picture)[1])
+    assert size * 0.6 * 360 < width
+
+
+def test_lines_hold_a_phrase_or_sixteen_quarter_notes(tune):
+    assert write_musicxml.lines(tune) == [slice(0, 4), slice(4, 8)]
+    assert write_musicxml.lines(melody(["C4"] * 35)) == [slice(0, 16), slice(16, 32), slice(32, 35)]
+    assert write_musicxml.lines(melody(["C4"] * 3, [40.0, 1.0, 1.0])) == [slice(0, 1), slice(1, 3)]
+    assert write_musicxml.lines(melody([])) == []
+
+
+def test_odd_songs_are_engraved():
+    for song in (melody([]), melody(["A1"], [0.0]), melody(["C4"], title="\ud800\x00\n")):
+        ElementTree.fromstring(engraving.svg(song))
+        ElementTree.fromstring(write_musicxml.musicxml(song))
+    assert "<sign>F</sign>" in write_musicxml.musicxml(melody(["A1"]))
+
+
+def test_a_generated_song_is_spelled_in_its_key():
+    """Five notes of D major: the signature has no more signs than they need, and no note carries one."""
+    text = write_musicxml.musicxml(melody(["D4", "F#4", "A4", "C#5", "B4"]))
+    assert "<fifths>2</fifths>" in text and "<accidental>" not in text
+
+
+def test_the_command_writes_both_scores(tmp_path, monkeypatch, capsys, tune):
+    write_kern.write_kern(tmp_path / "a.krn", tune)
+    monkeypatch.setattr(sys, "argv", ["score", str(tmp_path / "a.krn")])
+    engraving.main()
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["a.krn", "a.musicxml", "a.svg"]
+    assert "a.musicxml" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("content", [b"", b"hello", b"MThd\0\0\0\x06\0\x01\0\x01\x01\xe0MTrk\0\0\0\x50\0", bytes(100)])
+def test_a_bad_file_is_one_line_and_leaves_nothing(tmp_path, monkeypatch, content):
+    (tmp_path / "bad.mid").write_bytes(content)
+    for name in ("bad.mid", "gone.mid"):
+        monkeypatch.setattr(sys, "argv", ["score", str(tmp_path / name)])
+        with pytest.raises(UserError, match=name):
+            engraving.main()
+    assert [path.name for path in tmp_path.iterdir()] == ["bad.mid"]
+
+
+@pytest.fixture(scope="module")
+def collection(kern_edition):
+    files = find_songs([str(kern_edition)])
+    return [read_songs(path, root)[0] for path, root in files if path.stem != "han0953"]  # which has no notes
+
+
+@pytest.mark.slow
+def test_every_song_of_the_collection_written_as_kern_is_read_as_the_same_song(collection, tmp_path):
+    assert len(collection) == 8472
+    for song in collection:
+        again = read(write_kern.kern(song), ".krn", tmp_path)
+        same(song, again, ("pitch", "duration", "rest_before", "phrase", "title", "meter"))
+        assert not song.key or again.key == song.key
+
+
+@pytest.mark.slow
+def test_songs_of_the_collection_as_musicxml_are_read_as_the_same_notes(collection):
+    for song in collection[::100]:
+        heard = [(name, float(time)) for name, time in sounding(write_musicxml.musicxml(song)) if name]
+        assert heard == [*zip(song.pitch, song.duration, strict=True)], song.name
