@@ -105,34 +105,38 @@ class Sampler:
         length: int,
         window: int = 64,
         region_ids: np.ndarray | None = None,
-        on_progress: Callable[[int], None] = lambda notes: None,
+        on_song: Callable[[int, np.ndarray], None] = lambda index, notes: None,
     ) -> list[np.ndarray]:
-        """Songs of at most `length` notes, one for each row of the six states `memories`, (songs, units) each.
+        """Songs of at most `length` notes, one for each row of the states `memories`, (songs, units) each.
 
-        A song ends where the network ends it; its draws come from its own generator of `rngs`, so that it is the same
-        song whatever is composed beside it. `region_ids` (songs,) are their numbers, for a network that is told
-        them; None: all 0. `on_progress` hears how many songs have ended, after each window of notes.
+        A song ends where the network ends it. Its random numbers come from its own generator in `rngs`, so it is the
+        same song whatever is composed beside it. `region_ids` (songs,) are the control tokens, for a network that
+        reads them; None: all 0. `on_song(index, notes)` is called as soon as a song has ended, shortest songs first.
         """
-        end = self.shape.notes
-        looking = lookback.Lookback(len(rngs), end)
-        looking.read(np.full(len(rngs), end))  # the end of one song is the start of the next
-        states = [looking.heard.astype(np.float32), looking.match.astype(np.float32), *memories]
+        end, count = self.shape.notes, len(rngs)
+        history = lookback.Lookback(count, end)
+        history.read(np.full(count, end))  # the end of one song is the start of the next
+        states = [history.heard.astype(np.float32), history.match.astype(np.float32), *memories]
         if self.guided:
             states += [np.zeros_like(state) for state in memories]
-        songs: list[np.ndarray] = [np.zeros(0, np.int32)] * len(rngs)
-        region_ids = np.zeros(len(rngs)) if region_ids is None else region_ids
-        going, unended = np.arange(len(rngs)), np.ones(len(rngs), bool)
-        model = self.lone if len(rngs) == 1 else self.model
-        while unended.any():
-            if going.size > FEW:
-                going, states = going[unended], [state[unended] for state in states]
-            draws = np.empty((going.size, window, self.model.inputs[0].shape[-1]), np.float32)
-            draws[..., 1:3] = temperature, guidance
-            draws[..., 3:] = region_ids[going, None, None]
-            draws[..., 0] = [rngs[s].random(window, np.float32) for s in going]
-            notes, *states = (np.asarray(array) for array in model.predict_on_batch([draws, *states]))
-            for row, s in zip(notes[..., 0].astype(np.int32), going, strict=True):
-                songs[s] = np.concatenate([songs[s], row])
-            unended = np.array([end not in songs[s] and len(songs[s]) < length for s in going], bool)
-            on_progress(len(rngs) - np.count_nonzero(unended))
-        return [song[: np.append(np.flatnonzero(song == end), length)[0]][:length] for song in songs]
+        region_ids = np.zeros(count) if region_ids is None else region_ids
+        songs: list[np.ndarray] = [np.zeros(0, np.int32)] * count
+        active, ended = np.arange(count), np.zeros(count, bool)
+        model = self.lone if count == 1 else self.model
+        while not ended.all():
+            if active.size > FEW:
+                active, states = active[~ended[active]], [state[~ended[active]] for state in states]
+            inputs = np.empty((active.size, window, self.model.inputs[0].shape[-1]), np.float32)
+            inputs[..., 1:3] = temperature, guidance
+            inputs[..., 3:] = region_ids[active, None, None]
+            inputs[..., 0] = [rngs[s].random(window, np.float32) for s in active]
+            notes, *states = (np.asarray(array) for array in model.predict_on_batch([inputs, *states]))
+            for row, s in zip(notes[..., 0].astype(np.int32), active, strict=True):
+                if ended[s]:
+                    continue
+                song = np.concatenate([songs[s], row])
+                songs[s] = song[: np.append(np.flatnonzero(song == end), length)[0]][:length]
+                ended[s] = end in row or len(song) >= length
+                if ended[s]:
+                    on_song(int(s), songs[s])
+        return songs

@@ -179,6 +179,33 @@ def test_a_song_does_not_hang_on_the_songs_beside_it(network):
     assert [compose(network, [state[[s]] for state in memories], [s])[0] for s in range(5)] == together
 
 
+def test_each_song_is_reported_as_soon_as_it_has_ended(network):
+    """A song that ends in an earlier window is reported before the next window is sampled."""
+    random_numbers = {s: np.random.default_rng(s) for s in range(3)}
+    reported, drawn = [], []
+
+    class Counting:
+        def __init__(self, s):
+            self.s = s
+
+        def random(self, *size):
+            drawn.append(self.s)
+            return random_numbers[self.s].random(*size)
+
+    def on_song(index, notes):
+        reported.append((index, notes.tolist(), len(drawn)))
+
+    songs = sampling.Sampler(network, guided=False).compose(
+        states(3, seed=4), [Counting(s) for s in range(3)],
+        temperature=1.0, guidance=0.0, length=30, window=7, on_song=on_song,
+    )  # fmt: skip
+    assert sorted(index for index, *_ in reported) == [0, 1, 2]
+    assert all(notes == songs[index].tolist() for index, notes, _ in reported)
+    windows = [-(-min(len(songs[index]) + 1, 30) // 7) for index, *_ in reported]
+    assert windows == sorted(windows) and len(set(windows)) > 1, "songs of different lengths"
+    assert [count for *_, count in reported] == [3 * window for window in windows]
+
+
 def test_songs_have_a_note_and_no_more_than_length(network):
     ending = lstm.build(SHAPE)
     ending.set_weights(network.get_weights())
