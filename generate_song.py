@@ -20,9 +20,9 @@ import config
 from melody.atomic import file_lock
 from melody.cli import in_range, init_keras, log, parser, positive, progress, run, size, temperature
 from melody.errors import UserError
-from melody.formats.write_midi import FASTEST, SLOWEST
-from melody.listen.song_folder import MAX_SONGS, check_page_size, song_of, write_folder_page, write_scores
+from melody.listen.song_folder import MAX_SONGS, check_page_size, write_folder_page, write_scores
 from melody.listen.soundfont import equipment
+from melody.song import FASTEST, LARGEST, SLOWEST, SMALLEST, song_from_record, song_record
 
 BLOCK = 512  # songs composed side by side
 
@@ -57,7 +57,7 @@ def main() -> None:
                 for number, latent, notes in zip(
                     block, latents, compose(player, vae, latents, rngs, args), strict=True
                 ):
-                    write(folder, f"{name} {number:03d}", trained.vocabulary.decode(notes), latent, made, args)
+                    write(folder, name, number, trained.vocabulary.decode(notes), latent, made, args)
                     bar.update()
         sound(folder, numbers, args)
         if args.page:
@@ -74,7 +74,7 @@ def arguments() -> argparse.Namespace:
         "temperature": (temperature, "below 1 the network ventures less, above 1 more"),
         "guidance": (in_range(0, 100), "push away from what is composed without a memory; 0: none"),
         "length": (size, "notes a song has at most"),
-        "note_length": (in_range(1 / 64, 64), "quarter notes a note lasts"),
+        "note_length": (in_range(SMALLEST, LARGEST), "quarter notes a note lasts"),
         "tempo": (in_range(SLOWEST, FASTEST), "quarter notes a minute"),
         "instrument": (in_range(0, 127, int), "General MIDI program, 0 to 127"),
     }  # fmt: skip
@@ -118,17 +118,17 @@ def compose(player, vae, latents, rngs: list, args: argparse.Namespace) -> list:
     return player.compose(states, rngs, temperature=args.temperature, guidance=args.guidance, length=args.length)
 
 
-def write(folder: Path, title: str, pitch: list[str], latent, made: dict, args: argparse.Namespace) -> None:
+def write(folder: Path, name: str, number: int, pitch: list[str], latent, made: dict, args: argparse.Namespace) -> None:
     """Write what made a song as JSON, its scores when asked for, and last the song: where it is, all of it is."""
     from melody.atomic import write_json
     from melody.formats.write_midi import write_midi
 
-    record = {"title": title, **made, "latent": latent.tolist(), "notes": pitch}
-    path = midi(folder, int(title.rsplit(" ", 1)[-1]))
+    record = song_record(f"{name} {number:03d}", number, pitch, {**made, "latent": latent.tolist()})
+    path = midi(folder, number)
     write_json(path.with_suffix(".json"), record)
     if args.score:
         write_scores(path, record)
-    write_midi(path, song_of(record), args.tempo, args.instrument, [json.dumps(made)])
+    write_midi(path, song_from_record(record), args.tempo, args.instrument, [json.dumps(made)])
 
 
 def sound(folder: Path, numbers: range, args: argparse.Namespace) -> None:

@@ -7,9 +7,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as some
 
 from melody.errors import UserError
-from melody.formats.write_midi import TICKS, onsets, write_midi
+from melody.formats.write_midi import TICKS, write_midi
 from melody.key import best_fitting, signature, stated
-from melody.song import Song
+from melody.song import Song, onsets
 from melody.vocabulary import Spelling
 
 mido = pytest.importorskip("mido")

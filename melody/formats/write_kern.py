@@ -4,18 +4,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from fractions import Fraction
 from pathlib import Path
 
 from melody import key
 from melody.atomic import atomic_write
-from melody.formats.write_midi import check
-from melody.song import Song
+from melody.song import RESOLUTION, Song, check_song, note_values
 from melody.vocabulary import Spelling
-
-FINEST = 96  # parts of a quarter note; 1/3 and 1/32 are told exactly, other times rounded to a fraction no finer
-LONGEST = 4  # quarter notes, a whole note; what is longer is tied
-DOTTED = ((0, Fraction(1)), (1, Fraction(3, 2)), (2, Fraction(7, 4)))  # dots and what they make of a note's length
 
 
 def write_kern(path: Path, song: Song, records: Mapping[str, object] | None = None) -> None:
@@ -29,7 +23,7 @@ def kern(song: Song, records: Mapping[str, object] | None = None) -> str:
 
     Phrases stand in braces. Raises `Problem` for lists of unequal lengths.
     """
-    check(song)
+    check_song(song)
     headings = {"OTL": song.title, "ARE": song.area} | dict(records or {})
     lines = [f"!!!{_word(code)}: {_line(text)}" for code, text in headings.items() if _line(text)]
     lines += ["**kern", _signature(song)]
@@ -47,7 +41,7 @@ def _tokens(song: Song) -> list[str]:
         tokens += [f"{length}r" for length in durations(song.rest_before[place])]
         within = within or begins[place]
         opening, closing = "{" * begins[place], "}" * (within and begins[place + 1])
-        tokens += _tied(durations(max(song.duration[place], 1 / FINEST)), _pitch(name), opening, closing)
+        tokens += _tied(durations(max(song.duration[place], 1 / RESOLUTION)), _pitch(name), opening, closing)
     return tokens
 
 
@@ -57,30 +51,7 @@ def durations(quarters: float) -> list[str]:
     >>> lengths(1.5), lengths(1 / 3), lengths(5 / 4), lengths(0)
     (['4.'], ['12'], ['4', '16'], [])
     """
-    return [f"{number}{'.' * dots}" for number, dots, _ in note_values(Fraction(quarters).limit_denominator(FINEST))]
-
-
-def note_values(quarters: Fraction) -> list[tuple[int, int, Fraction]]:
-    """The notes that make up a time, long ones first: (number, dots, quarter notes); 4 is a quarter, 12 its third."""
-    found = []
-    while quarters:
-        odd = quarters.denominator
-        while odd % 2 == 0:
-            odd //= 2
-        found.append(_longest(quarters, odd))
-        quarters -= found[-1][2]
-    return found
-
-
-def _longest(left: Fraction, odd: int) -> tuple[int, int, Fraction]:
-    """The longest of the notes 4 / odd, half of it, a quarter of it …, plain or dotted, within `left` quarter notes."""
-    number = odd
-    while True:
-        for dots, factor in reversed(DOTTED if odd == 1 else DOTTED[:1]):
-            length = Fraction(LONGEST, number) * factor
-            if length <= left:
-                return number, dots, length
-        number *= 2
+    return [f"{number}{'.' * dots}" for number, dots, _ in note_values(quarters)]
 
 
 def _tied(pieces: list[str], pitch: str, opening: str, closing: str) -> list[str]:

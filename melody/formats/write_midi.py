@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import re
 from collections.abc import Sequence
 from pathlib import Path
@@ -10,34 +9,12 @@ from pathlib import Path
 from melody import key
 from melody.atomic import atomic_write
 from melody.errors import UserError
-from melody.song import Song
+from melody.song import FASTEST, SLOWEST, Song, onsets
 from melody.vocabulary import Spelling
 
 TICKS = 960  # a quarter note; triplets and 64ths fall on whole ticks
 VELOCITY = 80  # loudness of each note, 1 to 127
-SLOWEST, FASTEST = 4, 1000  # quarter notes a minute; a MIDI file has no room for slower
 MAJOR_KEYS = ("Cb", "Gb", "Db", "Ab", "Eb", "Bb", "F", "C", "G", "D", "A", "E", "B", "F#", "C#")  # 7 flats to 7 sharps
-
-
-def check(song: Song) -> None:
-    """Raise `Problem` unless the song's lists are equally long and each length of time is one."""
-    if not len(song.pitch) == len(song.duration) == len(song.rest_before):
-        raise UserError(f"{song.name or 'the song'} has {len(song.pitch)} pitches, {len(song.duration)} durations "
-                      f"and {len(song.rest_before)} rests; there must be one of each for each note")  # fmt: skip
-    for length in (*song.duration, *song.rest_before):
-        if not (math.isfinite(length) and length >= 0):
-            raise UserError(f"{song.name or 'the song'} has a note or rest of {length} quarter notes")
-
-
-def onsets(song: Song) -> list[tuple[float, float]]:
-    """When each note begins and ends, in quarter notes from the start of the song."""
-    check(song)
-    spans, now = [], 0.0
-    for duration, rest in zip(song.duration, song.rest_before, strict=True):
-        begin = now + rest
-        now = begin + duration
-        spans.append((begin, now))
-    return spans
 
 
 def write_midi(path: Path, song: Song, tempo: float, instrument: int = 0, texts: Sequence[str] = ()) -> None:

@@ -10,9 +10,7 @@ from pathlib import Path
 
 from melody import key
 from melody.atomic import atomic_write
-from melody.formats.write_kern import FINEST, note_values
-from melody.formats.write_midi import check
-from melody.song import Song
+from melody.song import RESOLUTION, Song, check_song, note_values
 from melody.vocabulary import Spelling
 
 LINE = 16  # quarter notes in a line of a song whose phrases are not known
@@ -62,7 +60,7 @@ def _part(song: Song):
     from music21 import bar, clef, layout, meter, stream
     from music21.key import KeySignature
 
-    check(song)
+    check_song(song)
     part = stream.Part(id="P1")
     for number, line in enumerate(lines(song) or [slice(0, 0)], start=1):
         measure = stream.Measure(number=number)
@@ -97,7 +95,7 @@ def _notes(song: Song, line: slice) -> list:
     notes = []
     for name, duration, rest in zip(song.pitch[line], song.duration[line], song.rest_before[line], strict=True):
         notes += [note.Rest(quarterLength=length) for length in _written(rest)]
-        tied = [note.Note(name, quarterLength=length) for length in _written(max(duration, 1 / FINEST))]
+        tied = [note.Note(name, quarterLength=length) for length in _written(max(duration, 1 / RESOLUTION))]
         for place, piece in enumerate(tied[1:], start=1):
             tied[0].tie = tie.Tie("start")
             piece.tie = tie.Tie("continue" if place < len(tied) - 1 else "stop")
@@ -106,10 +104,10 @@ def _notes(song: Song, line: slice) -> list:
 
 
 def _written(quarters: float) -> list[Fraction]:
-    """A time as what is written for it: exact up to sevenths of a beat, else to the next of `FINEST` parts."""
-    time = Fraction(quarters).limit_denominator(FINEST)
+    """A time as what is written for it: exact up to sevenths of a beat, else to the next of `RESOLUTION` parts."""
+    time = Fraction(quarters).limit_denominator(RESOLUTION)
     if not any(odd * 2**7 % time.denominator == 0 for odd in TUPLETS):
-        time = Fraction(round(quarters * FINEST), FINEST)
+        time = Fraction(round(quarters * RESOLUTION), RESOLUTION)
     return [length for _, _, length in note_values(time)]
 
 

@@ -10,9 +10,8 @@ from typing import NotRequired, TypedDict
 from urllib.parse import quote
 
 from melody.atomic import atomic_write
-from melody.formats.write_midi import check, onsets
 from melody.listen import engraving
-from melody.song import Song
+from melody.song import Song, check_song, onsets
 from melody.vocabulary import Spelling
 
 TEMPLATE = Path(__file__).with_name("page.html")
@@ -64,7 +63,7 @@ def page(title: str, songs: Sequence[Entry], about: str = "") -> str:
 
 def _article(entry: Entry, number: int) -> str:
     song, files = entry["song"], entry.get("files", ())
-    check(song)
+    check_song(song)
     title = escape(song.title or song.name or f"Song {number}")
     wav = next((f' data-wav="{_address(name)}"' for name in files if name.lower().endswith(".wav")), "")
     end = onsets(song)[-1][1] if song.pitch else 0.0

@@ -12,22 +12,10 @@ from pathlib import Path
 from melody.atomic import load_json
 from melody.cli import Flags, log, progress, run
 from melody.errors import UserError
-from melody.song import Song
+from melody.song import Song, song_from_record
 
 MAX_SONGS = 1000  # songs of a page, which is then 50 MB that a browser has to hold
 SETTINGS = ("regions", "seed", "temperature", "guidance", "length", "network", "vae")  # of a song's record, to be shown
-
-
-def song_of(record: dict) -> Song:
-    """The song that a record (a JSON beside a MIDI file) tells of. Raises `Problem` when it tells of none."""
-    try:
-        notes, length = record["notes"], float(record["note_length"])
-        if not all(isinstance(name, str) for name in (*notes, record["title"])):
-            raise TypeError("note names")
-        return Song(record["title"], notes, [length] * len(notes), [0.0] * len(notes), [False] * len(notes),
-                    title=record["title"])  # fmt: skip
-    except (KeyError, TypeError, ValueError) as missing:
-        raise UserError(f"a record without {missing} is none of generate_song.py's") from None
 
 
 def write_scores(path: Path, record: dict) -> None:
@@ -36,7 +24,7 @@ def write_scores(path: Path, record: dict) -> None:
     from melody.formats.write_musicxml import write_musicxml
     from melody.listen.engraving import write_svg
 
-    song = song_of(record)
+    song = song_from_record(record)
     write_musicxml(path.with_suffix(".musicxml"), song, shown(record))
     write_svg(path.with_suffix(".svg"), song)
     write_kern(path.with_suffix(".krn"), song, {"OTL": song.title, **shown(record)})
@@ -71,7 +59,7 @@ def write_folder_page(folder: Path, data: Path, quiet: bool = False) -> Path:
     entries = []
     for path in progress(records, quiet, desc="page", unit="song"):
         record = load_json(path, "python generate_song.py")
-        song = song_of(record)
+        song = song_from_record(record, path)
         files = sorted(file.name for file in folder.glob(f"{path.stem}.*"))
         entries.append({"song": song, "tempo": float(record["tempo"]), "files": files, "settings": shown(record),
                         "nearest": _nearest(collection, song)})  # fmt: skip
