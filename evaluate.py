@@ -101,18 +101,17 @@ def load_token(args: argparse.Namespace, trained):
 
 def load_vaes(folder: Path, network: str) -> dict:
     """Every VAE of a folder that knows this network's memories, by the name of its region."""
-    from melody.regions import file_name
+    from melody.regions import file_name, flag
     from vae import sample
 
     vaes = {}
     for path in sorted(folder.glob("vae-*.json")):
-        constraints = load_json(path, "python -m vae.train")["regions"]
-        vae, record = sample.load(folder, constraints)
-        sample.check_network(record, network)
-        vaes[path.stem.removeprefix("vae-")] = vae
+        name = path.stem.removeprefix("vae-")
+        vaes[name], record = sample.load(folder, name, flag(name.split("+")))
+        record.check_network(network)
     for constraints in NEEDED:
         if file_name(constraints) not in vaes:
-            sample.load(folder, constraints)  # raises the Problem that names the commands
+            sample.load(folder, file_name(constraints), flag(constraints))  # raises the error that names the commands
     return vaes
 
 

@@ -37,15 +37,15 @@ def main() -> None:
 
     if args.wav or args.play:
         log(args, equipment(args.sound_font))
-    vae, record = sample.load(args.weights, args.regions)
+    vae, record = sample.load(args.weights, regions.file_name(args.regions), regions.flag(args.regions))
     trained = lstm.load(args.weights)
-    sample.check_network(record, trained.fingerprint)
+    record.check_network(trained.fingerprint)
     player = sampling.Sampler(trained.network, guided=args.guidance != 0)
     name = regions.file_name(args.regions)
     made = {
         "regions": sorted(args.regions), "seed": args.seed, "temperature": args.temperature, "guidance": args.guidance,
         "length": args.length, "note_length": args.note_length, "tempo": args.tempo, "instrument": args.instrument,
-        "network": trained.fingerprint, "vae": record["weights"],
+        "network": trained.fingerprint, "vae": record.weights,
     }  # fmt: skip
     folder = args.out / name
     with file_lock(folder):
@@ -53,7 +53,7 @@ def main() -> None:
         with progress(None, args.quiet, total=args.count, unit="song") as bar:
             for block in (numbers[first : first + BLOCK] for first in range(0, args.count, BLOCK)):
                 rngs = [np.random.default_rng([args.seed, number]) for number in block]  # a song is its seed and number
-                latents = np.concatenate([vae.draw(1, rng) for rng in rngs])
+                latents = np.concatenate([vae.sample(1, rng) for rng in rngs])
                 for number, latent, notes in zip(
                     block, latents, compose(player, vae, latents, rngs, args), strict=True
                 ):

@@ -13,8 +13,7 @@ writes  weights/lstm.weights.h5     the best weights, by bits per note on valida
 import argparse
 
 import config
-from melody.cli import above_zero, in_range, init_keras, log, parser, positive, run, share, size
-from melody.errors import UserError
+from melody.cli import above_zero, in_range, init_keras, parser, positive, run, share, size
 
 NUMBERS = {  # flag: the kind of number it takes
     "embedding": size, "units": size, "layers": in_range(1, 64, int), "dense": size, "dropout": in_range(0, 0.99),
@@ -26,31 +25,10 @@ NUMBERS = {  # flag: the kind of number it takes
 def main() -> None:
     args = arguments()
     init_keras(args)
-    from melody import dataset
-    from melody.checkpoint import TrainingRun
-    from melody.split import PARTS, load_split, split_fingerprint
-    from melody.training import Trainer
+    from melody.training import train  # Keras takes 5 s to load, which --help need not wait for
 
-    songs = dataset.load(args.data)
-    split = load_split(args.data, songs)
-    if not split["validation"]:
-        raise UserError(
-            f"{len(songs)} songs are too few: none is left to judge the network by; preprocess.py reads more"
-        )
-    log(args, f"{len(split['training'])} training and {len(split['validation'])} validation songs; {songs.vocabulary}")
     settings = {name: getattr(args, name) for name in (*NUMBERS, "precision", "seed")}
-    settings["split"] = split_fingerprint(songs, split)
-    held_out = {part: [songs.name[s] for s in split[part]] for part in PARTS[1:]}
-    trainer = Trainer(songs, split, settings)
-    training = TrainingRun(
-        args.weights, "lstm", model=trainer.model, eval_model=trainer.eval_model, monitor="validation_bits",
-        settings=settings, record={"vocabulary": songs.vocabulary.names, "held_out": held_out},
-        command="python train_lstm.py",
-    )  # fmt: skip
-    with training.lock():
-        log(args, f"epochs done: {training.start(args.resume, args.overwrite)} of {args.epochs}")
-        training.train(args.epochs, trainer.steps, trainer.epoch, args.quiet)
-    log(args, f"{training.best:.3f} bits per note on validation songs; wrote {training.weights}")
+    train(args, "lstm", "python train_lstm.py", settings)
 
 
 def arguments() -> argparse.Namespace:

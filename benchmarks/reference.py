@@ -20,7 +20,7 @@ from melody import lookback
 from melody.batching import Streams
 from melody.vocabulary import ESSEN
 
-LENGTH = 16  # numbers that stand for the length of a recalled passage, as in melody.lstm
+MATCH_EMBEDDING = 16  # numbers that stand for the length of a recalled passage, as in melody.lstm
 NOTES = len(ESSEN)
 
 
@@ -32,11 +32,12 @@ class ReferenceNetwork(nn.Module):
 
     def __init__(self, notes: int, embedding: int, units: int, layers: int, dense: int, dropout: float = 0.0):
         super().__init__()
-        entry = (1 + lookback.PLACES) * embedding + lookback.PLACES * LENGTH
-        self.note, self.length = nn.Embedding(notes + 2, embedding), nn.Embedding(lookback.LONGEST + 1, LENGTH)
+        entry = (1 + lookback.CANDIDATES) * embedding + lookback.CANDIDATES * MATCH_EMBEDDING
+        self.note = nn.Embedding(notes + 2, embedding)
+        self.length = nn.Embedding(lookback.MAX_MATCH + 1, MATCH_EMBEDDING)
         self.lstm = nn.LSTM(entry, units, layers, batch_first=True, dropout=dropout if layers > 1 else 0.0)
         self.dropout, self.dense = nn.Dropout(dropout), nn.Linear(units + entry, dense)
-        self.logits, self.copy_logit = nn.Linear(dense, notes + 1), nn.Linear(dense, lookback.PLACES)
+        self.logits, self.copy_logit = nn.Linear(dense, notes + 1), nn.Linear(dense, lookback.CANDIDATES)
 
     def forward(self, entry, state=None):
         parts = (
@@ -136,9 +137,9 @@ def composing(shape: dict, songs: int, length: int) -> adapters.Round:
 def compose(twin: ReferenceNetwork, state, draws: np.ndarray, temperature: float) -> np.ndarray:
     """The notes that uniform numbers (songs, length) draw, (songs, length), begun from a state."""
     songs, end = len(draws), twin.logits.out_features - 1
-    heard = torch.full((songs, lookback.REACH), -1)
-    match = torch.zeros((songs, lookback.REACH), dtype=torch.int64)
-    heard[:, 0], newest, found = end, torch.arange(lookback.REACH), []
+    heard = torch.full((songs, lookback.HORIZON), -1)
+    match = torch.zeros((songs, lookback.HORIZON), dtype=torch.int64)
+    heard[:, 0], newest, found = end, torch.arange(lookback.HORIZON), []
     for uniform in torch.from_numpy(draws).T[..., None]:
         logits, state = twin(look_back(heard, match, newest, end)[:, None], state)
         logits = logits[:, 0]
@@ -153,13 +154,13 @@ def compose(twin: ReferenceNetwork, state, draws: np.ndarray, temperature: float
 
 
 def look_back(heard, match, newest, end: int):
-    """The entry of the last note heard, (songs, recall.COLUMNS): `melody.lookback.Recall.places` in PyTorch."""
-    columns, order = [heard[:, :1]], match * lookback.REACH - newest
-    for _ in range(lookback.PLACES):
+    """The entry of the last note heard, (songs, recall.COLUMNS): `melody.lookback.Lookback.candidates` in PyTorch."""
+    columns, order = [heard[:, :1]], match * lookback.HORIZON - newest
+    for _ in range(lookback.CANDIDATES):
         best, place = order.max(dim=1, keepdim=True)
         note = torch.where(best > 0, heard.gather(1, place), end)
         length = torch.where(best > 0, match.gather(1, place), 0)
-        columns += [note, length.clamp(max=lookback.LONGEST)]
+        columns += [note, length.clamp(max=lookback.MAX_MATCH)]
         order = torch.where(heard == note, -1, order)
     return torch.cat(columns, dim=1)
 

@@ -100,7 +100,8 @@ def write_weights(folder: Path, shape: dict, vae: dict) -> None:
     memory = lstm.shape_of(built).memory
     path = folder / f"vae-{REGION}.weights.h5"
     checkpoint.save_weights(VAE(memory, vae["latent"], vae["hidden"], vae["mixture"]), path)
-    record = {"weights": file_fingerprint(path), "memory": memory, "regions": [REGION], "network": trained}
+    record = {"weights": file_fingerprint(path), "memory": memory}
+    vae = vae | {"memories": {"regions": [REGION], "network": trained}}
     write_json(path.with_name(f"vae-{REGION}.json"), record | {"settings": vae})
 
 

@@ -23,7 +23,7 @@ ANCESTOR, CARICATURE, TOKEN = "primer of 15 notes", "Kneser-Ney 4 of the region"
 def drawn(context: Context, region: str, count: int, rng: np.random.Generator) -> np.ndarray:
     """Memories that the region's VAE makes of latents drawn from it, (count, memory), as generate_song.py does."""
     vae = context.vaes[region]
-    return vae.decode(vae.draw(count, rng))
+    return vae.decode(vae.sample(count, rng))
 
 
 def nothing(context: Context, region: str, count: int, rng: np.random.Generator) -> np.ndarray:
@@ -120,12 +120,12 @@ def primed(
     read = np.column_stack([np.full(count, notes), chosen])
     states, looking = context.state_encoder.encode(read[:, :-1]), lookback.Lookback(count, notes)
     for entry in read.T:
-        looking.read(entry)
+        looking.append(entry)
     length = min(context.length, ANCESTOR_NOTES)
     draws = np.empty((count, length, 3), np.float32)
     draws[:] = 0.0, temperature, 0.0
     draws[..., 0] = rng.random((count, length))
-    before = [looking.heard.astype(np.float32), looking.match.astype(np.float32), *states]
+    before = [looking.history.astype(np.float32), looking.match.astype(np.float32), *states]
     songs = np.asarray(context.sampler(False).model.predict_on_batch([draws, *before])[0])[..., 0].astype(int)
     return [song[: np.append(np.flatnonzero(song == notes), length)[0]] for song in songs]
 

@@ -83,7 +83,7 @@ def m7(context: Context) -> list[dict]:
         )
         count = len(real)
         active = vae.encode(real).var(axis=0) > ACTIVE
-        distance, p = mmd(vae.codes(real, rng), vae.draw(count, rng), rng)
+        distance, p = mmd(vae.codes(real, rng), vae.sample(count, rng), rng)
         fakes = {way: conditions.pool(context, way, region)[:count] for way in (conditions.OURS, conditions.PCA)} | {
             conditions.HELD_OUT: again
         }

@@ -39,10 +39,10 @@ def inputs_and_targets(song: np.ndarray, notes: int, transposed: bool = False) -
 class Streams:
     """Songs of one region after each other, cut into windows: what the network is trained on.
 
-    A stream starts from the zero state at the beginning of a song and runs through `windows_per_stream` windows of `bptt_length`
-    notes, the state carried from one to the next; so the network learns that what it has read of a region tells how
-    the next song will go. In an epoch each song is read once; the last of the shuffled streams, those that fill no
-    batch, are left out. `token_probability` is the share of streams whose region, a number from 1 then, is told in a last column of
+    A stream starts from the zero state at the beginning of a song and runs through `windows_per_stream` windows of
+    `bptt_length` notes, the state carried from one to the next; so the network learns that what it has read of a region
+    tells how the next song will go. In an epoch each song is read once, and once more from its beginning if the end of
+    a stream cut it; the last of the shuffled streams, those that fill no batch, are left out. `token_probability` is the share of streams whose region, a number from 1 then, is told in a last column of
     the entries, 0 in the others; when it is 0 there is no such column, and all else is the same.
     """
 

@@ -1,6 +1,6 @@
-"""A memory: the network's whole state, laid out as one row of numbers. The order lives here and nowhere else.
+"""A memory: the network's state as one row of numbers. The order of the states is defined here and nowhere else.
 
-A stack of three LSTM layers has six states, (batch, units) each: [h_1, c_1, h_2, c_2, h_3, c_3]. A memory is these side
+A stack of three LSTM layers has six states, (batch, units) each: h_1, c_1, h_2, c_2, h_3, c_3. A memory is these side
 by side, (batch, 6 * units).
 
 >>> pack([np.array([[1.0, 2.0]]), np.array([[3.0, 4.0]])])
@@ -10,8 +10,22 @@ array([[1., 2., 3., 4.]], dtype=float32)
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 
 import numpy as np
+
+from melody import regions
+from melody.atomic import open_hdf5
+from melody.provenance import settings_of
+
+
+def state_names(layers: int) -> list[str]:
+    """The states in order.
+
+    >>> state_names(2)
+    ['h_1', 'c_1', 'h_2', 'c_2']
+    """
+    return [f"{state}_{layer}" for layer in range(1, layers + 1) for state in "hc"]
 
 
 def pack(states: Sequence[np.ndarray]) -> np.ndarray:
@@ -25,11 +39,11 @@ def unpack(memories: np.ndarray, states: int) -> list[np.ndarray]:
 
 
 def input_sequence(songs: Sequence[np.ndarray], chosen: Sequence[int], notes: int, start: int) -> np.ndarray:
-    """What the network reads for one memory: the last `notes` entries of the chosen songs, each begun by `start`.
+    """What the network reads for one memory: the last `notes` integers of the chosen songs, each preceded by `start`.
 
-    Songs with fewer entries than that are read again.
+    If the songs are shorter than that, they are read repeatedly.
 
-    >>> reading([np.array([5, 7]), np.array([3])], [0, 1], notes=4, start=9)
+    >>> input_sequence([np.array([5, 7]), np.array([3])], [0, 1], notes=4, start=9)
     array([5, 7, 9, 3], dtype=int32)
     """
     row = np.concatenate([part for s in chosen for part in ([start], songs[s])]).astype(np.int32)
@@ -37,26 +51,41 @@ def input_sequence(songs: Sequence[np.ndarray], chosen: Sequence[int], notes: in
 
 
 def sample_songs(songs: int, each: int, count: int, rng: np.random.Generator) -> np.ndarray:
-    """The places of the songs that `count` memories read, (count, each); none twice where there are enough."""
+    """The indices of the songs read for `count` memories, (count, each); no song twice if there are enough."""
     return np.stack([rng.choice(songs, each, replace=songs < each) for _ in range(count)])
 
 
 def sample_inputs(
     songs: Sequence[np.ndarray],
-    drawn: np.ndarray,
+    chosen: np.ndarray,
     notes: int,
     start: int,
-    within: float,
+    mid_song_fraction: float,
     rng: np.random.Generator,
 ) -> np.ndarray:
-    """What is read for memories of the songs at `drawn` (count, each): (count, notes), see `reading`.
+    """What is read for memories of the songs with indices `chosen` (count, each): (count, notes), see `input_sequence`.
 
-    A share `within` of the memories is taken somewhere within their last song, the others at its end.
+    A fraction of the memories is taken at a random note of their last song, the others at its end.
     """
     rows = []
-    for chosen in drawn:
-        heard = [songs[s] for s in chosen]
-        if rng.random() < within:
-            heard[-1] = heard[-1][: rng.integers(1, len(heard[-1]) + 1)]
-        rows.append(input_sequence(heard, range(len(heard)), notes, start))
+    for indices in chosen:
+        parts = [songs[s] for s in indices]
+        if rng.random() < mid_song_fraction:
+            parts[-1] = parts[-1][: rng.integers(1, len(parts[-1]) + 1)]
+        rows.append(input_sequence(parts, range(len(parts)), notes, start))
     return np.stack(rows)
+
+
+def load(path: Path, name: str, command: str) -> tuple[np.ndarray, dict]:
+    """The memories of a file, (count, memory) float32, and the settings that made them.
+
+    Raises `UserError`, which names the `command` that makes the file, if it is missing, damaged, or its regions are not
+    those of the file name `name`.
+    """
+    with open_hdf5(path, command) as file:
+        memories, settings = file["memory"][:], settings_of(file)
+        if memories.ndim != 2 or memories.dtype != np.float32 or not np.isfinite(memories).all():
+            raise ValueError("its memories are not rows of finite numbers")
+        if regions.file_name(settings["regions"]) != name or not settings["network"]:
+            raise ValueError(f"these are memories of {settings['regions']}, not of {name}")
+        return memories, settings

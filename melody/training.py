@@ -1,7 +1,8 @@
-"""How the network learns: streams of songs of one region, window by window, judged by songs it has not read."""
+"""How the network is trained: streams of songs of one region, window by window, evaluated on held-out songs."""
 
 from __future__ import annotations
 
+import argparse
 from collections.abc import Callable
 
 import keras
@@ -9,63 +10,101 @@ import numpy as np
 from keras import ops
 
 from melody import batching, dataset, lstm, regions, scoring
+from melody.backend import check_memory
+from melody.cli import log
 from melody.errors import UserError
+from melody.split import PARTS, load_split, split_fingerprint
+from melody.training_run import TrainingRun, same_command
 
 NAT = 1 / np.log(2)  # bits
 
 
-class StreamModel(keras.Model):
-    """Trains a network window by window: [entry (batch, length, columns), fresh (batch, 1)] -> logits.
+def train(args: argparse.Namespace, name: str, script: str, settings: dict) -> None:
+    """Train a network on the songs of `args.data` and write `<name>.*` to `args.weights`; see `Trainer` for `settings`.
 
-    The state after one window is the state before the next, unless `fresh` is 1: then the network starts from zero.
-    Gradients stop at the window's edge (truncated back-propagation through time, Williams & Peng 1990).
+    `args` also holds resume, overwrite and quiet; `script` is the command line that was called, for messages.
+    """
+    songs = dataset.load(args.data)
+    split = load_split(args.data, songs)
+    if not split["validation"]:
+        raise UserError(
+            f"{len(songs)} songs are too few: none is left for validation; preprocess.py --songs takes more"
+        )
+    log(args, f"{len(split['training'])} training and {len(split['validation'])} validation songs; {songs.vocabulary}")
+    settings = settings | {"split": split_fingerprint(songs, split)}
+    trainer = Trainer(songs, split, settings)
+    record = {"vocabulary": songs.vocabulary.names}
+    if trainer.token_probability:
+        log(args, f"control tokens for {len(trainer.region_names)} regions")
+        record["regions"] = trainer.region_names
+    record["held_out"] = {part: [songs.name[s] for s in split[part]] for part in PARTS[1:]}
+    run = TrainingRun(
+        args.weights,
+        name,
+        model=trainer.model,
+        eval_model=trainer.eval_model,
+        monitor="validation_bits",
+        settings=settings,
+        record=record,
+        command=same_command(script),
+    )
+    with run.lock():
+        log(args, f"epochs done: {run.start(args.resume, args.overwrite)} of {settings['epochs']}")
+        run.train(settings["epochs"], trainer.steps, trainer.epoch, args.quiet)
+    log(args, f"{run.best:.3f} bits per note on validation songs; wrote {run.weights}")
+
+
+class StreamModel(keras.Model):
+    """Trains a network window by window: [inputs (batch, length, columns), is_start (batch, 1)] -> logits.
+
+    The state after one window is the state before the next, unless `is_start` is 1: then the network starts from zero.
+    Gradients stop at the start of a window (truncated back-propagation through time, Williams & Peng 1990).
     """
 
     def __init__(self, network: keras.Model, batch: int):
-        super().__init__(name="trainer")
+        super().__init__(name="stream_model")
         self.network = network
         self.carried = [
             self.add_weight(
-                shape=(batch, entry.shape[-1]), initializer="zeros", trainable=False, autocast=False, name=entry.name
+                shape=(batch, state.shape[-1]), initializer="zeros", trainable=False, autocast=False, name=state.name
             )
-            for entry in network.inputs[1:]
+            for state in network.inputs[1:]
         ]
         self.built = True
 
     def call(self, inputs, training=None):
-        entry, fresh = inputs
-        before = [(1.0 - fresh) * state for state in self.carried]
-        logits, *after = self.network([entry, *before], training=training)
+        tokens, is_start = inputs
+        before = [(1.0 - is_start) * state for state in self.carried]
+        logits, *after = self.network([tokens, *before], training=training)
         for state, value in zip(self.carried, after, strict=True):
             state.assign(ops.cast(value, state.dtype))
         return logits
 
 
 class Trainer:
-    """The network's epochs. `settings` are the flags of train_lstm.py, `split` the songs of each part.
+    """The network's epochs. `settings` are the flags of train_lstm.py, `split` the song indices of each part.
 
-    With a further setting `token_probability`, a share above 0, the network has an input more and is told the region of so many
-    streams, by its place in `region_names`, and of every validation song.
+    With the further setting `token_probability` > 0 the network reads a control token: in that fraction of the
+    training streams the number of the region in `region_names`, else 0; in validation songs always their region's.
     """
 
     def __init__(self, songs: dataset.Dataset, split: dict[str, list[int]], settings: dict):
         keras.utils.set_random_seed(settings["seed"])
         self.settings, self.vocabulary = settings, songs.vocabulary
+        self.token_probability = settings.get("token_probability", 0.0)
         self.training = songs.songs(split["training"])
         names = {part: [songs.name[s] for s in split[part]] for part in ("training", "validation")}
-        self.region_names, self.token_probability = (
-            sorted({regions.prefix(name) for name in names["training"]}),
-            settings.get("token_probability", 0.0),
-        )
-        self.regions, judged = (regions.numbers(names[part], self.region_names) for part in names)
-        self.validation_region_ids = judged if self.token_probability else None
+        self.region_names = sorted({regions.prefix(name) for name in names["training"]})
+        self.regions, validation_ids = (regions.numbers(names[part], self.region_names) for part in names)
+        self.validation_region_ids = validation_ids if self.token_probability else None
         self.validation = [
             batching.inputs_and_targets(song, len(self.vocabulary)) for song in songs.songs(split["validation"])
         ]
         sizes = (settings[name] for name in ("embedding", "units", "layers", "dense"))
-        shape = lstm.Shape(
-            len(self.vocabulary), *sizes, regions=len(self.region_names) if self.token_probability else 0
-        )
+        tokens = len(self.region_names) if self.token_probability else 0
+        shape = lstm.Shape(len(self.vocabulary), *sizes, regions=tokens)
+        remedy = "lower --units, --layers, --batch or --bptt-length"
+        check_memory(training_bytes(shape, settings["batch"], settings["bptt_length"]), "this training", remedy)
         network = lstm.build(shape, settings["dropout"], settings["precision"])
         self.model, self.eval_model = StreamModel(network, settings["batch"]), lstm.build(shape)
         self.steps = sum(1 for _ in self._streams(0).epoch())
@@ -83,19 +122,24 @@ class Trainer:
     def _streams(self, epoch: int) -> batching.Streams:
         settings = self.settings
         return batching.Streams(
-            self.training, self.regions, self.vocabulary,
-            batch=settings["batch"], bptt_length=settings["bptt_length"], windows_per_stream=settings["windows_per_stream"],
-            transpose_probability=settings["transpose_probability"] * (1 - epoch / settings["epochs"]), token_probability=self.token_probability,
+            self.training,
+            self.regions,
+            self.vocabulary,
+            batch=settings["batch"],
+            bptt_length=settings["bptt_length"],
+            windows_per_stream=settings["windows_per_stream"],
+            transpose_probability=settings["transpose_probability"] * (1 - epoch / settings["epochs"]),
+            token_probability=self.token_probability,
             rng=np.random.default_rng([settings["seed"], epoch]),
-        )  # fmt: skip
+        )
 
     def epoch(self, number: int, on_step: Callable[[dict], None]) -> dict[str, float]:
-        """Read the training part once; loss (nats) and bits per note on training streams and validation songs."""
+        """Train on all streams once; loss (nats) and bits per note of the last step and of the validation songs."""
         self.model.reset_metrics()
-        for entry, answer, fresh in self._streams(number).epoch():
-            begins = np.full((len(entry), 1), fresh, np.float32)
-            counts = (answer >= 0) / np.mean(answer >= 0)  # what follows a stream's last song does not count
-            loss = float(self.model.train_on_batch([np.maximum(entry, 0), begins], np.maximum(answer, 0), counts))
+        for inputs, targets, is_start in self._streams(number).epoch():
+            starts = np.full((len(inputs), 1), is_start, np.float32)
+            weights = (targets >= 0) / np.mean(targets >= 0)  # what follows a stream's last song has no weight
+            loss = float(self.model.train_on_batch([np.maximum(inputs, 0), starts], np.maximum(targets, 0), weights))
             row = {"loss": loss, "bits": loss * NAT}
             on_step(row)
         self.eval_model.set_weights(self.model.network.get_weights())
@@ -109,3 +153,9 @@ class Trainer:
             "validation_bits": float(notes.mean()),
             "validation_end_bits": float(np.mean([song[-1] for song in bits])),
         }
+
+
+def training_bytes(shape: lstm.Shape, batch: int, bptt_length: int) -> int:
+    """The least memory that training takes: weights, gradients, Adam's two moments and the evaluation's copy, float32;
+    and of each note of a window, two bytes for the gates and states of each layer, which back-propagation needs."""
+    return 5 * 4 * lstm.parameters(shape) + 2 * batch * bptt_length * shape.layers * 6 * shape.units

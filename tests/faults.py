@@ -159,7 +159,7 @@ WRITES = {  # the files of a stage
     "train_lstm": ("weights/lstm*",),
     "generate_memories": ("data/memories/china.h5",),
     "vae.train": ("weights/vae-china*",),
-    "vae.sample": ("data/memories/china-drawn.h5",),
+    "vae.sample": ("data/memories/china-sampled.h5",),
     "generate_song": ("songs/china/*",),
 }
 
@@ -614,7 +614,7 @@ def other(place: Place, scratch: Path) -> dict[str, Callable[[Path], tuple]]:
         "a VAE of no size": (alter(vae[1], lambda record: record["settings"].update(hidden=None)), "generate_song", (), ("vae-china.json",)),
         "memories of another region": (lambda root: shutil.copy(root / "data/memories/china.h5", root / "data/memories/han.h5"),
                                        "vae.train", ("--regions", "han"), ("china", "han")),
-        "drawn memories for read ones": (lambda root: shutil.copy(root / "data/memories/china-drawn.h5", root / "data/memories/china.h5"),
+        "drawn memories for read ones": (lambda root: shutil.copy(root / "data/memories/china-sampled.h5", root / "data/memories/china.h5"),
                                          "vae.train", ("--overwrite",), ("china.h5",)),
     }  # fmt: skip
     readers = {

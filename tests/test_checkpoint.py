@@ -1,13 +1,14 @@
-"""A training run that is stopped wherever it writes, and taken up again."""
+"""A training run that is stopped wherever it writes, and resumed."""
 
 import hashlib
 
 import keras
 import pytest
+from tqdm import tqdm
 
 from melody import atomic
-from melody.checkpoint import TrainingRun
 from melody.errors import UserError
+from melody.training_run import TrainingRun, same_command
 
 EPOCHS = 2
 
@@ -17,28 +18,36 @@ class Killed(BaseException):
 
 
 def model():
-    keras.utils.clear_session()  # names are counted, and stand in the files
+    keras.utils.clear_session()  # numbered layer names are in the files
     network = keras.Sequential([keras.Input((2,)), keras.layers.Dense(3)])
     network.compile(keras.optimizers.Adam(0.1), "mse")
     network.optimizer.build(network.trainable_variables)
     return network
 
 
-def trained(folder, *, resume=False, overwrite=False, judged=(2.0, 1.0), seed=0):
-    """A run of two epochs, whose weights say how often they were changed."""
+def trained(folder, *, resume=False, overwrite=False, losses=(2.0, 1.0), seed=0, steps=1):
+    """A run of two epochs; each adds 1 to the weights."""
     network = model()
     network.set_weights([weight * 0 + seed for weight in network.get_weights()])
-    run = TrainingRun(folder, "net", model=network, eval_model=network, monitor="validation_loss", settings={"seed": seed}, record={},
-              command="train")  # fmt: skip
+    run = TrainingRun(
+        folder,
+        "net",
+        model=network,
+        eval_model=network,
+        monitor="validation_loss",
+        settings={"seed": seed},
+        record={},
+        command="train",
+    )
 
-    def epoch(number, told):
+    def epoch(number, on_step):
         network.set_weights([weight + 1 for weight in network.get_weights()])
-        told({"loss": 1.0})
-        return {"loss": float(number), "validation_loss": judged[number]}
+        on_step({"loss": 1.0})
+        return {"loss": float(number), "validation_loss": losses[number]}
 
     with run.lock():
         run.start(resume, overwrite)
-        run.train(EPOCHS, 1, epoch, quiet=True)
+        run.train(EPOCHS, steps, epoch, quiet=True)
 
 
 def digests(folder):
@@ -48,7 +57,7 @@ def digests(folder):
 @pytest.fixture
 def moves(monkeypatch):
     """Let the process end before its k-th file is moved into place, k = `moves.left`; with 0, never."""
-    monkeypatch.setattr("melody.checkpoint.training_curve", lambda *_: None)  # it takes its time
+    monkeypatch.setattr("melody.training_run.training_curve", lambda *_: None)  # it takes its time
     move = atomic.os.replace
 
     def counted(*paths):
@@ -62,11 +71,11 @@ def moves(monkeypatch):
     return counted
 
 
-@pytest.mark.parametrize("judged", [(2.0, 1.0), pytest.param((1.0, 2.0), marks=pytest.mark.slow)])
+@pytest.mark.parametrize("losses", [(2.0, 1.0), pytest.param((1.0, 2.0), marks=pytest.mark.slow)])
 @pytest.mark.parametrize("over", [False, pytest.param(True, marks=pytest.mark.slow)])
-def test_stopped_anywhere_it_ends_as_if_it_had_not_been(tmp_path, moves, judged, over):
-    """Anew or over another run; four files an epoch, three where the weights are not better."""
-    trained(tmp_path / "whole", judged=judged)
+def test_a_run_stopped_at_any_write_and_resumed_gives_the_same_files(tmp_path, moves, losses, over):
+    """In an empty folder or over another run; four files an epoch, three if the weights are not better."""
+    trained(tmp_path / "whole", losses=losses)
     wanted, stops = digests(tmp_path / "whole"), 0
     while True:
         folder, stops = tmp_path / str(stops), stops + 1
@@ -74,35 +83,69 @@ def test_stopped_anywhere_it_ends_as_if_it_had_not_been(tmp_path, moves, judged,
             trained(folder, seed=9)
         moves.left = stops
         try:
-            trained(folder, judged=judged, overwrite=over)
+            trained(folder, losses=losses, overwrite=over)
         except Killed:
             moves.left = 0
             try:
-                trained(folder, judged=judged, resume=True)
-            except UserError as problem:  # nothing of the new run was kept: the same command again
+                trained(folder, losses=losses, resume=True)
+            except UserError as problem:  # nothing of the new run was saved: the same command again
                 assert "start with" in str(problem) or "was made with seed 9, now it is 0" in str(problem)
-                trained(folder, judged=judged, overwrite=over)
+                trained(folder, losses=losses, overwrite=over)
         else:
             moves.left = 0
-            assert stops == (8 if judged == (2.0, 1.0) else 7) + 1
+            assert stops == (8 if losses == (2.0, 1.0) else 7) + 1
             break
         assert digests(folder) == wanted
 
 
-def test_what_was_there_stays_when_an_epoch_cannot_be_kept(tmp_path, monkeypatch):
+def test_existing_files_stay_if_an_epoch_cannot_be_saved(tmp_path, monkeypatch):
     trained(tmp_path, seed=9)
     before = digests(tmp_path)
 
     def full(*_, **__):
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr("melody.checkpoint.write_weights", full)
+    monkeypatch.setattr("melody.training_run.write_weights", full)
     with pytest.raises(OSError, match="No space left"):
         trained(tmp_path, overwrite=True)
     assert digests(tmp_path) == before
 
 
-def test_a_loss_that_is_no_number_is_told(tmp_path):
+def test_a_loss_that_is_not_a_number_is_an_error(tmp_path):
     with pytest.raises(UserError, match=r"epoch 1 ended with .*nan.*lower --learning-rate"):
-        trained(tmp_path, judged=(float("nan"), 1.0))
+        trained(tmp_path, losses=(float("nan"), 1.0))
     assert not list(tmp_path.iterdir())
+
+
+def test_advice_names_only_what_works(tmp_path):
+    """--resume needs a checkpoint, and --overwrite weights: neither error sends the user to the other."""
+    with pytest.raises(UserError, match=r"cannot be resumed; start with: train$"):
+        trained(tmp_path, resume=True)
+    trained(tmp_path)
+    with pytest.raises(UserError, match=r"net.weights.h5 exists: --resume continues its training, --overwrite starts"):
+        trained(tmp_path)
+    (tmp_path / "net-checkpoint.weights.h5").unlink()
+    with pytest.raises(UserError, match=r"net.weights.h5 exists: --overwrite starts again"):
+        trained(tmp_path)
+    with pytest.raises(UserError, match=r"cannot be resumed; start with: train --overwrite$"):
+        trained(tmp_path, resume=True)
+
+
+def test_advice_repeats_the_flags_of_the_call(monkeypatch):
+    monkeypatch.setattr("sys.argv", ["train_lstm.py", "--weights", "my weights", "--resume", "--units", "9"])
+    assert same_command("python train_lstm.py") == "python train_lstm.py --weights 'my weights' --units 9"
+
+
+@pytest.mark.parametrize("steps", [1, 3])
+def test_epochs_of_one_step_share_a_progress_bar(tmp_path, monkeypatch, steps):
+    """Forty epochs of a VAE are one line on the terminal; each longer epoch has its own."""
+    bars = []
+
+    def progress(items, quiet, **settings):
+        bars.append(settings)
+        return tqdm(items, disable=True)
+
+    monkeypatch.setattr("melody.training_run.progress", progress)
+    trained(tmp_path, steps=steps)
+    assert len(bars) == (1 if steps == 1 else EPOCHS)
+    assert bars[0]["total"] == (EPOCHS if steps == 1 else steps)

@@ -1,4 +1,4 @@
-"""The region token: a network that is told regions, by hand; that it learns and is measured stands in test_evaluate."""
+"""The control token: a network that reads it, by hand; its training and evaluation are in test_evaluate."""
 
 from types import SimpleNamespace
 
@@ -8,9 +8,9 @@ import pytest
 
 from evaluation import conditions, steering
 from melody import lookback, lstm, sampling
-from tests.test_lstm import SHAPE, by_hand, draw_by_hand
+from tests.test_lstm import SHAPE, by_hand, sample_by_hand
 
-TOLD = lstm.Shape(SHAPE.notes, SHAPE.embedding, SHAPE.units, SHAPE.layers, SHAPE.dense, regions=2)
+SHAPE_WITH_TOKEN = lstm.Shape(SHAPE.notes, SHAPE.embedding, SHAPE.units, SHAPE.layers, SHAPE.dense, regions=2)
 WIDENED = {"lstm_1/lstm_cell/kernel": "lstm_1/lstm_cell/bias", "output_head/dense/kernel": "output_head/dense/bias"}
 
 
@@ -21,15 +21,15 @@ def named(network):
 @pytest.fixture(scope="module")
 def network():
     keras.utils.set_random_seed(1)
-    built = lstm.build(TOLD)
+    built = lstm.build(SHAPE_WITH_TOKEN)
     built.set_weights([3 * weight for weight in built.get_weights()])
     return built
 
 
 @pytest.fixture(scope="module")
-def deaf(network):
-    """For each region the network without this input that says the same: the region's embedding only ever adds the same
-    to two biases, as much as its rows of the kernels make of it."""
+def fixed(network):
+    """For each region the same network without a token: the region's embedding only adds constants to two biases,
+    its product with its rows of the kernels."""
     weights, networks = named(network), []
     for region in weights["input_embedding/region/embeddings"]:
         own = {path: array for path, array in weights.items() if path != "input_embedding/region/embeddings"}
@@ -42,7 +42,7 @@ def deaf(network):
     return networks
 
 
-def test_without_regions_the_network_is_what_it_was(network):
+def test_without_regions_the_network_has_no_token(network):
     plain = named(lstm.build(SHAPE))
     assert list(plain) == [
         "input_embedding/pitch/embeddings", "input_embedding/match_length/embeddings",
@@ -52,30 +52,30 @@ def test_without_regions_the_network_is_what_it_was(network):
         "output_head/copy_logit/kernel", "output_head/copy_logit/bias",
     ]  # fmt: skip
     assert set(named(network)) - set(plain) == {"input_embedding/region/embeddings"}
-    assert lstm.shape_of(network) == TOLD
+    assert lstm.shape_of(network) == SHAPE_WITH_TOKEN
 
 
-def test_the_told_region_reaches_the_logits(network, deaf):
-    read = np.random.default_rng(0).integers(0, 6, (3, 9))
-    logits = network.predict_on_batch([lookback.network_inputs(read, 5, np.arange(3)), *lstm.zero_states(network, 3)])[
-        0
-    ]
+def test_the_control_token_reaches_the_logits(network, fixed):
+    tokens = np.random.default_rng(0).integers(0, 6, (3, 9))
+    logits = network.predict_on_batch(
+        [lookback.network_inputs(tokens, 5, np.arange(3)), *lstm.zero_states(network, 3)]
+    )[0]
     start = lstm.zero_states(network, 1)
-    for region, plain in enumerate(deaf):
-        np.testing.assert_allclose(logits[region], by_hand(plain, read[[region]], start)[0][0], atol=1e-5)
-    assert np.ptp([by_hand(plain, read[:1], start)[0] for plain in deaf], axis=0).min() > 0
+    for region, plain in enumerate(fixed):
+        np.testing.assert_allclose(logits[region], by_hand(plain, tokens[[region]], start)[0][0], atol=1e-5)
+    assert np.ptp([by_hand(plain, tokens[:1], start)[0] for plain in fixed], axis=0).min() > 0
 
 
 @pytest.mark.parametrize("guidance", [0.0, 1.5])
-def test_songs_are_drawn_from_the_network_that_is_told_their_region(network, deaf, guidance):
-    """With guidance they are pushed away from what the network answers that is told of none."""
+def test_songs_are_sampled_with_their_control_token(network, fixed, guidance):
+    """Guidance moves the logits away from those without a token."""
     regions, start = np.array([1, 2, 0]), lstm.zero_states(network, 1)
     rngs = [np.random.default_rng(s) for s in range(3)]
     songs = sampling.Sampler(network, guidance != 0).compose(
         lstm.zero_states(network, 3), rngs, region_ids=regions, temperature=0.8, guidance=guidance, length=20, window=7
     )
     for s, region in enumerate(regions):
-        assert songs[s].tolist() == draw_by_hand(deaf[region], start, s, 0.8, guidance, 20, nothing=deaf[0])
+        assert songs[s].tolist() == sample_by_hand(fixed[region], start, s, 0.8, guidance, 20, unconditional=fixed[0])
 
 
 def test_a_region_of_two_collections_is_their_mixture(monkeypatch):

@@ -1,16 +1,17 @@
-"""The network: reading, composing, and that a memory put in reaches the music."""
+"""The network: predicting, encoding, composing, and that a memory reaches the music."""
 
 import json
 import os
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import keras
 import numpy as np
 import pytest
 
-from melody import checkpoint, lookback, lstm, memory, sampling, scoring
+from melody import checkpoint, lookback, lstm, memory, sampling, scoring, training
 from melody.batching import inputs_and_targets
 from melody.errors import UserError
 from melody.fast_lstm import LSTM
@@ -22,7 +23,7 @@ SHAPE = lstm.Shape(notes=5, embedding=3, units=4, layers=2, dense=6)
 def network():
     keras.utils.set_random_seed(1)
     built = lstm.build(SHAPE)
-    built.set_weights([3 * weight for weight in built.get_weights()])  # far from zero, so that states matter
+    built.set_weights([3 * weight for weight in built.get_weights()])  # far from zero, so that states have an effect
     return built
 
 
@@ -36,16 +37,16 @@ def sigmoid(x):
 
 def by_hand(network, tokens, before):
     """The network in NumPy, step by step: Hochreiter & Schmidhuber 1997 with the gates in Keras's order i, f, c, o,
-    and recalled notes raised as far as they are trusted."""
+    and the logits of candidate notes raised by the copy logits."""
     part = {weight.path.removeprefix("network/"): keras.ops.convert_to_numpy(weight) for weight in network.weights}
-    before, answers = [state.copy() for state in before], []
+    before, outputs = [state.copy() for state in before], []
     for entry in np.moveaxis(lookback.network_inputs(tokens, SHAPE.notes), 1, 0):
-        made = np.concatenate(
+        embedded = np.concatenate(
             [part["input_embedding/pitch/embeddings"][entry[:, k]] for k in (0, 1, 3)]
             + [part["input_embedding/match_length/embeddings"][entry[:, k]] for k in (2, 4)],
             axis=1,
         )
-        x = made
+        x = embedded
         for k in range(SHAPE.layers):
             kernel, recurrent, bias = (
                 part[f"lstm_{k + 1}/lstm_cell/{name}"] for name in ("kernel", "recurrent_kernel", "bias")
@@ -53,16 +54,16 @@ def by_hand(network, tokens, before):
             i, f, g, o = np.split(x @ kernel + before[2 * k] @ recurrent + bias, 4, axis=1)
             before[2 * k + 1] = sigmoid(f) * before[2 * k + 1] + sigmoid(i) * np.tanh(g)
             x = before[2 * k] = sigmoid(o) * np.tanh(before[2 * k + 1])
-        x = np.concatenate([x, made], axis=1)
+        x = np.concatenate([x, embedded], axis=1)
         x = np.maximum(x @ part["output_head/dense/kernel"] + part["output_head/dense/bias"], 0)
         logits = x @ part["output_head/logits/kernel"] + part["output_head/logits/bias"]
-        trust = x @ part["output_head/copy_logit/kernel"] + part["output_head/copy_logit/bias"]
-        for row, place, raised in zip(logits, entry, trust, strict=True):
+        copy_logits = x @ part["output_head/copy_logit/kernel"] + part["output_head/copy_logit/bias"]
+        for row, inputs, raised in zip(logits, entry, copy_logits, strict=True):
             for k in range(2):
-                if place[2 + 2 * k]:
-                    row[place[1 + 2 * k]] += raised[k]
-        answers.append(logits)
-    return np.stack(answers, axis=1), before
+                if inputs[2 + 2 * k]:
+                    row[inputs[1 + 2 * k]] += raised[k]
+        outputs.append(logits)
+    return np.stack(outputs, axis=1), before
 
 
 def test_the_network_is_a_stack_of_lstm_layers(network):
@@ -75,39 +76,39 @@ def test_the_network_is_a_stack_of_lstm_layers(network):
 
 
 @pytest.mark.parametrize("time", [1, 9])
-def test_the_time_loop_learns_as_keras_does(time):
-    """One step of gradient descent on outputs and last states leaves Keras's own layer and ours with equal weights."""
+def test_the_time_loop_trains_as_that_of_keras(time):
+    """One step of gradient descent on outputs and last states gives Keras's own layer and ours equal weights."""
     rng = np.random.default_rng(5)
     shapes = (3, time, 2), (3, 4), (3, 4)
     inputs = [rng.normal(size=shape).astype("float32") for shape in shapes]
-    wanted = [rng.normal(size=shape).astype("float32") for shape in ((3, time, 4), (3, 4), (3, 4))]
-    learnt = []
+    targets = [rng.normal(size=shape).astype("float32") for shape in ((3, time, 4), (3, 4), (3, 4))]
+    trained = []
     for layer in (keras.layers.LSTM, LSTM):
         keras.utils.set_random_seed(2)
         entries = [keras.Input(shape[1:]) for shape in shapes]
-        before = keras.layers.Dense(4)(entries[1])  # so that the gradient goes on to where the state came from
+        before = keras.layers.Dense(4)(entries[1])  # so that the gradient reaches what the state comes from
         model = keras.Model(
             entries, layer(4, return_sequences=True, return_state=True)(entries[0], initial_state=[before, entries[2]])
         )
         model.compile(keras.optimizers.SGD(1.0), ["mse"] * 3)
-        model.train_on_batch(inputs, wanted)
-        learnt.append(model.get_weights())
-    for one, other in zip(*learnt, strict=True):
+        model.train_on_batch(inputs, targets)
+        trained.append(model.get_weights())
+    for one, other in zip(*trained, strict=True):
         np.testing.assert_allclose(one, other, atol=1e-5)
 
 
-def test_a_memory_put_in_and_read_out_at_once_is_unchanged(network):
-    """What stands in the network's states before the first note is the memory, each number in its place."""
-    kept = memory.pack(states(3))
+def test_a_memory_is_the_initial_state_unchanged(network):
+    """The states before the first note are the memory, each number in its position."""
+    memories = memory.pack(states(3))
     into = [network.get_layer(f"lstm_{k + 1}").input[1:] for k in range(SHAPE.layers)]
     state_reader = keras.Model(network.inputs, [state for pair in into for state in pair])
     out = state_reader.predict_on_batch(
-        [np.zeros((3, 1, lookback.COLUMNS), np.int32), *memory.unpack(kept, SHAPE.states)]
+        [np.zeros((3, 1, lookback.COLUMNS), np.int32), *memory.unpack(memories, SHAPE.states)]
     )
-    np.testing.assert_array_equal(memory.pack(out), kept)
+    np.testing.assert_array_equal(memory.pack(out), memories)
 
 
-def test_reading_in_two_parts_is_reading_at_once(network):
+def test_encoding_in_two_parts_equals_encoding_at_once(network):
     tokens = np.random.default_rng(2).integers(0, 7, (3, 8))
     state_encoder = scoring.StateEncoder(network)
     whole = state_encoder.encode(tokens, batch=2)
@@ -118,41 +119,58 @@ def test_reading_in_two_parts_is_reading_at_once(network):
         np.testing.assert_allclose(state, known, atol=1e-6)
 
 
-def test_song_bits_are_those_of_each_song_alone(network):
-    """Batches, padding and order do not matter; bits are -log2 of the softmax."""
+def test_information_content_does_not_depend_on_the_batch(network):
+    """Batches, padding and order have no effect; bits are -log2 of the softmax."""
     songs = [inputs_and_targets(np.random.default_rng(k).integers(0, 5, n), 5) for k, n in enumerate((7, 2, 40, 1))]
     before = states(4)
     together = scoring.information_content(network, songs, before, batch=3)
-    for s, (read, answer) in enumerate(songs):
-        logits = by_hand(network, read[None], [state[[s]] for state in before])[0][0]
+    for s, (inputs, targets) in enumerate(songs):
+        logits = by_hand(network, inputs[None], [state[[s]] for state in before])[0][0]
         expected = -np.log2(np.exp(logits) / np.exp(logits).sum(axis=1, keepdims=True))
-        np.testing.assert_allclose(together[s], expected[np.arange(len(answer)), answer], atol=1e-4)
+        np.testing.assert_allclose(together[s], expected[np.arange(len(targets)), targets], atol=1e-4)
+
+
+@pytest.mark.parametrize("regions", [0, 3])
+def test_the_number_of_parameters_is_known_before_building(regions):
+    shape = lstm.Shape(notes=7, embedding=3, units=4, layers=2, dense=6, regions=regions)
+    assert lstm.parameters(shape) == lstm.build(shape).count_params()
+
+
+def test_a_network_too_large_for_memory_is_refused_before_it_is_built(monkeypatch):
+    """64 layers of 16,384 units are 137 billion weights, which with gradients, optimizer and copy take 2.5 TiB."""
+    monkeypatch.setattr(lstm, "build", None)
+    songs = SimpleNamespace(
+        vocabulary=["C4", "D4"], name=["a1", "a2"], songs=lambda indices: [np.zeros(3, np.int32) for _ in indices]
+    )
+    settings = {"seed": 0, "embedding": 4, "units": 16384, "layers": 64, "dense": 4, "batch": 4, "bptt_length": 8}
+    with pytest.raises(UserError, match=r"this training needs at least 2,.* GiB of memory.*lower --units"):
+        training.Trainer(songs, {"training": [0], "validation": [1]}, settings)
 
 
 # Composing
 
 
 def compose(network, memories, seeds, guidance=0.0, **settings):
-    player = sampling.Sampler(network, guided=guidance != 0)
+    sampler = sampling.Sampler(network, guided=guidance != 0)
     settings = {"temperature": 1.0, "length": 30, "window": 7} | settings
     rngs = [np.random.default_rng(seed) for seed in seeds]
-    return [song.tolist() for song in player.compose(memories, rngs, guidance=guidance, **settings)]
+    return [song.tolist() for song in sampler.compose(memories, rngs, guidance=guidance, **settings)]
 
 
-def draw_by_hand(network, memories, seed, temperature, guidance, length, nothing=None):
-    """A song drawn with the NumPy network: the first note whose cumulated probability exceeds the uniform number.
+def sample_by_hand(network, memories, seed, temperature, guidance, length, unconditional=None):
+    """A song sampled from the NumPy network: the first note whose cumulative probability exceeds the random number.
 
-    `nothing` is the network that answers from the zero state, if it is another."""
+    `unconditional` is the network that starts from the zero state, if it is another."""
     rng, song, zero = np.random.default_rng(seed), [], [np.zeros_like(state) for state in memories]
     while len(song) < length:
         read = np.array([[5, *song]])
-        sides = (network, memories), (nothing or network, zero)
+        sides = (network, memories), (unconditional or network, zero)
         logits, plain = (by_hand(side, read, before)[0][0, -1] for side, before in sides)
         mixed = (plain + (1 + guidance) * (logits - plain)) / temperature
         if not song:
             mixed[5] = -np.inf
-        share = np.exp(mixed - mixed.max())
-        note = int((np.cumsum(share / share.sum())[:-1] <= rng.random(dtype=np.float32)).sum())
+        weights = np.exp(mixed - mixed.max())
+        note = int((np.cumsum(weights / weights.sum())[:-1] <= rng.random(dtype=np.float32)).sum())
         if note == 5:
             break
         song.append(note)
@@ -160,11 +178,11 @@ def draw_by_hand(network, memories, seed, temperature, guidance, length, nothing
 
 
 @pytest.mark.parametrize("guidance", [0.0, 1.5])
-def test_songs_are_drawn_from_the_network(network, guidance):
+def test_songs_are_sampled_from_the_network(network, guidance):
     memories = states(4, seed=3)
     songs = compose(network, memories, range(4), guidance, temperature=0.8)
     for s, song in enumerate(songs):
-        assert song == draw_by_hand(network, [state[[s]] for state in memories], s, 0.8, guidance, 30)
+        assert song == sample_by_hand(network, [state[[s]] for state in memories], s, 0.8, guidance, 30)
 
 
 def test_two_memories_give_different_songs_and_the_same_memory_the_same(network):
@@ -173,7 +191,7 @@ def test_two_memories_give_different_songs_and_the_same_memory_the_same(network)
     assert songs[:3] == songs[6:] != songs[3:6]
 
 
-def test_a_song_does_not_hang_on_the_songs_beside_it(network):
+def test_a_song_does_not_depend_on_its_batch(network):
     memories = states(5, seed=5)
     together = compose(network, memories, range(5))
     assert [compose(network, [state[[s]] for state in memories], [s])[0] for s in range(5)] == together
@@ -182,18 +200,18 @@ def test_a_song_does_not_hang_on_the_songs_beside_it(network):
 def test_each_song_is_reported_as_soon_as_it_has_ended(network):
     """A song that ends in an earlier window is reported before the next window is sampled."""
     random_numbers = {s: np.random.default_rng(s) for s in range(3)}
-    reported, drawn = [], []
+    reported, sampled = [], []
 
     class Counting:
         def __init__(self, s):
             self.s = s
 
         def random(self, *size):
-            drawn.append(self.s)
+            sampled.append(self.s)
             return random_numbers[self.s].random(*size)
 
     def on_song(index, notes):
-        reported.append((index, notes.tolist(), len(drawn)))
+        reported.append((index, notes.tolist(), len(sampled)))
 
     songs = sampling.Sampler(network, guided=False).compose(
         states(3, seed=4), [Counting(s) for s in range(3)],
@@ -206,17 +224,17 @@ def test_each_song_is_reported_as_soon_as_it_has_ended(network):
     assert [count for *_, count in reported] == [3 * window for window in windows]
 
 
-def test_songs_have_a_note_and_no_more_than_length(network):
+def test_songs_have_at_least_one_note_and_at_most_length(network):
     ending = lstm.build(SHAPE)
     ending.set_weights(network.get_weights())
     bias = ending.get_layer("output_head").logits.bias
     bias.assign(np.where(np.arange(6) == 5, 50.0, 0.0))
-    assert {len(song) for song in compose(ending, states(6), range(6))} == {1}, "an end cannot be the first"
+    assert {len(song) for song in compose(ending, states(6), range(6))} == {1}, "the end cannot be the first symbol"
     bias.assign(np.where(np.arange(6) == 5, -50.0, 0.0))
     assert {len(song) for song in compose(ending, states(6), range(6), length=11)} == {11}
 
 
-def test_a_low_temperature_takes_the_likeliest(network):
+def test_a_low_temperature_takes_the_likeliest_note(network):
     songs = compose(network, [np.repeat(state, 3, axis=0) for state in states(1)], range(3), temperature=0.01)
     assert songs[0] == songs[1] == songs[2]
 
@@ -224,7 +242,7 @@ def test_a_low_temperature_takes_the_likeliest(network):
 # Weights
 
 
-def test_weights_are_the_same_after_saving_but_for_float16(network, tmp_path):
+def test_saved_weights_are_the_same_up_to_float16(network, tmp_path):
     checkpoint.save_weights(network, tmp_path / "a.weights.h5")
     again = checkpoint.load_weights(lstm.build(SHAPE), tmp_path / "a.weights.h5", "x")
     for one, other in zip(again.get_weights(), network.get_weights(), strict=True):
@@ -232,7 +250,7 @@ def test_weights_are_the_same_after_saving_but_for_float16(network, tmp_path):
     assert [path.name for path in tmp_path.iterdir()] == ["a.weights.h5"]
 
 
-def test_weights_that_do_not_fit_are_a_problem(network, tmp_path):
+def test_weights_that_do_not_fit_are_an_error(network, tmp_path):
     path = tmp_path / "a.weights.h5"
     with pytest.raises(UserError, match=r"make it with: train"):
         checkpoint.load_weights(network, path, "train")
@@ -247,35 +265,35 @@ def test_weights_that_do_not_fit_are_a_problem(network, tmp_path):
 LOGITS = """
 import json, sys
 import numpy as np
-from melody import lstm, recall, weights
-network = weights.load(lstm.build(lstm.Shape(**json.loads(sys.argv[1]))), sys.argv[2], "")
+from melody import checkpoint, lookback, lstm, sampling
+network = checkpoint.load_weights(lstm.build(lstm.Shape(**json.loads(sys.argv[1]))), sys.argv[2], "")
 notes = lstm.shape_of(network).notes
 tokens = np.random.default_rng(0).integers(0, notes + 2, (4, 50))
 memories = np.random.default_rng(1).normal(size=(len(network.inputs) - 1, 4, network.inputs[1].shape[-1])) / 3
-logits = np.asarray(network.predict_on_batch([recall.entries(tokens, notes), *memories.astype("float32")])[0])
-player = lstm.Player(network, guided=True)
+logits = np.asarray(network.predict_on_batch([lookback.network_inputs(tokens, notes), *memories.astype("float32")])[0])
+sampler = sampling.Sampler(network, guided=True)
 rngs = [np.random.default_rng(k) for k in range(4)]
-songs = player.compose(list(memories.astype("float32")), rngs, temperature=1.0, guidance=1.0, length=20)
+songs = sampler.compose(list(memories.astype("float32")), rngs, temperature=1.0, guidance=1.0, length=20)
 print(json.dumps([logits.tolist(), [song.tolist() for song in songs]]))
 """
 
 
 @pytest.mark.slow
 def test_the_same_weights_give_the_same_logits_under_each_backend(tmp_path):
-    """TensorFlow, JAX and PyTorch agree within 1e-4, with the weights that ship when they are there."""
+    """TensorFlow, JAX and PyTorch agree within 1e-4, with the shipped weights."""
     pytest.importorskip("jax", reason="needs the other backends: pip install jax torch")
     pytest.importorskip("torch", reason="needs the other backends: pip install jax torch")
     shipped = "weights/lstm.weights.h5"
     trained = lstm.load(Path("weights"))
     shape = json.dumps(lstm.shape_of(trained.network).__dict__)
-    answers = {}
+    results = {}
     for backend in ("tensorflow", "jax", "torch"):
         command = [sys.executable, "-c", LOGITS, shape, shipped]
         done = subprocess.run(command, env=os.environ | {"KERAS_BACKEND": backend}, capture_output=True, text=True)
         assert done.returncode == 0, done.stderr[-2000:]
-        answers[backend] = json.loads(done.stdout.splitlines()[-1])
+        results[backend] = json.loads(done.stdout.splitlines()[-1])
     for backend in ("jax", "torch"):
-        apart = np.abs(np.array(answers[backend][0]) - np.array(answers["tensorflow"][0])).max()
-        print(f"{backend} and tensorflow: logits at most {apart:.1e} apart")
-        assert apart < 1e-4
-        assert answers[backend][1] == answers["tensorflow"][1]
+        difference = np.abs(np.array(results[backend][0]) - np.array(results["tensorflow"][0])).max()
+        print(f"{backend} and tensorflow: logits at most {difference:.1e} apart")
+        assert difference < 1e-4
+        assert results[backend][1] == results["tensorflow"][1]

@@ -1,4 +1,4 @@
-"""The order of a memory, and what is read for one."""
+"""The order of the states in a memory, and what is read for one."""
 
 import numpy as np
 from hypothesis import given
@@ -9,35 +9,35 @@ from melody import memory
 
 
 @given(st.integers(1, 4).flatmap(lambda states: st.tuples(st.just(states), arrays(np.float32, (3, states * 5)))))
-def test_pack_undoes_unpack(drawn):
-    states, memories = drawn
+def test_pack_inverts_unpack(example):
+    states, memories = example
     np.testing.assert_array_equal(memory.pack(memory.unpack(memories, states)), memories)
 
 
-def test_states_lie_side_by_side():
+def test_states_are_side_by_side():
     """h_1 of two songs with three units, then c_1: the first memory is h_1[0], c_1[0]."""
     h, c = np.arange(6.0).reshape(2, 3), np.arange(10.0, 16.0).reshape(2, 3)
     assert memory.pack([h, c])[0].tolist() == [0, 1, 2, 10, 11, 12]
 
 
-def test_a_reading_is_the_end_of_its_songs_each_begun_by_the_start():
+def test_an_input_sequence_is_the_end_of_its_songs_each_after_a_start():
     songs = [np.array([1, 2, 3]), np.array([4]), np.array([5, 6])]
     assert memory.input_sequence(songs, [2, 0], notes=6, start=9).tolist() == [5, 6, 9, 1, 2, 3]
     assert memory.input_sequence(songs, [1], notes=3, start=9).tolist() == [4, 9, 4], "too short, so it is read again"
 
 
-def test_a_share_of_the_memories_is_taken_within_the_last_song():
-    songs, drawn = [np.array([1, 2, 3, 4]), np.array([5, 6, 7, 8])], np.tile([0, 1], (400, 1))
-    rows = memory.sample_inputs(songs, drawn, 4, 9, 0.5, np.random.default_rng(0))
+def test_a_fraction_of_the_memories_is_taken_within_the_last_song():
+    songs, chosen = [np.array([1, 2, 3, 4]), np.array([5, 6, 7, 8])], np.tile([0, 1], (400, 1))
+    rows = memory.sample_inputs(songs, chosen, 4, 9, 0.5, np.random.default_rng(0))
     ends, counts = np.unique(rows[:, -1], return_counts=True)
     assert ends.tolist() == [5, 6, 7, 8] and abs(counts[:3].sum() / 400 - 0.5 * 0.75) < 0.06
     assert {tuple(row) for row in rows.tolist()} == {(3, 4, 9, 5), (4, 9, 5, 6), (9, 5, 6, 7), (5, 6, 7, 8)}
-    assert (memory.sample_inputs(songs, drawn, 4, 9, 0.0, np.random.default_rng(0)) == [5, 6, 7, 8]).all()
+    assert (memory.sample_inputs(songs, chosen, 4, 9, 0.0, np.random.default_rng(0)) == [5, 6, 7, 8]).all()
 
 
 @given(st.integers(1, 9), st.integers(1, 5), st.integers(1, 20), st.integers(0, 9))
-def test_songs_are_drawn_once_where_there_are_enough(songs, each, count, seed):
-    drawn = memory.sample_songs(songs, each, count, np.random.default_rng(seed))
-    assert drawn.shape == (count, each) and drawn.min() >= 0 and drawn.max() < songs
+def test_no_song_is_sampled_twice_if_there_are_enough(songs, each, count, seed):
+    chosen = memory.sample_songs(songs, each, count, np.random.default_rng(seed))
+    assert chosen.shape == (count, each) and chosen.min() >= 0 and chosen.max() < songs
     if songs >= each:
-        assert all(len(set(row)) == each for row in drawn.tolist())
+        assert all(len(set(row)) == each for row in chosen.tolist())

@@ -3,6 +3,7 @@
 import hashlib
 import importlib
 import json
+import re
 import sys
 from types import SimpleNamespace
 
@@ -68,7 +69,7 @@ def test_every_stage_leaves_its_files(place):
     written = {path for path in written if not path.startswith(("essen", "songs"))}
     ends = (".weights.h5", ".json", "-history.csv", "-history.png", "-history.svg", "-checkpoint.weights.h5")
     networks = {f"weights/{name}{end}" for name in ("lstm", "vae-china") for end in ends}
-    data = {"songs.h5", "vocabulary.json", "split.json", "skipped.csv", "memories/china.h5", "memories/china-drawn.h5"}
+    data = {"songs.h5", "vocabulary.json", "split.json", "skipped.csv", "memories/china.h5", "memories/china-sampled.h5"}
     assert written == networks | {f"data/{name}" for name in data}
     assert (place.data / "skipped.csv").read_text().count("\n") == 2, "a header and the broken file"
 
@@ -80,7 +81,7 @@ def test_memories_are_states_of_the_network_after_songs_of_the_region(place):
         assert all(name.startswith("asia/china/") for name in names)
         assert set(names) <= set(json.loads((place.data / "split.json").read_text())["training"])
         assert np.abs(file["memory"][:, :6]).max() <= 1, "h lies between -1 and 1"
-    with h5py.File(place.data / "memories" / "china-drawn.h5") as file:
+    with h5py.File(place.data / "memories" / "china-sampled.h5") as file:
         assert file["memory"].shape == (7, 24) and file["latent"].shape == (7, 2)
 
 
@@ -168,9 +169,10 @@ def test_a_second_run_has_nothing_to_do(place):
         ("generate_memories", ("--regions", "chna"), "nearest: china (30)"),
         ("generate_memories", ("--regions", "china", "--seed", "8"), "was made with count 60, now it is 3000"),
         ("vae.train", ("--regions", "deutschl"), "python generate_memories.py --regions deutschl"),
-        ("vae.train", ("--regions", "china"), "--overwrite begins anew"),
+        ("vae.train", ("--regions", "china"), "--overwrite starts again"),
         ("vae.train", ("--regions", "china", "--resume", "--latent", "3"), "was made with latent 2, now it is 3"),
-        ("train_lstm", SMALL, "--overwrite begins anew"),
+        ("train_lstm", SMALL, "--overwrite starts again"),
+        ("train_lstm", (*SMALL, "--units", "16384", "--layers", "64"), "this training needs at least 2,"),
         ("train_lstm", (*SMALL, "--resume", "--units", "7"), "was made with units 6, now it is 7"),
     ],
 )  # fmt: skip
@@ -191,7 +193,7 @@ def test_a_network_of_another_training_is_refused(place, tmp_path, capsys):
         == 0
     )
     assert stage("generate_song", "--weights", tmp_path, "--out", tmp_path / "songs", "--regions", "china") == 2
-    assert "the VAE of china knows the memories of network" in capsys.readouterr().err
+    assert "the VAE of china belongs to network" in capsys.readouterr().err
     assert not (tmp_path / "songs").exists()
     (tmp_path / "lstm.json").write_bytes((place.weights / "lstm.json").read_bytes())
     assert stage("generate_song", "--weights", tmp_path, "--out", tmp_path / "songs", "--regions", "china") == 2
@@ -204,15 +206,15 @@ def test_a_stopped_training_goes_on_as_if_it_had_not_stopped(place, tmp_path, mo
 
     whole = Trainer.epoch
 
-    def stopped(self, number, told):
+    def stopped(self, number, on_step):
         if number == 1:
             raise KeyboardInterrupt
-        return whole(self, number, told)
+        return whole(self, number, on_step)
 
     flags = ("--data", place.data, "--weights", tmp_path, "--quiet", *SMALL)
     monkeypatch.setattr(Trainer, "epoch", stopped)
     assert stage("train_lstm", *flags) == 2
-    assert "stopped after 1 epochs; go on with: python train_lstm.py --resume" in capsys.readouterr().err
+    assert re.search(r"stopped after 1 epochs; continue with: python train_lstm.py .*--epochs 2.* --resume", capsys.readouterr().err)
     monkeypatch.setattr(Trainer, "epoch", whole)
     assert stage("train_lstm", *flags, "--resume") == 0
     with h5py.File(tmp_path / "lstm.weights.h5") as one, h5py.File(place.weights / "lstm.weights.h5") as other:

@@ -26,8 +26,8 @@ def network():
 
 @cache
 def load_vae(region):
-    vae, record = sample.load(WEIGHTS, [region])
-    sample.check_network(record, network().fingerprint)
+    vae, record = sample.load(WEIGHTS, region, f"--regions {region}")
+    record.check_network(network().fingerprint)
     return vae
 
 
@@ -38,7 +38,7 @@ def states_of(vae, latents):
 @cache
 def states(region):
     vae = load_vae(region)
-    return states_of(vae, vae.draw(SONGS, np.random.default_rng(0)))
+    return states_of(vae, vae.sample(SONGS, np.random.default_rng(0)))
 
 
 @pytest.mark.parametrize("region", REGIONS)
@@ -47,7 +47,7 @@ def test_the_shipped_weights_give_the_golden_songs(region):
     release: a change of code that changes a note is noticed here."""
     golden = json.loads((Path(__file__).parent / "golden_songs.json").read_text(encoding="utf-8"))[region]
     vae, rngs = load_vae(region), [np.random.default_rng([3, number]) for number in range(1, len(golden) + 1)]
-    latents = np.concatenate([vae.draw(1, rng) for rng in rngs])
+    latents = np.concatenate([vae.sample(1, rng) for rng in rngs])
     songs = sampling.Sampler(network().network, guided=True).compose(
         states_of(vae, latents), rngs, temperature=1.0, guidance=0.5, length=200
     )

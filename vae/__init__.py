@@ -1,1 +1,1 @@
-"""A variational autoencoder of memories. It sees a matrix of floats and knows no music."""
+"""A variational autoencoder of memories. It sees a matrix of floats and knows neither music nor regions."""

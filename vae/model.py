@@ -1,42 +1,46 @@
-"""The network of stage 4: an encoder, a decoder, and the loss that binds them.
+"""The model of stage 4: an encoder, a decoder, and the loss that trains both.
 
-Kingma & Welling 2014 (Auto-Encoding Variational Bayes), with the decoder's variance set to its best value in closed
-form (Rybkin, Daniilidis & Levine 2021, σ-VAE), so that nothing has to be tuned when memories spread more or less.
+Kingma & Welling 2014 (Auto-Encoding Variational Bayes), with the decoder's variance at its optimum in closed form
+(Rybkin, Daniilidis & Levine 2021, σ-VAE), so that it needs no tuning when memories vary more or less.
 """
 
 from __future__ import annotations
+
+from itertools import pairwise
 
 import keras
 import numpy as np
 from keras import layers, ops
 from keras.ops import convert_to_numpy
+from sklearn.mixture import GaussianMixture
+
+BLOCK = 1024  # memories encoded or decoded at a time
 
 
 def build_encoder(memory: int, latent: int, hidden: list[int]) -> keras.Model:
     """Standardised memories (batch, memory) -> z_mean, z_log_var, (batch, latent) each."""
-    entry = x = keras.Input((memory,), name="memory")
+    inputs = x = keras.Input((memory,), name="memory")
     for k, units in enumerate(hidden):
         x = layers.Dense(units, activation="gelu", name=f"encoder_{k + 1}")(x)
-    return keras.Model(
-        entry, [layers.Dense(latent, name="z_mean")(x), layers.Dense(latent, name="z_log_var")(x)], name="encoder"
-    )
+    outputs = [layers.Dense(latent, name="z_mean")(x), layers.Dense(latent, name="z_log_var")(x)]
+    return keras.Model(inputs, outputs, name="encoder")
 
 
 def build_decoder(memory: int, latent: int, hidden: list[int]) -> keras.Model:
     """Latents (batch, latent) -> standardised memories (batch, memory)."""
-    entry = x = keras.Input((latent,), name="z")
+    inputs = x = keras.Input((latent,), name="z")
     for k, units in enumerate(reversed(hidden)):
         x = layers.Dense(units, activation="gelu", name=f"decoder_{k + 1}")(x)
-    return keras.Model(entry, layers.Dense(memory, name="decoded")(x), name="decoder")
+    return keras.Model(inputs, layers.Dense(memory, name="decoded")(x), name="decoder")
 
 
 class VAE(keras.Model):
     """Memories (batch, memory) -> memories (batch, memory), through `latent` numbers.
 
-    A memory is standardised per dimension on its way in and scaled back on its way out: `scale` takes mean and
-    deviation from memories. The codes of memories gather about keys and ways of ending, which N(0, 1) knows nothing of;
-    so latents are drawn from a mixture of Gaussians that `fit_mixture` fits to the codes when the VAE has learnt
-    (Ghosh et al. 2020, From Variational to Deterministic Autoencoders, section 4). Both are saved.
+    Memories are standardised per dimension before encoding and scaled back after decoding; `adapt` computes mean and
+    standard deviation. The codes of memories form clusters, which N(0, 1) does not; so latents are sampled from a
+    mixture of Gaussians that `fit_mixture` fits to the codes after training (Ghosh et al. 2020, From Variational to
+    Deterministic Autoencoders, section 4). Both are saved with the weights.
     """
 
     def __init__(self, memory: int, latent: int, hidden: list[int], mixture: int, beta: float = 1.0):
@@ -44,33 +48,34 @@ class VAE(keras.Model):
         self.encoder = build_encoder(memory, latent, hidden)
         self.decoder = build_decoder(memory, latent, hidden)
         self.memory, self.latent, self.beta = memory, latent, beta
-        self.mean = self.add_weight(shape=(memory,), initializer="zeros", trainable=False, name="mean")
-        self.deviation = self.add_weight(shape=(memory,), initializer="ones", trainable=False, name="deviation")
-        self.share = self.add_weight(shape=(mixture,), initializer="ones", trainable=False, name="share")
-        self.centre = self.add_weight(shape=(mixture, latent), initializer="zeros", trainable=False, name="centre")
-        self.spread = self.add_weight(
-            shape=(mixture, latent, latent), initializer="zeros", trainable=False, name="spread"
-        )
+        self.mean = self._constant("mean", (memory,))
+        self.std = self._constant("std", (memory,), "ones")
+        self.mixture_weights = self._constant("mixture_weights", (mixture,), "ones")
+        self.mixture_means = self._constant("mixture_means", (mixture, latent))
+        self.mixture_scale_tril = self._constant("mixture_scale_tril", (mixture, latent, latent))
         self.noise = keras.random.SeedGenerator()
         self.reconstruction, self.kl = keras.metrics.Mean(name="reconstruction"), keras.metrics.Mean(name="kl")
         self.built = True
 
-    def scale(self, memories: np.ndarray) -> None:
-        """Take mean and deviation of each dimension from memories (count, memory)."""
+    def _constant(self, name: str, shape: tuple[int, ...], initializer: str = "zeros"):
+        return self.add_weight(shape=shape, initializer=initializer, trainable=False, name=name)
+
+    def adapt(self, memories: np.ndarray) -> None:
+        """Compute mean and standard deviation of each dimension from memories (count, memory)."""
         self.mean.assign(memories.mean(axis=0))
-        self.deviation.assign(np.maximum(memories.std(axis=0), 1e-6))
+        self.std.assign(np.maximum(memories.std(axis=0), 1e-6))
 
     def call(self, memories, training=None):
-        """What the loss is made of: means and log variances of codes, and what decoding misses, standardised."""
-        standard = (memories - self.mean) / self.deviation
+        """What the loss needs: means and log variances of codes, and the error of decoding, standardised."""
+        standard = (memories - self.mean) / self.std
         z_mean, z_log_var = self.encoder(standard)
         noise = keras.random.normal(ops.shape(z_mean), seed=self.noise)
         return z_mean, z_log_var, standard - self.decoder(z_mean + ops.exp(z_log_var / 2) * noise)
 
     def compute_loss(self, x=None, y=None, y_pred=None, sample_weight=None, training=True):
-        """Nats a memory: D/2 (1 + log(2π mean squared error)) + β KL(q(z|x) ‖ N(0, 1))."""
-        z_mean, z_log_var, missed = y_pred
-        error = ops.mean(ops.square(missed))
+        """Nats per memory: D/2 (1 + log(2π mean squared error)) + β KL(q(z|x) ‖ N(0, 1))."""
+        z_mean, z_log_var, residual = y_pred
+        error = ops.mean(ops.square(residual))
         reconstruction = self.memory / 2 * (1 + ops.log(2 * np.pi * error))
         kl = ops.mean(ops.sum(ops.square(z_mean) + ops.exp(z_log_var) - z_log_var - 1, axis=-1)) / 2
         self.reconstruction.update_state(error)
@@ -78,21 +83,19 @@ class VAE(keras.Model):
         return reconstruction + self.beta * kl
 
     def fit_mixture(self, memories: np.ndarray, rng: np.random.Generator) -> None:
-        """Fit the mixture that latents are drawn from to codes of memories (count, memory)."""
-        from sklearn.mixture import GaussianMixture
-
-        codes = self.codes(memories, rng)
-        room = self.share.shape[0]
-        components = min(room, len(np.unique(codes, axis=0)))
-        found = GaussianMixture(components, random_state=int(rng.integers(2**31)), reg_covar=1e-4).fit(codes)
-        values = found.weights_, found.means_, np.linalg.cholesky(found.covariances_)
-        for weight, value in zip((self.share, self.centre, self.spread), values, strict=True):
-            weight.assign(np.pad(value, [(0, room - components)] + [(0, 0)] * (value.ndim - 1)))
+        """Fit the mixture that latents are sampled from to codes of memories (count, memory)."""
+        codes, size = self.codes(memories, rng), self.mixture_weights.shape[0]
+        components = min(size, len(np.unique(codes, axis=0)))
+        fitted = GaussianMixture(components, random_state=int(rng.integers(2**31)), reg_covar=1e-4).fit(codes)
+        values = fitted.weights_, fitted.means_, np.linalg.cholesky(fitted.covariances_)
+        variables = self.mixture_weights, self.mixture_means, self.mixture_scale_tril
+        for variable, value in zip(variables, values, strict=True):
+            variable.assign(np.pad(value, [(0, size - components)] + [(0, 0)] * (value.ndim - 1)))
 
     def posterior(self, memories: np.ndarray) -> list[np.ndarray]:
-        """Means and logarithms of variances of the codes of memories, (count, latent) each."""
-        standard = (memories - convert_to_numpy(self.mean)) / convert_to_numpy(self.deviation)
-        blocks = [self.encoder.predict_on_batch(standard[k : k + 1024]) for k in range(0, len(standard), 1024)]
+        """Means and log variances of the codes of memories, (count, latent) each."""
+        standard = (memories - convert_to_numpy(self.mean)) / convert_to_numpy(self.std)
+        blocks = [self.encoder.predict_on_batch(standard[k : k + BLOCK]) for k in range(0, len(standard), BLOCK)]
         return [np.concatenate([np.asarray(part) for part in parts]) for parts in zip(*blocks, strict=True)]
 
     def encode(self, memories: np.ndarray) -> np.ndarray:
@@ -100,19 +103,27 @@ class VAE(keras.Model):
         return self.posterior(memories)[0]
 
     def codes(self, memories: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-        """Latents of memories, each drawn from its posterior, (count, latent)."""
+        """Latents of memories, each sampled from its posterior, (count, latent)."""
         means, log_variances = self.posterior(memories)
         return means + np.exp(log_variances / 2) * rng.standard_normal(means.shape)
 
-    def draw(self, count: int, rng: np.random.Generator) -> np.ndarray:
+    def sample(self, count: int, rng: np.random.Generator) -> np.ndarray:
         """Latents from the mixture, (count, latent) float32."""
-        share, centre, spread = map(convert_to_numpy, (self.share, self.centre, self.spread))
-        which = np.searchsorted(np.cumsum(share)[:-1] / share.sum(), rng.random(count), side="right")
+        variables = self.mixture_weights, self.mixture_means, self.mixture_scale_tril
+        weights, means, scale_tril = map(convert_to_numpy, variables)
+        component = np.searchsorted(np.cumsum(weights)[:-1] / weights.sum(), rng.random(count), side="right")
         noise = rng.standard_normal((count, self.latent, 1), dtype="float32")
-        return centre[which] + (spread[which] @ noise)[..., 0]
+        return means[component] + (scale_tril[component] @ noise)[..., 0]
 
     def decode(self, latents: np.ndarray) -> np.ndarray:
-        """The memories that latents (count, latent) stand for, (count, memory)."""
-        blocks = [self.decoder.predict_on_batch(latents[k : k + 1024]) for k in range(0, len(latents), 1024)]
+        """The memories of latents (count, latent), (count, memory)."""
+        blocks = [self.decoder.predict_on_batch(latents[k : k + BLOCK]) for k in range(0, len(latents), BLOCK)]
         decoded = np.concatenate([np.asarray(block) for block in blocks])
-        return decoded * convert_to_numpy(self.deviation) + convert_to_numpy(self.mean)
+        return decoded * convert_to_numpy(self.std) + convert_to_numpy(self.mean)
+
+
+def parameters(memory: int, latent: int, hidden: list[int], mixture: int) -> int:
+    """About how many numbers a VAE holds, without building it: at least its layers and its mixture."""
+    widths = [memory, *hidden, 2 * latent]
+    weights = sum(rows * columns for rows, columns in pairwise(widths))
+    return 2 * weights + mixture * latent * latent

@@ -1,7 +1,7 @@
-"""Draw memories from a trained VAE.
+"""Sample memories from a trained VAE.
 
-reads   weights/vae-<regions>.weights.h5, .json
-writes  data/memories/<regions>-drawn.h5   memory (count, memory), latent (count, latent)
+reads   weights/vae-<name>.weights.h5, .json
+writes  data/memories/<name>-sampled.h5   memory (count, memory), latent (count, latent)
 
     python -m vae.sample --regions china --count 1000
 """
@@ -11,34 +11,35 @@ from __future__ import annotations
 import argparse
 import json
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import config
-from melody.cli import init_keras, log, parser, positive, run, size
+from melody import regions
+from melody.atomic import atomic_write, file_lock
+from melody.cli import init_keras, log, parser, positive, run
 from melody.errors import UserError
+from melody.provenance import is_up_to_date
+from melody.records import VaeRecord, vae_commands
+
+if TYPE_CHECKING:
+    from vae.model import VAE
 
 
 def main() -> None:
     args = arguments()
     init_keras(args)
-    import h5py
+    import h5py  # after Keras is silenced, as all that needs it
     import numpy as np
 
-    from melody import regions
-    from melody.atomic import atomic_write, file_lock
-    from melody.provenance import is_up_to_date
-
     name = regions.file_name(args.regions)
-    vae, record = load(args.weights, args.regions)
-    path = args.data / "memories" / f"{name}-drawn.h5"
-    settings = {"regions": sorted(args.regions), "count": args.count, "seed": args.seed, "vae": record["weights"]}
+    vae, record = load(args.weights, name, regions.flag(args.regions))
+    path = args.data / "memories" / f"{name}-sampled.h5"
+    settings = {"name": name, "count": args.count, "seed": args.seed, "vae": record.weights}
     if not args.overwrite and is_up_to_date(path, settings):
-        return log(args, f"{path} is there, made with these settings; nothing to do")
-    memories = vae.decode(latents := vae.draw(args.count, np.random.default_rng(args.seed)))
-    with (
-        file_lock(path),
-        atomic_write(path, memories.nbytes + latents.nbytes) as beside,
-        h5py.File(beside, "w") as file,
-    ):
+        return log(args, f"{path} exists and was made with these settings; nothing to do")
+    memories = vae.decode(latents := vae.sample(args.count, np.random.default_rng(args.seed)))
+    size = memories.nbytes + latents.nbytes
+    with file_lock(path), atomic_write(path, size) as temporary, h5py.File(temporary, "w") as file:
         file["memory"], file["latent"] = memories, latents
         file.attrs["settings"] = json.dumps(settings)
     log(args, f"wrote {args.count} memories to {path}")
@@ -46,53 +47,32 @@ def main() -> None:
 
 def arguments() -> argparse.Namespace:
     flags = parser(__doc__, config.SEED, data=config.DATA, weights=config.WEIGHTS)
-    flags.add_argument("--regions", nargs="*", default=config.REGIONS, metavar="REGION",
-                       help=f"of a trained VAE (default: {config.REGIONS})")  # fmt: skip
-    flags.add_argument("--count", type=positive, default=1000, help="memories (default: 1000)")
-    flags.add_argument("--overwrite", action="store_true", help="over memories that are there")
+    what = f"regions of a trained VAE (default: {config.REGIONS})"
+    flags.add_argument("--regions", nargs="*", default=config.REGIONS, metavar="REGION", help=what)
+    flags.add_argument("--count", type=positive, default=1000, help="number of memories (default: 1000)")
+    flags.add_argument("--overwrite", action="store_true", help="replace memories that exist")
     return flags.parse_args()
 
 
-def load(folder: Path, constraints: list[str]):
-    """The VAE of some regions and its record. Raises `Problem` that names the commands to run and the ready regions."""
-    from melody import checkpoint, regions
-    from melody.atomic import load_json
-    from vae.model import VAE
+def load(folder: Path, name: str, flags: str) -> tuple[VAE, VaeRecord]:
+    """The VAE called `name` and its record; `flags` are those of the commands that make it, for messages.
 
-    name = regions.file_name(constraints)
-    path, flag = folder / f"vae-{name}.weights.h5", regions.flag(constraints)
-    command = f"python -m vae.train {flag}"
+    Raises `UserError` if it is missing (naming those that are there), damaged, or too large for this machine.
+    """
+    from melody.backend import check_memory
+    from melody.checkpoint import load_weights
+    from vae.model import VAE, parameters
+
+    path = folder / f"vae-{name}.weights.h5"
     if not path.exists():
-        ready = ", ".join(
-            sorted(file.name[4:-11] for file in folder.glob("vae-*.weights.h5") if "-checkpoint" not in file.name)
-        )
-        raise UserError(
-            f"no VAE of {name} in {folder}; make it with: python generate_memories.py {flag} && {command} "
-            f"(ready: {ready or 'none'})"
-        )
-    record = load_json(path.with_name(f"vae-{name}.json"), command)
-    try:
-        settings = record["settings"]
-        memory, latent, mixture = (
-            size(str(number)) for number in (record["memory"], settings["latent"], settings["mixture"])
-        )
-        hidden = [size(str(units)) for units in settings["hidden"]]
-        written, _ = str(record["weights"]), (record["network"], regions.file_name(record["regions"]))
-    except (KeyError, TypeError, AttributeError, argparse.ArgumentTypeError) as missing:
-        raise UserError(f"{folder}/vae-{name}.json is damaged ({missing}); make it again with: {command}") from None
-    return checkpoint.load_weights(VAE(memory, latent, hidden, mixture), path, command, written), record
-
-
-def check_network(record: dict, network: str) -> None:
-    """Raises `Problem` when a VAE learnt the memories of another network."""
-    from melody import regions
-
-    if record["network"] != network:
-        name, flag = regions.file_name(record["regions"]), regions.flag(record["regions"])
-        raise UserError(
-            f"the VAE of {name} knows the memories of network {record['network']}, this is {network}; make them anew: "
-            f"python generate_memories.py {flag} --overwrite && python -m vae.train {flag} --overwrite"
-        )
+        trained = [file.name.removesuffix(".weights.h5") for file in folder.glob("vae-*.weights.h5")]
+        ready = ", ".join(sorted(file[4:] for file in trained if not file.endswith("-checkpoint")))
+        raise UserError(f"no VAE of {name} in {folder}; make it with: {vae_commands(flags)} (ready: {ready or 'none'})")
+    command = f"python -m vae.train {flags}"
+    record = VaeRecord.load(folder / f"vae-{name}.json", command)
+    sizes = record.memory, record.latent, record.hidden, record.mixture
+    check_memory(4 * parameters(*sizes), f"the VAE of {folder}/vae-{name}.json", "use a machine with more memory")
+    return load_weights(VAE(*sizes), path, command, record.weights), record
 
 
 if __name__ == "__main__":

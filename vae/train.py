@@ -1,116 +1,107 @@
-"""Stage 4: train a VAE on the memories of some regions.
+"""Stage 4: train a VAE on memories.
 
-reads   data/memories/<regions>.h5
-writes  weights/vae-<regions>.weights.h5      the weights after the last epoch
-        weights/vae-<regions>.json            sizes, regions, network, settings, versions, history
-        weights/vae-<regions>-history.csv     and .png, .svg
-        weights/vae-<regions>-checkpoint.weights.h5   all that --resume needs
+reads   data/memories/<name>.h5
+writes  weights/vae-<name>.weights.h5      the weights after the last epoch
+        weights/vae-<name>.json            sizes, settings, settings of the memories, versions, history
+        weights/vae-<name>-history.csv     and .png, .svg
+        weights/vae-<name>-checkpoint.weights.h5   what --resume needs
 
     python -m vae.train                        memories of config.REGIONS: under a minute on two cores
     python -m vae.train --regions han shanxi   memories that generate_memories.py made of these
+
+A tenth of the memories is held out for validation. They were read from the same songs as the training memories, in
+other combinations; so validation says how well unseen memories of these songs are reconstructed, not those of other
+songs.
 """
 
 from __future__ import annotations
 
 import argparse
 from collections.abc import Callable
-from pathlib import Path
 
 import config
+from melody import memory, regions
 from melody.cli import above_zero, init_keras, log, nonnegative, parser, positive, run, size
 from melody.errors import UserError
 
 SHARED = ("epochs", "batch", "learning_rate")  # settings that train_lstm.py has as well
-HELD_OUT = 0.1  # share of the memories that the loss is judged by
-NUMBERS = {
-    "latent": size, "mixture": size, "epochs": positive, "batch": size, "learning_rate": above_zero,
-    "beta": nonnegative,
-}  # fmt: skip
+VALIDATION_FRACTION = 0.1  # of the memories
+MAX_ERROR = 0.6  # squared error of a good reconstruction; the VAEs of the nine shipped regions have .07 to .48
+MAX_GAP = 1.5  # validation error over training error, above which the VAE has learned its memories by heart
+NUMBERS = {"latent": size, "mixture": size, "epochs": positive, "batch": size, "learning_rate": above_zero}
+NUMBERS |= {"beta": nonnegative}
 
 
 def main() -> None:
     args = arguments()
     init_keras(args)
-    from melody import regions
-    from melody.checkpoint import TrainingRun
+    from melody.training_run import TrainingRun, same_command  # Keras takes 5 s to load, which --help need not wait for
 
     name = regions.file_name(args.regions)
-    memories, made = load_memories(args.data / "memories" / f"{name}.h5", args.regions)
-    settings = {flag: getattr(args, flag) for flag in (*NUMBERS, "hidden", "seed")} | {"memories": made}
+    make_memories = f"python generate_memories.py {regions.flag(args.regions)} --overwrite"
+    memories, memory_settings = memory.load(args.data / "memories" / f"{name}.h5", name, make_memories)
+    settings = {flag: getattr(args, flag) for flag in (*NUMBERS, "hidden", "seed")} | {"memories": memory_settings}
     trainer = Trainer(memories, settings)
     training = TrainingRun(
-        args.weights, f"vae-{name}", model=trainer.vae, eval_model=trainer.vae, monitor="validation_loss",
-        best=False, settings=settings,
-        record={"memory": memories.shape[1], "regions": made["regions"], "network": made["network"]},
-        command=f"python -m vae.train --regions {' '.join(args.regions)}",
-    )  # fmt: skip
+        args.weights,
+        f"vae-{name}",
+        model=trainer.vae,
+        eval_model=trainer.vae,
+        monitor="validation_loss",
+        best=False,
+        settings=settings,
+        record={"memory": memories.shape[1]},
+        command=same_command("python -m vae.train"),
+    )
     with training.lock():
         done = training.start(args.resume, args.overwrite)
         log(args, f"{len(memories)} memories of {name}; epochs done: {done} of {args.epochs}")
         training.train(args.epochs, 1, trainer.epoch, args.quiet)
-    last = training.history[-1]
-    log(
-        args,
-        f"{last['active_units']} of {args.latent} units active, KL {last['kl']:.1f} nats; wrote {training.weights}",
-    )
+    log(args, f"{verdict(training.history[-1], args.latent)}\nwrote {training.weights}")
 
 
 def arguments() -> argparse.Namespace:
     flags = parser(__doc__, config.SEED, data=config.DATA, weights=config.WEIGHTS)
-    flags.add_argument("--regions", nargs="*", default=config.REGIONS, metavar="REGION",
-                       help=f"as given to generate_memories.py (default: {config.REGIONS})")  # fmt: skip
+    what = f"as given to generate_memories.py (default: {config.REGIONS})"
+    flags.add_argument("--regions", nargs="*", default=config.REGIONS, metavar="REGION", help=what)
     for name, kind in NUMBERS.items():
         default = getattr(config, f"VAE_{name.upper()}" if name in SHARED else name.upper())
         flags.add_argument(f"--{name.replace('_', '-')}", type=kind, default=default, help=f"default: {default}")
-    flags.add_argument("--hidden", type=size, nargs="+", default=config.HIDDEN, metavar="UNITS",
-                       help=f"of the encoder's layers (default: {config.HIDDEN})")  # fmt: skip
-    what = flags.add_mutually_exclusive_group()
-    what.add_argument("--resume", action="store_true", help="go on after the last whole epoch")
-    what.add_argument("--overwrite", action="store_true", help="begin anew, over the weights that are there")
+    what = f"units of the encoder's layers (default: {config.HIDDEN})"
+    flags.add_argument("--hidden", type=size, nargs="+", default=config.HIDDEN, metavar="UNITS", help=what)
+    start = flags.add_mutually_exclusive_group()
+    start.add_argument("--resume", action="store_true", help="continue after the last complete epoch")
+    start.add_argument("--overwrite", action="store_true", help="start again and replace the weights")
     return flags.parse_args()
 
 
-def load_memories(path: Path, constraints: list[str]):
-    """The memories of a file, (count, memory) float32, and the settings that made them."""
-    import numpy as np
-
-    from melody import regions
-    from melody.atomic import open_hdf5
-    from melody.provenance import settings_of
-
-    with open_hdf5(path, f"python generate_memories.py {regions.flag(constraints)} --overwrite") as file:
-        memories, made = file["memory"][:], settings_of(file)
-        if memories.ndim != 2 or memories.dtype != np.float32 or not np.isfinite(memories).all():
-            raise ValueError("its memories are no rows of numbers")
-        if regions.file_name(made["regions"]) != regions.file_name(constraints) or not made["network"]:
-            raise ValueError(f"these are memories of {made['regions']}, asked for were those of {constraints}")
-        return memories, made
-
-
 class Trainer:
-    """The epochs of a VAE over memories (count, memory); a part is held out to judge it."""
+    """The epochs of a VAE over memories (count, memory); `settings` are the flags of this script."""
 
     def __init__(self, memories, settings: dict):
         import keras
         import numpy as np
 
-        from melody.fast_lstm import jit_compile
-        from vae.model import VAE
+        from melody.backend import check_memory, jit_compile
+        from vae.model import VAE, parameters
 
         keras.utils.set_random_seed(settings["seed"])
         order = np.random.default_rng(settings["seed"]).permutation(len(memories))
-        held_out = int(HELD_OUT * len(memories))
-        if not held_out:
+        count = int(VALIDATION_FRACTION * len(memories))
+        if not count:
             raise UserError(f"{len(memories)} memories are too few; generate_memories.py --count makes more")
-        self.settings, self.training, self.held_out = settings, memories[order[held_out:]], memories[order[:held_out]]
-        self.vae = VAE(memories.shape[1], *(settings[name] for name in ("latent", "hidden", "mixture", "beta")))
-        self.vae.scale(self.training)
+        self.settings, self.training, self.validation = settings, memories[order[count:]], memories[order[:count]]
+        sizes = memories.shape[1], settings["latent"], settings["hidden"], settings["mixture"]
+        bytes_needed = 4 * 4 * parameters(*sizes)  # weights, gradients and Adam's two moments, float32
+        check_memory(bytes_needed, "this training", "lower --hidden, --latent or --mixture")
+        self.vae = VAE(*sizes, settings["beta"])
+        self.vae.adapt(self.training)
         steps = -(-len(self.training) // settings["batch"]) * settings["epochs"]
         rate = keras.optimizers.schedules.CosineDecay(settings["learning_rate"], steps)
         self.vae.compile(keras.optimizers.Adam(rate), jit_compile=jit_compile())
 
-    def epoch(self, number: int, told: Callable[[dict], None]) -> dict[str, float]:
-        """See all memories once; losses (nats), mean squared error of the standardised memories, active units."""
+    def epoch(self, number: int, on_step: Callable[[dict], None]) -> dict[str, float]:
+        """Train on all memories once; losses (nats), mean squared error of standardised memories, active units."""
         import numpy as np
 
         order = np.random.default_rng([self.settings["seed"], number]).permutation(len(self.training))
@@ -118,18 +109,39 @@ class Trainer:
         for batch in np.split(order, range(self.settings["batch"], len(order), self.settings["batch"])):
             row = self.vae.train_on_batch(self.training[batch], return_dict=True)
         self.vae.reset_metrics()
-        judged = self.vae.test_on_batch(self.held_out, return_dict=True)
+        validation = self.vae.test_on_batch(self.validation, return_dict=True)
         row = {name: float(value) for name, value in row.items()}
-        row |= {f"validation_{name}": float(value) for name, value in judged.items()}
+        row |= {f"validation_{name}": float(value) for name, value in validation.items()}
         row["active_units"] = self.active_units()
         if number == self.settings["epochs"] - 1:
             self.vae.fit_mixture(self.training, np.random.default_rng(self.settings["seed"]))
-        told(row)
+        on_step(row)
         return row
 
     def active_units(self) -> int:
         """Latent dimensions whose posterior mean varies by more than .01 (Burda, Grosse & Salakhutdinov 2016, 5.2)."""
-        return int((self.vae.encode(self.held_out).var(axis=0) > 0.01).sum())
+        return int((self.vae.encode(self.validation).var(axis=0) > 0.01).sum())
+
+
+def verdict(row: dict[str, float], latent: int) -> str:
+    """Whether a VAE is good, and why, from the last row of its history.
+
+    The error is the mean squared error of standardised memories: 1 for a VAE that always returns the mean memory, 0 for
+    a perfect one.
+    """
+    error, training_error, active = row["validation_reconstruction"], row["reconstruction"], int(row["active_units"])
+    problems = []
+    if 2 * active < latent:
+        problems.append("most latent dimensions are unused: lower --beta")
+    if error > MAX_ERROR:
+        problems.append("memories are reconstructed badly: raise --epochs or --latent, or lower --beta")
+    if error > MAX_GAP * training_error:
+        problems.append("it knows its training memories by heart: generate_memories.py --count makes more")
+    return (
+        f"{'poor' if problems else 'good'} VAE: {active} of {latent} latent dimensions are used (half or more: good); "
+        f"validation memories keep {error:.0%} of the error of the mean memory ({MAX_ERROR:.0%} or less: good), "
+        f"training memories with {training_error:.0%}" + "".join(f"; {problem}" for problem in problems)
+    )
 
 
 if __name__ == "__main__":

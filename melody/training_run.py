@@ -1,0 +1,182 @@
+"""A training on its way through the epochs: history, weights, record and the checkpoint for --resume."""
+
+from __future__ import annotations
+
+import csv
+import json
+import math
+import shlex
+import sys
+from collections.abc import Callable
+from contextlib import ExitStack, nullcontext
+from importlib.metadata import version
+from pathlib import Path
+
+import h5py
+import keras
+import numpy as np
+
+from melody.atomic import atomic_write, file_lock, open_hdf5, write_json
+from melody.checkpoint import load_weights, size_on_disk, write_weights
+from melody.cli import progress
+from melody.errors import UserError
+from melody.plots import curves, training_curve
+from melody.provenance import check_settings, file_fingerprint
+
+Row = dict[str, float]  # losses and metrics of a step or an epoch
+
+
+def same_command(script: str) -> str:
+    """`script` with the flags of this call, but for --resume and --overwrite: what a message tells the user to run."""
+    return shlex.join([*script.split(), *(flag for flag in sys.argv[1:] if flag not in ("--resume", "--overwrite"))])
+
+
+class TrainingRun:
+    """Trains one model epoch by epoch, and writes what each epoch gives.
+
+    `model` is trained, `eval_model` is what is used afterwards (it may be the same). Its weights are saved whenever
+    `monitor`, a column of the history, is lowest; with `best=False`, after the last epoch. `settings` are those of the
+    run, `record` is saved with them beside the weights. `command` starts the run.
+    All randomness follows from the seed and the number of the epoch, so a run that is stopped and resumed gives the
+    same weights as one that is not.
+    """
+
+    def __init__(
+        self,
+        folder: Path,
+        name: str,
+        *,
+        model: keras.Model,
+        eval_model: keras.Model,
+        monitor: str,
+        best: bool = True,
+        settings: dict,
+        record: dict,
+        command: str,
+    ):
+        self.weights, self.json = folder / f"{name}.weights.h5", folder / f"{name}.json"
+        self.checkpoint, self.history_file = folder / f"{name}-checkpoint.weights.h5", folder / f"{name}-history.csv"
+        self.model, self.eval_model, self.monitor, self.save_best = model, eval_model, monitor, best
+        self.settings, self.record, self.command = settings, record, command
+        self.history: list[Row] = []
+
+    @property
+    def best(self) -> float:
+        """The lowest value of `monitor` so far."""
+        return min((row[self.monitor] for row in self.history), default=float("inf"))
+
+    def lock(self):
+        """Make this the only run that writes these files."""
+        return file_lock(self.weights, self.checkpoint, self.history_file, self.json, *curves(self.history_file))
+
+    def start(self, resume: bool, overwrite: bool) -> int:
+        """The number of epochs done: 0, or those of the checkpoint. Raises `UserError` if weights would be replaced."""
+        if resume:
+            self._restore()
+        elif self.weights.exists() and not overwrite:
+            resumable = "--resume continues its training, " if self.checkpoint.exists() else ""
+            raise UserError(
+                f"{self.weights} exists: {resumable}--overwrite starts again, --weights DIR writes to another folder"
+            )
+        return len(self.history)
+
+    def train(self, epochs: int, steps: int, epoch: Callable[[int, Callable[[Row], None]], Row], quiet: bool) -> None:
+        """Call `epoch(number, on_step)` until the last one; it calls `on_step` after each step and returns its row.
+
+        One progress bar for each epoch; one for all of them if an epoch has one step.
+        """
+        try:
+            with ExitStack() as stack:
+                whole = None
+                if steps == 1:
+                    bar = progress(None, quiet, total=epochs, initial=len(self.history), unit="epoch")
+                    whole = stack.enter_context(bar)
+                for number in range(len(self.history), epochs):
+                    self._epoch(number, epochs, steps, epoch, quiet, whole)
+        finally:
+            if self.history:
+                training_curve(self.history_file, self.history, self.monitor)
+
+    def _epoch(self, number: int, epochs: int, steps: int, epoch: Callable, quiet: bool, whole) -> None:
+        own = {"total": steps, "desc": f"epoch {number + 1}/{epochs}", "unit": "step"}
+        with progress(None, quiet, **own) if whole is None else nullcontext(whole) as bar:
+
+            def on_step(row: Row) -> None:
+                bar.set_postfix_str(_line(row))
+                bar.update()
+
+            reseed(self.model, self.settings["seed"], number)
+            try:
+                row = epoch(number, on_step)
+            except KeyboardInterrupt:
+                done = f"after {number} epochs; continue with: {self.command} --resume"
+                raise UserError(f"stopped {done if number else 'in the first epoch; nothing was saved'}") from None
+            bar.set_postfix_str(_line(row))
+        if not math.isfinite(row[self.monitor]):
+            raise UserError(f"epoch {number + 1} ended with {_line(row)}; start again with a lower --learning-rate")
+        self._save({"epoch": number + 1, **row})
+        if whole is None and bar.disable and not quiet:
+            print(f"epoch {number + 1}/{epochs}: {_line(row)}", flush=True)
+
+    def _save(self, row: Row) -> None:
+        """Write what an epoch has given. If this is cut short, `_restore` finds either this epoch or the one before.
+
+        The weights are in place before the checkpoint that mentions them: the epoch is then repeated, with the same
+        result. In the first epoch the checkpoint of another run is removed before the weights are replaced.
+        """
+        history = [*self.history, row]
+        wanted = row[self.monitor] < self.best if self.save_best else len(history) == self.settings["epochs"]
+        with atomic_write(self.checkpoint, size_on_disk(self.model, optimizer=True)) as temporary:
+            self.model.save_weights(temporary)
+            with h5py.File(temporary, "r+") as file:
+                file.attrs["run"] = json.dumps({"settings": self.settings, "history": history})
+            with atomic_write(self.weights, size_on_disk(self.eval_model)) if wanted else nullcontext() as best:
+                if wanted:
+                    write_weights(self.eval_model, best)
+                    if len(history) == 1:
+                        self.checkpoint.unlink(missing_ok=True)
+        self.history = history
+        self._write_record()
+
+    def _write_record(self) -> None:
+        """Write what follows from the checkpoint: the history as a table and the record of the weights."""
+        with atomic_write(self.history_file) as temporary, open(temporary, "w", newline="") as file:
+            table = csv.DictWriter(file, self.history[0])
+            table.writeheader()
+            table.writerows(self.history)
+        if not self.save_best and len(self.history) < self.settings["epochs"]:
+            return  # there are no weights yet
+        versions = {package: version(package) for package in ("keras", keras.backend.backend())}
+        record = {"weights": file_fingerprint(self.weights), **self.record, "settings": self.settings}
+        write_json(self.json, record | {"versions": versions, "history": self.history})
+
+    def _restore(self) -> None:
+        if not self.checkpoint.exists():
+            if self.weights.exists() and not self.json.exists():
+                return  # stopped while the first epoch was saved
+            start = f"{self.command} --overwrite" if self.weights.exists() else self.command
+            raise UserError(f"{self.checkpoint} is missing, so this training cannot be resumed; start with: {start}")
+        with open_hdf5(self.checkpoint, f"{self.command} --overwrite") as file:
+            run = json.loads(file.attrs["run"])
+            settings, history = dict(run["settings"]), [dict(row) for row in run["history"]]
+        check_settings(self.checkpoint, settings, self.settings)
+        self.model.optimizer.build(self.model.trainable_variables)
+        load_weights(self.model, self.checkpoint, f"{self.command} --overwrite")
+        self.history = history
+        self._write_record()
+
+
+def reseed(model: keras.Model, seed: int, epoch: int) -> None:
+    """Seed the backend's random generator (PyTorch's dropout uses it) and the model's own.
+
+    So the random numbers of an epoch do not depend on those of the epochs before.
+    """
+    rng = np.random.default_rng([seed, epoch])
+    keras.utils.set_random_seed(int(rng.integers(2**31)))
+    for variable in model.variables:
+        if "seed_generator_state" in variable.path:
+            variable.assign(rng.integers(2**31, size=variable.shape))
+
+
+def _line(row: Row) -> str:
+    return ", ".join(f"{name.replace('_', ' ')} {value:.3f}" for name, value in row.items())
