@@ -13,7 +13,7 @@ PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md")), ROOT / "data
 COMMANDS = re.compile(r"^(?:[A-Z_]+=\S+ )*(?:\.venv/bin/)?python3? (.*?)(?: +#.*)?$", re.MULTILINE)
 FLAG = re.compile(r"--[a-z][a-z-]*")
 BANNED = re.compile(
-    r"\b(manner|foretell\w*|foretold|zero state|metre|region token|caricature|likeness|told apart|index-url|localhost)\b"
+    r"\b(manner|foretell\w*|foretold|zero state|metre|region token|caricature|told apart|index-url|localhost)\b"
     r"|(?<![\w.])/(work|tmp|home|root)/|\| *(must|aim|holds) *\|",
     re.IGNORECASE,
 )
