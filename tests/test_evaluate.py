@@ -187,7 +187,7 @@ def test_the_readme_shows_what_was_measured_on_the_weights_that_come_with_it():
     for name in ("china", "deutschl", "all"):
         trained = json.loads((root / f"weights/vae-{name}.json").read_text())
         assert kept["fingerprints"][f"vae-{name}"] == trained["weights"]
-        assert kept["fingerprints"]["network"] == trained["network"]
+        assert kept["fingerprints"]["network"] == trained["settings"]["memories"]["network"]
 
 
 @pytest.mark.slow

@@ -214,7 +214,8 @@ def test_a_stopped_training_goes_on_as_if_it_had_not_stopped(place, tmp_path, mo
     flags = ("--data", place.data, "--weights", tmp_path, "--quiet", *SMALL)
     monkeypatch.setattr(Trainer, "epoch", stopped)
     assert stage("train_lstm", *flags) == 2
-    assert re.search(r"stopped after 1 epochs; continue with: python train_lstm.py .*--epochs 2.* --resume", capsys.readouterr().err)
+    advice = r"stopped after 1 epochs; continue with: python train_lstm.py .*--epochs 2.* --resume"
+    assert re.search(advice, capsys.readouterr().err)
     monkeypatch.setattr(Trainer, "epoch", whole)
     assert stage("train_lstm", *flags, "--resume") == 0
     with h5py.File(tmp_path / "lstm.weights.h5") as one, h5py.File(place.weights / "lstm.weights.h5") as other:
