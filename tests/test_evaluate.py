@@ -204,7 +204,7 @@ def test_the_token_network_is_trained_as_the_network_was(place, capsys):
     assert token["vocabulary"] == network["vocabulary"] and token["regions"] == ["deut", "han", "jugos", "shanx"]
     assert len(token["history"]) == 2
     assert stage("evaluation.control_token", *place.flags) == 2
-    assert "token.weights.h5 is there: --resume goes on" in capsys.readouterr().err
+    assert "token.weights.h5 exists: --resume continues" in capsys.readouterr().err
 
 
 @pytest.mark.slow
