@@ -1,3 +1,6 @@
-"""Our speed beside what a user would run instead, in one run on one machine: `python -m benchmarks.run`."""
+"""Speed and memory of every stage, compared with what a user would run instead: `python -m benchmarks.run`."""
 
-REGION = "deutschl"  # that the invented songs are from
+from collections.abc import Callable
+
+Round = Callable[[], float]  # runs one round of a benchmark program and returns the work done
+REGION = "deutschl"  # region of the synthetic songs

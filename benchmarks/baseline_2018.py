@@ -1,10 +1,10 @@
-"""What a user would have run in 2018: the first public implementation's ways, written anew and as small as they go.
+"""The 2018 implementation (github.com/qlemaire22/music-generation), rewritten as small as possible.
 
-Faithful to it are: windows of 15 notes over all songs glued together, each teaching the one note that follows; a note
-read as one number, its rank by name divided by how many there are; three LSTM layers, dropout, a dense layer and a
-softmax; RMSprop and `fit`; `model.predict` for each note composed, of a window that is read from its start each time,
-and the likeliest note taken; `model.predict` for each memory. It has no recall, no embedding, no start and no end. The
-sizes of its layers are ours.
+Like the original it trains on windows of 15 notes over all songs joined, each with one target note. A note is one
+number, its rank by name divided by the number of notes. The network has three LSTM layers, dropout, a dense layer and a
+softmax, and is trained with RMSprop and `fit`. It composes with one `model.predict` per note, on a window read from its
+start, and takes the most likely note. It makes each memory with one `model.predict`. It has no lookback, no embedding,
+no START and no END. The layer sizes are those of this project.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ import keras
 import numpy as np
 from keras import layers
 
-from benchmarks import adapters, synthetic
+from benchmarks import Round, synthetic
 from melody.vocabulary import ESSEN
 
 WINDOW = 15  # notes
@@ -21,71 +21,71 @@ NOTES = len(ESSEN)
 
 
 def network(shape: dict, dropout: float) -> keras.Model:
-    """Notes (batch, time, 1), from 0 to 1 -> how likely each note is to follow, (batch, notes)."""
+    """Scaled notes (batch, time, 1) -> probabilities of the next note, (batch, notes)."""
     keras.utils.set_random_seed(0)
-    x = entry = keras.Input((None, 1))
+    x = notes = keras.Input((None, 1))
     for k in range(shape["layers"]):
         last = k == shape["layers"] - 1
         x = layers.LSTM(shape["units"], return_sequences=not last, name=f"lstm_{k + 1}")(x)
         x = layers.Dropout(dropout)(x)
     x = layers.Dense(shape["dense"], activation="relu")(x)
-    return keras.Model(entry, layers.Dense(NOTES, activation="softmax")(x))
+    return keras.Model(notes, layers.Dense(NOTES, activation="softmax")(x))
 
 
 def scaled(notes: np.ndarray) -> np.ndarray:
-    """Integers (…) as the network reads them, (…, 1): rank by name over the number of notes."""
+    """Integers (…) as network inputs (…, 1): rank by name divided by the number of notes."""
     ranks = np.argsort(np.argsort(ESSEN.names))
     return (ranks[notes] / NOTES)[..., None].astype(np.float32)
 
 
 def windows(songs: list[np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
-    """All windows of the songs glued together, (windows, 15, 1), and what follows each, (windows, notes) one-hot."""
+    """All windows of the joined songs, (windows, 15, 1), and the note after each, (windows, notes) one-hot."""
     notes = np.concatenate(songs)
-    read = np.lib.stride_tricks.sliding_window_view(notes, WINDOW)[:-1]
-    return scaled(read), np.eye(NOTES, dtype=np.float32)[notes[WINDOW:]]
+    inputs = np.lib.stride_tricks.sliding_window_view(notes, WINDOW)[:-1]
+    return scaled(inputs), np.eye(NOTES, dtype=np.float32)[notes[WINDOW:]]
 
 
-def training(shape: dict, batch: int, dropout: float, steps: int) -> adapters.Round:
-    """Train on `steps` batches of windows; work is useful notes: one a window."""
+def training(shape: dict, batch: int, dropout: float, steps: int) -> Round:
+    """Train on `steps` batches of windows; work is predicted notes: one per window."""
     model = network(shape, dropout)
     model.compile(keras.optimizers.RMSprop(), "categorical_crossentropy")
-    read, answer = windows(adapters.song_notes(steps * batch // synthetic.MEAN + 10))
+    inputs, targets = windows(synthetic.encoded_songs(steps * batch // synthetic.MEAN_LENGTH + 10))
     count = steps * batch
 
-    def one_round() -> float:
-        model.fit(read[:count], answer[:count], batch_size=batch, verbose=0)
+    def run_round() -> float:
+        model.fit(inputs[:count], targets[:count], batch_size=batch, verbose=0)
         return count
 
-    return one_round
+    return run_round
 
 
-def memories(shape: dict, count: int, notes: int) -> adapters.Round:
-    """Read `notes` notes and keep h and c of each layer, one memory at a time; work is memories."""
-    entry = x = keras.Input((None, 1))
+def memories(shape: dict, count: int, notes: int) -> Round:
+    """Read `notes` notes and return h and c of each layer, one memory per `predict`; work is memories."""
+    inputs = x = keras.Input((None, 1))
     states = []
     for k in range(shape["layers"]):
         x, *state = layers.LSTM(shape["units"], return_sequences=True, return_state=True, name=f"lstm_{k + 1}")(x)
         states += state
-    reader = keras.Model(entry, states)
+    encoder = keras.Model(inputs, states)
     rows = scaled(np.random.default_rng(0).integers(0, NOTES, (count, 1, notes)))
 
-    def one_round() -> float:
-        kept = [np.concatenate(reader.predict(row, verbose=0), axis=1) for row in rows]
-        return len(kept)
+    def run_round() -> float:
+        memories = [np.concatenate(encoder.predict(row, verbose=0), axis=1) for row in rows]
+        return len(memories)
 
-    return one_round
+    return run_round
 
 
-def composing(shape: dict, length: int) -> adapters.Round:
-    """Compose one song of `length` notes upon 15 notes of another; work is notes."""
+def composing(shape: dict, length: int) -> Round:
+    """Compose one song of `length` notes after 15 random notes; work is notes."""
     model = network(shape, 0.3)
-    opening = list(np.random.default_rng(0).integers(0, NOTES, WINDOW))
+    primer = list(np.random.default_rng(0).integers(0, NOTES, WINDOW))
 
-    def one_round() -> float:
-        song = list(opening)
+    def run_round() -> float:
+        song = list(primer)
         for _ in range(length):
-            likely = model.predict(scaled(np.array([song[-WINDOW:]])), verbose=0)
-            song.append(int(np.argmax(likely)))
+            probabilities = model.predict(scaled(np.array([song[-WINDOW:]])), verbose=0)
+            song.append(int(np.argmax(probabilities)))
         return length
 
-    return one_round
+    return run_round

@@ -4,32 +4,34 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from benchmarks.adapters import Round
+from music21 import converter
+
+from benchmarks import Round
 from melody.formats.corpus import read_songs
 from melody.vocabulary import Spelling
 
 
-def parse(files: list[list[str]], kind: str) -> Round:
-    """Parse files, each with its collection's folder, into a list of notes; work is songs.
+def parse(files: list[list[str]], edition: str) -> Round:
+    """Parse files, each with the folder of its collection, into lists of notes; work is songs.
 
-    Remarks in how many files our own reader finds the same notes: by name in kern, by number in MIDI. Of MIDI, music21
-    is told to leave the notes where they are; to their grid it would lose some.
+    The remark says for how many files the project's reader finds the same notes: by name in kern, by number in MIDI.
+    In MIDI, music21 must not quantize: it would lose notes.
     """
-    from music21 import converter
 
     def notes(path: str) -> list:
-        score = converter.parse(path, format={"kern": "humdrum"}.get(kind, kind), forceSource=True, quantizePost=False)
+        kind = {"kern": "humdrum"}.get(edition, edition)
+        score = converter.parse(path, format=kind, forceSource=True, quantizePost=False)
         line = score.parts[0].stripTies().flatten()
         return [note.pitches[-1] for note in line.notes if not note.duration.isGrace]
 
     def same(path: str, root: str) -> bool:
         song = read_songs(Path(path), Path(root))[0]
-        if kind == "kern":
+        if edition == "kern":
             return song.pitch == [pitch.nameWithOctave for pitch in notes(path)]
         return [Spelling(name).midi for name in song.pitch] == [pitch.midi for pitch in notes(path)]
 
-    def one_round() -> float:
+    def run_round() -> float:
         return len([notes(path) for path, _ in files])
 
-    one_round.remark = f"same notes in {sum(same(*file) for file in files)} of {len(files)} files"
-    return one_round
+    run_round.remark = f"same notes in {sum(same(*file) for file in files)} of {len(files)} files"
+    return run_round

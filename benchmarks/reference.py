@@ -1,8 +1,8 @@
-"""What a user who writes PyTorch would run: the same network on `nn.LSTM`, the same VAE, in plain loops.
+"""The reference in PyTorch: the same network on `nn.LSTM` and the same VAE, in plain loops.
 
-The twin does the same arithmetic as ours: the same layers and sizes, the entry with what is recalled, the answer that
-points; in training the streams of `melody.dataset`, with what is recalled worked out beforehand, dropout, clipping and
-Adam; in composing a look back at each note. Learning rates stand still, which costs nothing. PyTorch is not among the
+It does the same arithmetic as the Keras network: the same layers and sizes, the lookback inputs and the copy logits. It
+trains on the streams of `melody.batching`, with the lookback computed beforehand, dropout, clipping and Adam, and
+composes with one lookback per note. The learning rate is constant, which costs nothing. PyTorch is not among the
 requirements: `pip install torch`.
 """
 
@@ -15,153 +15,145 @@ import torch
 from torch import nn
 from torch.nn import functional
 
-from benchmarks import REGION, adapters
-from melody import lookback
+from benchmarks import REGION, Round, adapters, synthetic
+from melody import lookback, lstm
 from melody.batching import Streams
 from melody.vocabulary import ESSEN
 
-MATCH_EMBEDDING = 16  # numbers that stand for the length of a recalled passage, as in melody.lstm
+MATCH_EMBEDDING = 16  # size of the embedding of match lengths, as in melody.lstm
 NOTES = len(ESSEN)
 
 
 class ReferenceNetwork(nn.Module):
-    """The network: entry (batch, time, recall.COLUMNS), state -> logits (batch, time, notes + 1), state.
+    """The network: inputs (batch, time, lookback.COLUMNS), state -> logits (batch, time, notes + 1), state.
 
-    The state is `nn.LSTM`'s, (layers, batch, units) of h and of c.
+    The state is that of `nn.LSTM`: h and c, (layers, batch, units) each.
     """
 
     def __init__(self, notes: int, embedding: int, units: int, layers: int, dense: int, dropout: float = 0.0):
         super().__init__()
-        entry = (1 + lookback.CANDIDATES) * embedding + lookback.CANDIDATES * MATCH_EMBEDDING
-        self.note = nn.Embedding(notes + 2, embedding)
-        self.length = nn.Embedding(lookback.MAX_MATCH + 1, MATCH_EMBEDDING)
-        self.lstm = nn.LSTM(entry, units, layers, batch_first=True, dropout=dropout if layers > 1 else 0.0)
-        self.dropout, self.dense = nn.Dropout(dropout), nn.Linear(units + entry, dense)
+        width = (1 + lookback.CANDIDATES) * embedding + lookback.CANDIDATES * MATCH_EMBEDDING
+        self.note, self.length = (
+            nn.Embedding(notes + 2, embedding),
+            nn.Embedding(lookback.MAX_MATCH + 1, MATCH_EMBEDDING),
+        )
+        self.lstm = nn.LSTM(width, units, layers, batch_first=True, dropout=dropout if layers > 1 else 0.0)
+        self.dropout, self.dense = nn.Dropout(dropout), nn.Linear(units + width, dense)
         self.logits, self.copy_logit = nn.Linear(dense, notes + 1), nn.Linear(dense, lookback.CANDIDATES)
 
-    def forward(self, entry, state=None):
-        parts = (
-            self.note(entry[..., 0]),
-            self.note(entry[..., 1::2]).flatten(-2),
-            self.length(entry[..., 2::2]).flatten(-2),
-        )
-        made = torch.cat(parts, dim=-1)
-        output, state = self.lstm(made, state)
-        x = functional.relu(self.dense(torch.cat([self.dropout(output), made], dim=-1))).float()
+    def forward(self, inputs, state=None):
+        notes, lengths = inputs[..., 1::2], inputs[..., 2::2]
+        parts = self.note(inputs[..., 0]), self.note(notes).flatten(-2), self.length(lengths).flatten(-2)
+        embedded = torch.cat(parts, dim=-1)
+        output, state = self.lstm(embedded, state)
+        x = functional.relu(self.dense(torch.cat([self.dropout(output), embedded], dim=-1))).float()
         with torch.autocast("cpu", enabled=False):
-            trust = self.copy_logit(x) * (entry[..., 2::2] > 0)
-            return self.logits(x).scatter_add(-1, entry[..., 1::2].long(), trust), state
+            return self.logits(x).scatter_add(-1, notes.long(), self.copy_logit(x) * (lengths > 0)), state
 
 
-def copied(network) -> ReferenceNetwork:
-    """The twin of a Keras network, with its weights: the gates stand in the same order, ours have one bias."""
-    from melody import lstm
-
+def converted(network) -> ReferenceNetwork:
+    """A Keras network in PyTorch, with the same weights. The gates have the same order; PyTorch has a second bias."""
     shape = lstm.shape_of(network)
-    twin = ReferenceNetwork(shape.notes, shape.embedding, shape.units, shape.layers, shape.dense)
-    entry, answer = network.get_layer("input_embedding"), network.get_layer("output_head")
-    pairs = [(twin.note.weight, entry.pitch.embeddings), (twin.length.weight, entry.match_length.embeddings)]
-    for ours_, theirs in (
-        (answer.dense, twin.dense),
-        (answer.logits, twin.logits),
-        (answer.copy_logit, twin.copy_logit),
-    ):
-        pairs += [(theirs.weight, ours_.kernel), (theirs.bias, ours_.bias)]
+    model = ReferenceNetwork(shape.notes, shape.embedding, shape.units, shape.layers, shape.dense)
+    embedding, head = network.get_layer("input_embedding"), network.get_layer("output_head")
+    pairs = [(model.note.weight, embedding.pitch.embeddings), (model.length.weight, embedding.match_length.embeddings)]
+    for name in ("dense", "logits", "copy_logit"):
+        layer, keras_layer = getattr(model, name), getattr(head, name)
+        pairs += [(layer.weight, keras_layer.kernel), (layer.bias, keras_layer.bias)]
     for k in range(shape.layers):
         cell = network.get_layer(f"lstm_{k + 1}").cell
         for name, weight in (("weight_ih", cell.kernel), ("weight_hh", cell.recurrent_kernel), ("bias_ih", cell.bias)):
-            pairs.append((getattr(twin.lstm, f"{name}_l{k}"), weight))
-        nn.init.zeros_(getattr(twin.lstm, f"bias_hh_l{k}"))
+            pairs.append((getattr(model.lstm, f"{name}_l{k}"), weight))
+        nn.init.zeros_(getattr(model.lstm, f"bias_hh_l{k}"))
     with torch.no_grad():
-        for theirs, weight in pairs:
+        for parameter, weight in pairs:
             values = torch.from_numpy(np.array(weight))
-            theirs.copy_(values if values.shape == theirs.shape else values.T)
-    return twin.eval()
+            parameter.copy_(values if values.shape == parameter.shape else values.T)
+    return model.eval()
 
 
 # Training
 
 
-def training(shape: dict, learning: dict, batches: int, precision: str) -> adapters.Round:
-    """Train on `batches` batches of streams, carrying the state as we do; work is useful notes."""
+def training(shape: dict, training: dict, batches: int) -> Round:
+    """Train on `batches` batches of streams with the state carried over; work is predicted notes."""
     torch.manual_seed(0)
-    twin = ReferenceNetwork(NOTES, **shape, dropout=learning["dropout"])
-    adam = torch.optim.Adam(twin.parameters(), learning["learning_rate"])
-    steps = list(islice(streams(learning, batches).epoch(), batches * learning["windows_per_stream"]))
+    model = ReferenceNetwork(NOTES, **shape, dropout=training["dropout"])
+    adam = torch.optim.Adam(model.parameters(), training["learning_rate"])
+    steps = list(islice(streams(training, batches).epoch(), batches * training["windows_per_stream"]))
 
-    def one_round() -> float:
+    def run_round() -> float:
         state = None
-        for entry, answer, fresh in steps:
-            state = None if fresh else tuple(part.detach() for part in state)
-            with torch.autocast("cpu", torch.bfloat16, enabled=precision != "float32"):
-                logits, state = twin(torch.from_numpy(np.maximum(entry, 0)), state)
-            answers = torch.from_numpy(answer.astype(np.int64)).flatten()
-            loss = functional.cross_entropy(logits.flatten(0, 1), answers, ignore_index=-1)
+        for inputs, targets, reset in steps:
+            state = None if reset else tuple(part.detach() for part in state)
+            with torch.autocast("cpu", torch.bfloat16, enabled=training["precision"] != "float32"):
+                logits, state = model(torch.from_numpy(np.maximum(inputs, 0)), state)
+            flat = torch.from_numpy(targets.astype(np.int64)).flatten()
+            loss = functional.cross_entropy(logits.flatten(0, 1), flat, ignore_index=-1)
             adam.zero_grad()
             loss.backward()
-            nn.utils.clip_grad_norm_(twin.parameters(), 1.0)
+            nn.utils.clip_grad_norm_(model.parameters(), 1.0)
             adam.step()
-        return len(steps) * learning["batch"] * learning["bptt_length"]
+        return len(steps) * training["batch"] * training["bptt_length"]
 
-    return one_round
+    return run_round
 
 
-def streams(learning: dict, batches: int) -> Streams:
-    """The streams that ours trains on."""
-    songs = adapters.song_notes(adapters.songs_for(learning, batches))
-    return Streams(
-        songs, [REGION] * len(songs), ESSEN, batch=learning["batch"], length=learning["bptt_length"],
-        windows=learning["windows_per_stream"], moved=learning["transpose_probability"], rng=np.random.default_rng(0),
-    )  # fmt: skip
+def streams(training: dict, batches: int) -> Streams:
+    """The streams that `benchmarks.adapters.training` trains on."""
+    songs = synthetic.encoded_songs(adapters.songs_for(training, batches))
+    names = ("batch", "bptt_length", "windows_per_stream", "transpose_probability")
+    settings = {name: training[name] for name in names}
+    return Streams(songs, [REGION] * len(songs), ESSEN, **settings, rng=np.random.default_rng(0))
 
 
 # Composing
 
 
-def composing(shape: dict, songs: int, length: int) -> adapters.Round:
-    """Compose `songs` songs of `length` notes side by side, none of which ends before; work is notes."""
+def composing(shape: dict, songs: int, length: int) -> Round:
+    """Compose `songs` songs of exactly `length` notes in one batch; work is notes."""
     torch.manual_seed(0)
-    twin = ReferenceNetwork(NOTES, **shape).eval()
+    model = ReferenceNetwork(NOTES, **shape).eval()
     with torch.no_grad():
-        twin.logits.bias[-1] = -50.0
+        model.logits.bias[-1] = -50.0
     state = tuple(0.3 * torch.randn(shape["layers"], songs, shape["units"]) for _ in range(2))
 
-    def one_round() -> float:
-        draws = np.random.default_rng(0).random((songs, length), np.float32)
-        return compose(twin, state, draws, temperature=1.0).size
+    def run_round() -> float:
+        uniforms = np.random.default_rng(0).random((songs, length), np.float32)
+        return compose(model, state, uniforms, temperature=1.0).size
 
-    return one_round
+    return run_round
 
 
 @torch.inference_mode()
-def compose(twin: ReferenceNetwork, state, draws: np.ndarray, temperature: float) -> np.ndarray:
-    """The notes that uniform numbers (songs, length) draw, (songs, length), begun from a state."""
-    songs, end = len(draws), twin.logits.out_features - 1
-    heard = torch.full((songs, lookback.HORIZON), -1)
+def compose(model: ReferenceNetwork, state, uniforms: np.ndarray, temperature: float) -> np.ndarray:
+    """Notes (songs, length) sampled from a state by inverse transform of uniform numbers (songs, length)."""
+    songs, end = len(uniforms), model.logits.out_features - 1
+    history = torch.full((songs, lookback.HORIZON), -1)
     match = torch.zeros((songs, lookback.HORIZON), dtype=torch.int64)
-    heard[:, 0], newest, found = end, torch.arange(lookback.HORIZON), []
-    for uniform in torch.from_numpy(draws).T[..., None]:
-        logits, state = twin(look_back(heard, match, newest, end)[:, None], state)
+    history[:, 0], age, composed = end, torch.arange(lookback.HORIZON), []
+    for uniform in torch.from_numpy(uniforms).T[..., None]:
+        logits, state = model(lookback_inputs(history, match, age, end)[:, None], state)
         logits = logits[:, 0]
-        if not found:
+        if not composed:
             logits[:, end] -= 1e9  # a song has at least one note
-        reached = torch.softmax(logits / temperature, dim=-1).cumsum(dim=-1)
-        note = (reached[:, :-1] <= uniform).sum(dim=-1, keepdim=True)
-        found.append(note)
-        match = (match + 1) * (heard == note)
-        heard = torch.cat([note, heard[:, :-1]], dim=1)
-    return torch.cat(found, dim=1).numpy()
+        cumulative = torch.softmax(logits / temperature, dim=-1).cumsum(dim=-1)
+        note = (cumulative[:, :-1] <= uniform).sum(dim=-1, keepdim=True)
+        composed.append(note)
+        match = (match + 1) * (history == note)
+        history = torch.cat([note, history[:, :-1]], dim=1)
+    return torch.cat(composed, dim=1).numpy()
 
 
-def look_back(heard, match, newest, end: int):
-    """The entry of the last note heard, (songs, recall.COLUMNS): `melody.lookback.Lookback.candidates` in PyTorch."""
-    columns, order = [heard[:, :1]], match * lookback.HORIZON - newest
+def lookback_inputs(history, match, age, end: int):
+    """Network inputs after the last note, (songs, lookback.COLUMNS), as `melody.lookback.network_inputs` makes them."""
+    columns, order = [history[:, :1]], match * lookback.HORIZON - age
     for _ in range(lookback.CANDIDATES):
-        best, place = order.max(dim=1, keepdim=True)
-        note = torch.where(best > 0, heard.gather(1, place), end)
-        length = torch.where(best > 0, match.gather(1, place), 0)
+        best, index = order.max(dim=1, keepdim=True)
+        note = torch.where(best > 0, history.gather(1, index), end)
+        length = torch.where(best > 0, match.gather(1, index), 0)
         columns += [note, length.clamp(max=lookback.MAX_MATCH)]
-        order = torch.where(heard == note, -1, order)
+        order = torch.where(history == note, -1, order)
     return torch.cat(columns, dim=1)
 
 
@@ -169,13 +161,13 @@ def look_back(heard, match, newest, end: int):
 
 
 def dense(sizes: list[int]) -> nn.Sequential:
-    """Layers from each size to the next, with GELU between."""
+    """Dense layers between consecutive sizes, with GELU after all but the last."""
     steps = [layer for pair in pairwise(sizes) for layer in (nn.Linear(*pair), nn.GELU())]
     return nn.Sequential(*steps[:-1])
 
 
-class PlainVAE(nn.Module):
-    """The VAE of `vae.model` with its loss: encoder, decoder, the decoder's variance in closed form."""
+class ReferenceVAE(nn.Module):
+    """The VAE of `vae.model` and its loss, with the optimal variance of the decoder in closed form."""
 
     def __init__(self, memory: int, latent: int, hidden: list[int], beta: float):
         super().__init__()
@@ -184,7 +176,7 @@ class PlainVAE(nn.Module):
         self.memory, self.beta = memory, beta
 
     def forward(self, memories):
-        """The loss of standardised memories (batch, memory), nats a memory, and the means of their posteriors."""
+        """Loss of standardised memories (batch, memory) in nats per memory, and the latent means."""
         z_mean, z_log_var = self.encoder(memories).chunk(2, dim=-1)
         decoded = self.decoder(z_mean + torch.exp(z_log_var / 2) * torch.randn_like(z_mean))
         error = functional.mse_loss(decoded, memories)
@@ -192,24 +184,24 @@ class PlainVAE(nn.Module):
         return self.memory / 2 * (1 + torch.log(2 * np.pi * error)) + self.beta * kl, z_mean
 
 
-def vae(settings: dict, memory: int, count: int) -> adapters.Round:
-    """See `count` memories once, and judge by a tenth held out, as we do after an epoch; work is memories."""
+def vae(settings: dict, memory: int, count: int) -> Round:
+    """Train on `count` memories for one epoch and validate on a held-out tenth; work is memories."""
     torch.manual_seed(0)
-    memories = torch.from_numpy(adapters.invented_memories(count, memory))
+    memories = torch.from_numpy(synthetic.memories(count, memory))
     training, held_out = memories[count // 10 :], memories[: count // 10]
-    mean, deviation = training.mean(dim=0), training.std(dim=0, correction=0).clamp(min=1e-6)
-    plain = PlainVAE(memory, settings["latent"], settings["hidden"], settings["beta"])
-    adam = torch.optim.Adam(plain.parameters(), settings["learning_rate"])
+    mean, std = training.mean(dim=0), training.std(dim=0, correction=0).clamp(min=1e-6)
+    model = ReferenceVAE(memory, settings["latent"], settings["hidden"], settings["beta"])
+    adam = torch.optim.Adam(model.parameters(), settings["learning_rate"])
 
-    def one_round() -> float:
+    def run_round() -> float:
         for batch in training[torch.randperm(len(training))].split(settings["batch"]):
-            loss, _ = plain((batch - mean) / deviation)
+            loss, _ = model((batch - mean) / std)
             adam.zero_grad()
             loss.backward()
             adam.step()
         with torch.inference_mode():
-            _, z_mean = plain((held_out - mean) / deviation)
+            _, z_mean = model((held_out - mean) / std)
             z_mean.var(dim=0)
         return count
 
-    return one_round
+    return run_round

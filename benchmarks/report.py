@@ -1,88 +1,121 @@
-"""A row of the benchmarks: a figure of ours beside what else one would run, its bars, and the memory it took."""
+"""Rows of the benchmarks (a measurement, its baseline and its targets) and the tables of docs/benchmarks.md."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
-from benchmarks.harness import Measured
-from evaluation.report import meets
+from benchmarks.harness import Measurement
 
 SECONDS = "s"  # the unit of rows where less is better
+READ_MEMORY, TRAIN_MEMORY, MEMORIES_MEMORY, COMPOSE_MEMORY = "≤ 400 MB", "≤ 3000 MB", "≤ 2000 MB", "≤ 2000 MB"
+HEADER = (
+    "workload",
+    "baseline",
+    "ratio",
+    "target",
+    "stretch target",
+    "met",
+    "value",
+    "baseline value",
+    "unit",
+    "peak memory",
+)
 
 
 def row(
-    work: str,
-    ours: Measured,
-    beside: str = "",
-    theirs: Measured | None = None,
+    case: str,
+    stage: str,
+    workload: str,
+    measured: Measurement,
+    baseline: str = "",
+    baseline_measured: Measurement | None = None,
     *,
     unit: str,
-    must: str | None = None,
-    aim: str | None = None,
-    memory: str | None = None,
+    target: str | None = None,
+    stretch_target: str | None = None,
+    memory_target: str | None = None,
 ) -> dict:
-    """`must` and `aim` are bars such as `≥ 10 ×`, or `≤ 3 s` where nothing stands beside; `memory`: `≤ 400 MB`.
+    """Targets are of the ratio (`≥ 10 ×`), or of the value where there is no baseline (`≤ 3 s`); memory: `≤ 400 MB`.
 
-    The ratio is that of the medians: of the rates; of the times where the unit is seconds. What could not be run has no
-    figures, and says why.
+    The ratio is that of the medians: of times where the unit is seconds, else of rates. A row that could not be
+    measured has no figures; its remark says why.
     """
-    why = ours.why or (theirs.why if theirs else "")
-    figure = (lambda measured: measured.time) if unit == SECONDS else (lambda measured: measured.rate)
-    mine, other = (None if why or not side else figure(side) for side in (ours, theirs))
-    ratio = mine / other if mine and other else None
-    judged = ratio if theirs else mine
+    missing = measured.missing or (baseline_measured.missing if baseline_measured else "")
+    median = (lambda one: one.time) if unit == SECONDS else (lambda one: one.rate)
+    value, baseline_value = (None if missing or not one else median(one) for one in (measured, baseline_measured))
+    ratio = value / baseline_value if value and baseline_value else None
+    compared = ratio if baseline_measured else value
     return {
-        "work": work, "beside": beside, "ratio": ratio, "must": must, "aim": aim, "holds": holds(judged, must),
-        "aim_holds": holds(judged, aim), "ours": mine, "theirs": other, "unit": unit, "rounds": len(ours.seconds),
-        "peak_mb": None if why else ours.peak, "theirs_peak_mb": theirs.peak if other else None,
-        "memory_must": memory, "memory_holds": None if why else holds(ours.peak, memory),
-        "remark": f"not run: {why}" if why else (theirs.remark if theirs else ours.remark),
-    }  # fmt: skip
+        "case": case,
+        "stage": stage,
+        "workload": workload,
+        "baseline": baseline,
+        "ratio": ratio,
+        "target": target,
+        "met": meets(compared, target),
+        "stretch_target": stretch_target,
+        "stretch_met": meets(compared, stretch_target),
+        "value": value,
+        "baseline_value": baseline_value,
+        "unit": unit,
+        "rounds": len(measured.seconds),
+        "peak_mb": None if missing else measured.peak_mb,
+        "baseline_peak_mb": baseline_measured.peak_mb if baseline_value else None,
+        "memory_target": memory_target,
+        "memory_met": None if missing else meets(measured.peak_mb, memory_target),
+        "remark": f"not run: {missing}" if missing else (baseline_measured or measured).remark,
+    }
 
 
-def holds(figure: float | None, bar: str | None) -> bool | None:
-    """Whether a figure clears a bar with a unit; None when there is no bar, or no figure.
+def meets(value: float | None, target: str | None) -> bool | None:
+    """Whether a value meets a target; None without a value or a target.
 
-    >>> holds(12.0, "≥ 10 ×"), holds(12.0, None)
-    (True, None)
+    >>> meets(12.0, "≥ 10 ×"), meets(12.0, "≤ 3 s"), meets(12.0, None)
+    (True, False, None)
     """
-    return None if figure is None or bar is None else meets(figure, " ".join(bar.split()[:2]))
+    if value is None or target is None:
+        return None
+    sign, bound, _ = target.split()
+    return value >= float(bound) if sign == "≥" else value <= float(bound)
 
 
 def tables(rows: Sequence[dict]) -> str:
-    """Two Markdown tables: the works, and how they grow."""
-    parts = [row for row in rows if "series" not in row], [row for row in rows if "series" in row]
-    return "\n\n".join(table(part) for part in parts if part)
+    """Two Markdown tables: the cases, and how they scale."""
+    parts = [row for row in rows if "size" not in row], [row for row in rows if "size" in row]
+    return "\n\n".join(_table(part) for part in parts if part)
 
 
-def table(rows: Sequence[dict]) -> str:
-    """Rows as a Markdown table."""
-    lines = [["work", "beside", "ratio", "must", "aim", "holds", "ours", "beside it", "unit", "memory"]]
-    lines.append(["---", "---", *["--:"] * 6, "---", "--:"])
-    for row in rows:
-        bold = f"**{shown(row['ratio'])} ×**" if row["ratio"] else ""
-        held = {None: "", True: "yes", False: "no"}[row["holds"]] + (", aim too" if row["aim_holds"] else "")
-        memory = f"{row['peak_mb']:,.0f} MB" if row["peak_mb"] else ""
-        memory += (
-            f" (must be {row['memory_must']}: {'yes' if row['memory_holds'] else 'no'})"
-            if memory and row["memory_must"]
-            else ""
-        )
-        beside = ": ".join(filter(None, (row["beside"], row["remark"])))
-        lines.append([
-            row["work"], beside, bold, row["must"] or "", row["aim"] or "", held, shown(row["ours"]),
-            shown(row["theirs"]), row["unit"], memory,
-        ])  # fmt: skip
+def _table(rows: Sequence[dict]) -> str:
+    lines = [HEADER, ["---", "---", *["--:"] * 6, "---", "--:"], *map(_cells, rows)]
     return "\n".join("| " + " | ".join(line) + " |" for line in lines)
 
 
-def shown(figure: float | None) -> str:
-    """Three digits that count, and no more than a figure has before the point.
+def _cells(row: dict) -> list[str]:
+    met = {None: "", True: "yes", False: "no"}[row["met"]] + (", stretch too" if row["stretch_met"] else "")
+    memory = f"{row['peak_mb']:,.0f} MB" if row["peak_mb"] else ""
+    if memory and row["memory_target"]:
+        memory += f" (target {row['memory_target']}: {'met' if row['memory_met'] else 'not met'})"
+    return [
+        row["workload"],
+        ": ".join(filter(None, (row["baseline"], row["remark"]))),
+        f"**{shown(row['ratio'])} ×**" if row["ratio"] else "",
+        row["target"] or "",
+        row["stretch_target"] or "",
+        met,
+        shown(row["value"]),
+        shown(row["baseline_value"]),
+        row["unit"],
+        memory,
+    ]
+
+
+def shown(value: float | None) -> str:
+    """Three significant digits, and all digits before the decimal point.
 
     >>> shown(0.4567), shown(12.345), shown(25_912.3), shown(None)
     ('.457', '12.3', '25,912', '')
     """
-    if figure is None:
+    if value is None:
         return ""
-    digits = max(0, 3 - len(f"{abs(figure):.0f}")) if abs(figure) >= 1 else 3
-    return f"{figure:,.{digits}f}".removeprefix("0") if figure else "0"
+    digits = max(0, 3 - len(f"{abs(value):.0f}")) if abs(value) >= 1 else 3
+    return f"{value:,.{digits}f}".removeprefix("0") if value else "0"

@@ -1,4 +1,4 @@
-"""Invented songs and an untrained network, as large as the real ones: speed does not hang on what they hold.
+"""Random songs and an untrained network of the real sizes: speed does not depend on what they hold.
 
 python -m benchmarks.synthetic DIR '{"songs": 100, "shape": {…}, …}'    writes DIR/data and DIR/weights
 """
@@ -8,107 +8,108 @@ from __future__ import annotations
 import json
 import sys
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
+import keras
 import numpy as np
 
 from benchmarks import REGION
-from melody import dataset
+from melody import checkpoint, dataset, lstm
 from melody.atomic import write_json
+from melody.formats.write_kern import write_kern
+from melody.formats.write_midi import write_midi
 from melody.provenance import file_fingerprint
 from melody.song import Song
 from melody.split import load_split
 from melody.vocabulary import ESSEN
+from vae.model import VAE
 
-MEAN = 53  # notes of a song, as in the Essen collection
+MEAN_LENGTH = 53  # notes per song, as in the Essen collection
 
 
-def songs(count: int, seed: int = 0) -> list[Song]:
-    """Random walks over the Essen notes, from half to one and a half times as long as its songs are on the mean."""
-    rng, found = np.random.default_rng(seed), []
+def random_songs(count: int, seed: int = 0) -> list[Song]:
+    """Random walks over the Essen notes, of half to one and a half times the mean length."""
+    rng, songs = np.random.default_rng(seed), []
     for k in range(count):
-        steps = rng.integers(-3, 4, rng.integers(MEAN // 2, MEAN * 3 // 2 + 1))
-        notes = ESSEN.decode(np.abs(len(ESSEN) // 2 + np.cumsum(steps)) % len(ESSEN))
-        times = [1.0] * len(notes), [0.0] * len(notes), [False] * len(notes)
-        found.append(Song(f"europa/{REGION}/deut{k:05d}", notes, *times, key="C", meter="4/4"))
-    return found
+        steps = rng.integers(-3, 4, rng.integers(MEAN_LENGTH // 2, MEAN_LENGTH * 3 // 2 + 1))
+        pitch = ESSEN.decode(np.abs(len(ESSEN) // 2 + np.cumsum(steps)) % len(ESSEN))
+        rhythm = [1.0] * len(pitch), [0.0] * len(pitch), [False] * len(pitch)
+        songs.append(Song(f"europa/{REGION}/deut{k:05d}", pitch, *rhythm, key="C", meter="4/4"))
+    return songs
 
 
-def write_files(folder: Path, count: int) -> None:
-    """Write songs as both editions have them: folder/kern/… and folder/midi/…."""
-    from melody.formats.write_kern import write_kern
-    from melody.formats.write_midi import write_midi
-
-    for song in songs(count):
-        write_kern(folder / "kern" / f"{song.name}.krn", song)
-        write_midi(folder / "midi" / f"{Path(song.name).name}.mid", song, tempo=120)
+def encoded_songs(count: int) -> list[np.ndarray]:
+    """Random songs as integers of the vocabulary."""
+    return [np.array(ESSEN.encode(song.pitch)) for song in random_songs(count)]
 
 
-def loaded(count: int) -> tuple[dataset.Dataset, dict[str, list[int]]]:
-    """Invented songs as the network's trainer want them, all but four for training."""
-    from tempfile import TemporaryDirectory
+def memories(count: int, size: int) -> np.ndarray:
+    """(count, size) float32: eight random factors, weighted per column, and noise."""
+    rng = np.random.default_rng(0)
+    factors = rng.standard_normal((count, 8), np.float32) @ rng.standard_normal((8, size), np.float32)
+    return 0.1 * factors + 0.1 * rng.standard_normal((count, size), np.float32)
 
+
+def dataset_of(count: int) -> tuple[dataset.Dataset, dict[str, list[int]]]:
+    """`count` training songs and four validation songs, with their split, as stage 2 loads them."""
     with TemporaryDirectory() as folder:
         write_data(Path(folder), count)
-        found = dataset.load(Path(folder))
-        return found, load_split(Path(folder), found)
+        songs = dataset.load(Path(folder))
+        return songs, load_split(Path(folder), songs)
+
+
+def network(shape: dict) -> keras.Model:
+    """An untrained network whose songs end after `MEAN_LENGTH` notes on average."""
+    keras.utils.set_random_seed(0)
+    model = lstm.build(lstm.Shape(len(ESSEN), **shape))
+    set_end_logit(model, np.log(len(ESSEN) / (MEAN_LENGTH - 1)))
+    return model
+
+
+def set_end_logit(model: keras.Model, logit: float) -> None:
+    """Set the bias of the END logit; all others become 0."""
+    bias = model.get_layer("output_head").logits.bias
+    bias.assign(np.where(np.arange(bias.shape[0]) == len(ESSEN), logit, 0.0))
+
+
+def write_songs(folder: Path, count: int) -> None:
+    """Write random songs in both editions: folder/kern/… and folder/midi/…"""
+    for song in random_songs(count):
+        write_kern(folder / "kern" / f"{song.name}.krn", song)
+        write_midi(folder / "midi" / f"{Path(song.name).name}.mid", song, tempo=120)
 
 
 def write_data(data: Path, count: int) -> None:
     """Write songs.h5, vocabulary.json and split.json, as stage 1 does."""
     data.mkdir(parents=True, exist_ok=True)
-    found = songs(count + 4)
-    names = [song.name for song in found]
+    songs = random_songs(count + 4)
+    names = [song.name for song in songs]
     ESSEN.save(data / "vocabulary.json")
-    dataset.write_songs(data / "songs.h5", found, ESSEN, {})
+    dataset.write_songs(data / "songs.h5", songs, ESSEN, {})
     write_json(data / "split.json", {"training": names[4:], "validation": names[:4], "test": []})
-
-
-def network(shape: dict):
-    """An untrained network that ends a song after `MEAN` notes on the mean."""
-    import keras
-
-    from melody import lstm
-
-    keras.utils.set_random_seed(0)
-    built = lstm.build(lstm.Shape(len(ESSEN), **shape))
-    endings(built, np.log(len(ESSEN) / (MEAN - 1)))
-    return built
-
-
-def endings(built, likeliness: float) -> None:
-    """Set how likely a song's end is after each note, as the bias of its logit."""
-    bias = built.get_layer("output_head").logits.bias
-    bias.assign(np.where(np.arange(bias.shape[0]) == len(ESSEN), likeliness, 0.0))
 
 
 def write_weights(folder: Path, shape: dict, vae: dict) -> None:
     """Write an untrained network and an untrained VAE of its memories, as stages 2 and 4 do."""
-    from melody import checkpoint, lstm
-    from vae.model import VAE
-
-    built = network(shape)
+    model = network(shape)
     path = folder / "lstm.weights.h5"
-    checkpoint.save_weights(built, path)
-    trained = file_fingerprint(path)
-    record = {
-        "weights": trained,
-        "vocabulary": ESSEN.names,
-        "held_out": {"validation": [], "test": []},
-        "settings": shape,
-    }
+    checkpoint.save_weights(model, path)
+    fingerprint = file_fingerprint(path)
+    held_out = {"validation": [], "test": []}
+    record = {"weights": fingerprint, "vocabulary": ESSEN.names, "held_out": held_out, "settings": shape}
     write_json(folder / "lstm.json", record)
-    memory = lstm.shape_of(built).memory
+    memory = lstm.shape_of(model).memory
     path = folder / f"vae-{REGION}.weights.h5"
     checkpoint.save_weights(VAE(memory, vae["latent"], vae["hidden"], vae["mixture"]), path)
-    record = {"weights": file_fingerprint(path), "memory": memory}
-    vae = vae | {"memories": {"regions": [REGION], "network": trained}}
-    write_json(path.with_name(f"vae-{REGION}.json"), record | {"settings": vae})
+    settings = vae | {"memories": {"regions": [REGION], "network": fingerprint}}
+    record = {"weights": file_fingerprint(path), "memory": memory, "settings": settings}
+    write_json(folder / f"vae-{REGION}.json", record)
 
 
 def main() -> None:
     folder, settings = Path(sys.argv[1]), json.loads(sys.argv[2])
     write_data(folder / "data", settings["songs"])
-    write_files(folder, settings["files"])
+    write_songs(folder, settings["files"])
     write_weights(folder / "weights", settings["shape"], settings["vae"])
 
 

@@ -29,18 +29,18 @@ def training_curve(path: Path, history: Sequence[dict[str, float]], judge: str) 
     save(figure, path)
 
 
-def growth(path: Path, points: Sequence[dict]) -> None:
-    """Draw seconds and peak memory of a stage against the size of its work, beside what grows in step with it.
+def scaling(path: Path, points: Sequence[dict]) -> None:
+    """Draw seconds and peak memory of a stage against the size of its work, with a linear reference. Writes a figure.
 
-    Writes `curves(path)`.
+    Each point is a row of the benchmarks: `size`, `items`, `seconds`, `peak_mb`.
     """
     figure, (times, memory) = panels(8, 3.6, 2)
     sizes = [point["size"] for point in points]
     for axes, what, label in ((times, "seconds", "seconds"), (memory, "peak_mb", "peak memory (MB)")):
         axes.loglog(sizes, [point[what] for point in points], "o-", color=COLOURS[0])
-        axes.set(xlabel=points[0]["work"].partition(" ")[2].partition(" ")[2], ylabel=label)
+        axes.set(xlabel=points[0]["items"], ylabel=label)
     last = points[-1]["seconds"] / sizes[-1]
-    times.loglog(sizes, [size * last for size in sizes], ":", color="black", label="in step with the size")
+    times.loglog(sizes, [size * last for size in sizes], ":", color="black", label="linear in the size")
     times.legend(frameon=False)
     memory.set_ylim(bottom=10)
     save(figure, path)
