@@ -74,5 +74,5 @@ def test_commands_and_their_flags_exist(script, flags):
 
 def test_each_page_of_docs_opens_with_what_it_answers():
     for page in (ROOT / "docs").glob("*.md"):
-        title, _, opening, *_ = text(page).splitlines()
-        assert title.startswith("# ") and opening.startswith("This page answers"), page
+        title, opening, *_ = text(page).split("\n\n")
+        assert title.startswith("# ") and "?" in opening, page
