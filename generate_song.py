@@ -1,151 +1,202 @@
-"""Stage 5: compose songs in the manner of some regions.
+"""Stage 5: compose songs in the style of some regions.
 
-reads   weights/lstm.*, weights/vae-<regions>.*
-writes  songs/<regions>/001.mid, 001.json, 002.mid …   each song, and beside it what made it
+reads   weights/lstm.*, weights/vae-<name>.*
+writes  songs/<name>/001.mid, 001.json, 002.mid ...    each song, and its settings, latent and notes
 
-    python generate_song.py                            songs of config.REGIONS: a few seconds
-    python generate_song.py --wav --score --page       to hear, to read, and a page: songs/china/index.html
-    python generate_song.py --regions deutschl --count 20 --seed 7
+    python generate_song.py                            8 songs of config.REGIONS in 7 seconds
+    python generate_song.py --wav --score --page       also sound, scores and a page: songs/china/index.html
+    python generate_song.py --regions deutschl --count 20 --seed 7 --instrument violin
+    python generate_song.py --number 6                 only song 6, the same as in a run of many songs
 
-A latent is drawn from the VAE, which decodes it to a memory, the memory becomes the state of the network, and the
-network composes from there, note by note, until it ends the song. Songs are numbered on from those that are there; a
-song follows from its seed and its number, so a second call composes new ones.
+A latent sampled from the VAE is decoded to a memory, which is the initial state of the network; the network then
+composes note by note until it ends the song. A song depends on its settings, seed and number alone. New songs take the
+lowest numbers that are free, so a second run composes new ones.
 """
 
 import argparse
 import json
+import shlex
+from collections.abc import Callable
+from itertools import count, islice
 from pathlib import Path
 
+import numpy as np
+
 import config
-from melody.atomic import file_lock
+from melody import regions
+from melody.atomic import file_lock, load_json, write_json
 from melody.cli import in_range, init_keras, log, parser, positive, progress, run, size, temperature
 from melody.errors import UserError
-from melody.listen.song_folder import MAX_SONGS, check_page_size, write_folder_page, write_scores
-from melody.listen.soundfont import equipment
+from melody.formats.write_midi import write_midi
+from melody.listen.audio import play, write_wav
+from melody.listen.engraving import write_scores
+from melody.listen.instruments import instrument
+from melody.listen.page import MAX_SONGS, check_page_size, shown_settings, write_folder_page
+from melody.listen.soundfont import check_synthesizer
 from melody.song import FASTEST, LARGEST, SLOWEST, SMALLEST, song_from_record, song_record
 
-BLOCK = 512  # songs composed side by side
+BLOCK = 512  # songs composed at once
+SETTINGS = "seed temperature guidance length note_length tempo instrument".split()  # of a song, besides its models
+LOOPING, RANDOM, SHORT = 0.5, 2.0, 10.0  # temperatures and guidance with unusual songs, as `warn` says
 
 
 def main() -> None:
     args = arguments()
-    init_keras(args)
-    import numpy as np
-
-    from melody import lstm, regions, sampling
-    from vae import sample
-
     if args.wav or args.play:
-        log(args, equipment(args.sound_font))
-    vae, record = sample.load(args.weights, regions.file_name(args.regions), regions.flag(args.regions))
-    trained = lstm.load(args.weights)
-    record.check_network(trained.fingerprint)
-    player = sampling.Sampler(trained.network, guided=args.guidance != 0)
-    name = regions.file_name(args.regions)
-    made = {
-        "regions": sorted(args.regions), "seed": args.seed, "temperature": args.temperature, "guidance": args.guidance,
-        "length": args.length, "note_length": args.note_length, "tempo": args.tempo, "instrument": args.instrument,
-        "network": trained.fingerprint, "vae": record.weights,
-    }  # fmt: skip
-    folder = args.out / name
+        log(args, check_synthesizer(args.sound_font))
+    init_keras(args)
+    warn(args)
+    compose, settings = load_composer(args)
+    folder = args.out / args.name
     with file_lock(folder):
-        numbers = free_numbers(folder, args)
-        with progress(None, args.quiet, total=args.count, unit="song") as bar:
-            for block in (numbers[first : first + BLOCK] for first in range(0, args.count, BLOCK)):
-                rngs = [np.random.default_rng([args.seed, number]) for number in block]  # a song is its seed and number
-                latents = np.concatenate([vae.sample(1, rng) for rng in rngs])
-                for number, latent, notes in zip(
-                    block, latents, compose(player, vae, latents, rngs, args), strict=True
-                ):
-                    write(folder, name, number, trained.vocabulary.decode(notes), latent, made, args)
-                    bar.update()
-        sound(folder, numbers, args)
+        numbers = choose_numbers(folder, settings, args)
+        compose_songs(compose, folder, numbers, settings, args)
+        if args.wav:
+            for path in progress([midi_path(folder, number) for number in numbers], args.quiet, unit="wav"):
+                write_wav(path, path.with_suffix(".wav"), args.sound_font)
         if args.page:
             log(args, f"wrote {write_folder_page(folder, args.data, args.quiet)}")
-    log(args, f"wrote {args.count} songs, {midi(folder, numbers[0])} to {midi(folder, numbers[-1]).name}")
+    for path in [midi_path(folder, number) for number in numbers] if args.play else ():
+        log(args, f"playing {path}")
+        play(path, args.sound_font)
+    if not (args.wav or args.play):
+        log(args, listening_advice(midi_path(folder, numbers[0]), args.sound_font))
+    log(args, summary(folder, numbers))
 
 
 def arguments() -> argparse.Namespace:
     flags = parser(__doc__, config.SEED, data=config.DATA, weights=config.WEIGHTS, out=config.SONGS)
-    flags.add_argument("--regions", nargs="*", default=config.REGIONS, metavar="REGION",
-                       help=f"of a trained VAE (default: {config.REGIONS})")  # fmt: skip
-    numbers = {
-        "count": (positive, "songs, written as they are composed"),
-        "temperature": (temperature, "below 1 the network ventures less, above 1 more"),
-        "guidance": (in_range(0, 100), "push away from what is composed without a memory; 0: none"),
-        "length": (size, "notes a song has at most"),
-        "note_length": (in_range(SMALLEST, LARGEST), "quarter notes a note lasts"),
-        "tempo": (in_range(SLOWEST, FASTEST), "quarter notes a minute"),
-        "instrument": (in_range(0, 127, int), "General MIDI program, 0 to 127"),
-    }  # fmt: skip
-    for name, (kind, meaning) in numbers.items():
-        default = getattr(config, name.upper())
-        flags.add_argument(
-            f"--{name.replace('_', '-')}", type=kind, default=default, help=f"{meaning} (default: {default})"
-        )
+    flags.add_argument("--regions", nargs="*", default=config.REGIONS, metavar="REGION", help="of a trained VAE")
+    numbers = {"count": positive, "temperature": temperature, "guidance": in_range(0, 100), "length": size,
+               "note_length": in_range(SMALLEST, LARGEST), "tempo": in_range(SLOWEST, FASTEST), "instrument": instrument}
+    for name, kind in numbers.items():
+        flags.add_argument(f"--{name.replace('_', '-')}", type=kind, default=getattr(config, name.upper()))
+    flags.add_argument("--number", type=positive, metavar="N", help="compose only song N, instead of --count new songs")
     flags.add_argument("--wav", action="store_true", help="render each song as a WAV file beside it")
     flags.add_argument("--play", action="store_true", help="play the songs when all are composed")
-    flags.add_argument("--score", action="store_true", help="write MusicXML, an engraved SVG and kern beside each song")
-    flags.add_argument(
-        "--page",
-        action="store_true",
-        help=f"write index.html: all songs of the folder, {MAX_SONGS:,} at most, to hear and see",
-    )
+    flags.add_argument("--score", action="store_true", help="write MusicXML, SVG and kern beside each song")
+    page = f"write index.html, a page to listen to all songs of the folder, at most {MAX_SONGS:,}"
+    flags.add_argument("--page", action="store_true", help=page)
     flags.add_argument("--sound-font", default=config.SOUND_FONT, metavar="FILE", help="for --wav and --play")
-    flags.add_argument("--overwrite", action="store_true", help="number the songs from 001 again, over those there")
-    return flags.parse_args()
+    flags.add_argument("--overwrite", action="store_true", help="replace songs; number from 001 again")
+    args = flags.parse_args()
+    args.name = regions.file_name(args.regions)
+    return args
 
 
-def midi(folder: Path, number: int) -> Path:
-    """Where a song is written; what else there is of it stands beside."""
+def warn(args: argparse.Namespace) -> None:
+    """Warn of settings whose songs are unusual; the figures are from 48 songs of China for each value."""
+    if args.temperature <= LOOPING:
+        log(args, f"warning: at temperatures up to {LOOPING:g} most songs repeat themselves until --length ends them")
+    if args.temperature >= RANDOM:
+        log(args, f"warning: at temperatures from {RANDOM:g} notes are nearly random: one step in ten exceeds an octave")
+    if args.guidance >= SHORT:
+        log(args, f"warning: with guidance from {SHORT:g} half of the songs end within 15 notes")
+
+
+def load_composer(args: argparse.Namespace) -> tuple[Callable, dict]:
+    """A function that composes songs, `compose(numbers, on_song)`, and the settings for their records.
+
+    `on_song(number, latent, pitch)` is called as soon as a song has ended.
+    """
+    # Late: Keras takes 4 seconds to import, which `--help` and errors in flags need not wait for.
+    from melody import lstm, memory, sampling
+    from vae import sample
+
+    vae, record = sample.load(args.weights, args.name, regions.flag(args.regions))
+    trained = lstm.load(args.weights)
+    record.check_network(trained.fingerprint)
+    sampler = sampling.Sampler(trained.network, guided=args.guidance != 0)
+
+    def compose(numbers: list[int], on_song: Callable[[int, np.ndarray, list[str]], None]) -> None:
+        rngs = [np.random.default_rng([args.seed, number]) for number in numbers]
+        latents = np.concatenate([vae.sample(1, rng) for rng in rngs])
+        sampler.compose(
+            memory.unpack(vae.decode(latents), sampler.shape.states),
+            rngs,
+            temperature=args.temperature,
+            guidance=args.guidance,
+            length=args.length,
+            on_song=lambda index, notes: on_song(numbers[index], latents[index], trained.vocabulary.decode(notes)),
+        )
+
+    settings = {"regions": sorted(args.regions), **{name: getattr(args, name) for name in SETTINGS}}
+    return compose, settings | {"network": trained.fingerprint, "vae": record.weights}
+
+
+def choose_numbers(folder: Path, settings: dict, args: argparse.Namespace) -> list[int]:
+    """The numbers of the songs to compose: `--number`, or the lowest that are free.
+
+    Raises `UserError` when `--number` would replace another song, and when a page cannot show all songs.
+    """
+    used = {int(file.stem) for file in folder.glob("*.mid") if file.stem.isdecimal()}
+    if args.number and not args.overwrite:
+        check_same_song(midi_path(folder, args.number), settings)
+    free = (number for number in count(1) if args.overwrite or number not in used)
+    numbers = [args.number] if args.number else list(islice(free, args.count))
+    if args.page:
+        check_page_size(len(used.union(numbers)))
+    return numbers
+
+
+def check_same_song(path: Path, settings: dict) -> None:
+    """Raise `UserError` when a MIDI file exists that was not composed with these settings."""
+    if not path.exists():
+        return
+    record = path.with_suffix(".json")
+    made = load_json(record, "the same command and --overwrite") if record.exists() else {}
+    for name, value in settings.items():
+        if made.get(name) != value:
+            other = f"{path} is another song ({name} {made.get(name, 'unknown')}, not {value})"
+            raise UserError(f"{other}; replace it with --overwrite, or write to another folder with --out")
+
+
+def compose_songs(compose: Callable, folder: Path, numbers: list[int], settings: dict, args: argparse.Namespace) -> None:
+    """Compose songs and write each as soon as it has ended. Ctrl-C says how many are written."""
+    with progress(None, args.quiet, total=len(numbers), unit="song") as bar:
+        written = []
+
+        def on_song(number: int, latent: np.ndarray, pitch: list[str]) -> None:
+            record = song_record(f"{args.name} {number:03d}", number, pitch, {**settings, "latent": latent.tolist()})
+            write_song(midi_path(folder, number), record, settings, args.score)
+            written.append(number)
+            bar.update()
+
+        try:
+            for first in range(0, len(numbers), BLOCK):
+                compose(numbers[first : first + BLOCK], on_song)
+        except KeyboardInterrupt:
+            done = f"{len(written)} of {len(numbers)} songs are written to {folder}"
+            raise KeyboardInterrupt(f"stopped; {done}; the same command composes further songs") from None
+
+
+def write_song(path: Path, record: dict, settings: dict, score: bool) -> None:
+    """Write the record of a song as JSON, its scores if asked for, and last its MIDI file: it marks a complete song."""
+    song = song_from_record(record)
+    write_json(path.with_suffix(".json"), record)
+    if score:
+        write_scores(path, song, shown_settings(record))
+    write_midi(path, song, record["tempo"], record["instrument"], [json.dumps(settings)])
+
+
+def midi_path(folder: Path, number: int) -> Path:
     return folder / f"{number:03d}.mid"
 
 
-def free_numbers(folder: Path, args: argparse.Namespace) -> range:
-    """The numbers of the new songs: after those there, or from 1. Raises `Problem` when a page cannot hold so many."""
-    there = [] if args.overwrite else [int(file.stem) for file in folder.glob("*.mid") if file.stem.isdecimal()]
-    first = max(there, default=0) + 1
-    if args.page:
-        check_page_size(first - 1 + args.count)
-    return range(first, first + args.count)
+def summary(folder: Path, numbers: list[int]) -> str:
+    """`wrote 8 songs, songs/china/001.mid to 008.mid`; the last line of a run."""
+    first, last = midi_path(folder, numbers[0]), midi_path(folder, numbers[-1])
+    return f"wrote 1 song, {first}" if len(numbers) == 1 else f"wrote {len(numbers)} songs, {first} to {last.name}"
 
 
-def compose(player, vae, latents, rngs: list, args: argparse.Namespace) -> list:
-    """The songs of some latents, integers of the vocabulary; each draws from its own generator."""
-    from melody import memory
-
-    states = memory.unpack(vae.decode(latents), player.shape.states)
-    return player.compose(states, rngs, temperature=args.temperature, guidance=args.guidance, length=args.length)
-
-
-def write(folder: Path, name: str, number: int, pitch: list[str], latent, made: dict, args: argparse.Namespace) -> None:
-    """Write what made a song as JSON, its scores when asked for, and last the song: where it is, all of it is."""
-    from melody.atomic import write_json
-    from melody.formats.write_midi import write_midi
-
-    record = song_record(f"{name} {number:03d}", number, pitch, {**made, "latent": latent.tolist()})
-    path = midi(folder, number)
-    write_json(path.with_suffix(".json"), record)
-    if args.score:
-        write_scores(path, record)
-    write_midi(path, song_from_record(record), args.tempo, args.instrument, [json.dumps(made)])
-
-
-def sound(folder: Path, numbers: range, args: argparse.Namespace) -> None:
-    """Render and play the songs, as asked; else say how to hear them."""
-    from melody.listen.audio import play, write_wav
-
-    for number in progress(numbers, args.quiet, unit="wav") if args.wav else ():
-        write_wav(midi(folder, number), midi(folder, number).with_suffix(".wav"), args.sound_font)
-    for number in numbers if args.play else ():
-        log(args, f"playing {midi(folder, number)}")
-        play(midi(folder, number), args.sound_font)
-    if not (args.wav or args.play):
-        try:
-            equipment(args.sound_font)
-            log(args, f"to hear a song: python -m melody.listen.audio {midi(folder, numbers[0])} --play")
-        except UserError as missing:
-            log(args, f"to hear the songs: {missing}")
+def listening_advice(path: Path, sound_font: str | None) -> str:
+    """The command that plays a song, or what to install for it."""
+    try:
+        check_synthesizer(sound_font)
+    except UserError as missing:
+        return f"to listen to the songs: {missing}"
+    font = ["--sound-font", str(sound_font)] if sound_font else []
+    return "to listen to a song: " + shlex.join(["python", "-m", "melody.listen.audio", str(path), "--play", *font])
 
 
 if __name__ == "__main__":

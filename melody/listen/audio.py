@@ -1,10 +1,11 @@
-"""A MIDI file -> sound, through midi2audio and FluidSynth. The only place that knows of either.
+"""MIDI file -> sound, through midi2audio and FluidSynth; no other module uses these two.
 
     python -m melody.listen.audio songs/han/001.mid            # writes songs/han/001.wav
     python -m melody.listen.audio songs/*/*.mid --out wav      # writes wav/001.wav and so on
-    python -m melody.listen.audio songs/han/001.mid --play     # plays it on this machine's loudspeaker
+    python -m melody.listen.audio songs/han/001.mid --play     # plays it
 
-Takes any MIDI file of up to an hour. A song of a minute takes about a second and 10 MB.
+Reads any MIDI file of at most an hour. A song of a minute takes about a second and gives 10 MB. Files that cannot be
+rendered are listed at the end; the exit status is then 1.
 """
 
 from __future__ import annotations
@@ -14,122 +15,124 @@ import io
 import re
 import subprocess
 import wave
+from functools import partial
 from pathlib import Path
 
-from melody.atomic import atomic_write
-from melody.cli import Flags, log, progress, run
-from melody.errors import UserError
-from melody.listen.soundfont import equipment, find_program, find_sound_font
+import mido
+import numpy as np
+from midi2audio import FluidSynth
 
-RATE = 44100  # samples a second
-TAIL = 0.75  # seconds that the last note may ring on, fading; FluidSynth writes two to three
-PEAK = 0.7  # of full scale, -3 dBFS: every song is as loud, and none clips
+import config
+from melody.atomic import atomic_write
+from melody.cli import Flags, log, run
+from melody.errors import UserError
+from melody.listen.convert import convert_all
+from melody.listen.soundfont import check_synthesizer, find_fluidsynth, find_sound_font
+
+RATE = 44100  # samples per second
+TAIL = 0.75  # seconds after the last note, fading out; FluidSynth writes two to three
+PEAK = 0.7  # of full scale, -3 dBFS: all songs are equally loud, and none clips
+SILENCE = 1e-3  # of full scale; a peak below it counts as silence
 LONGEST = 3600  # seconds; a damaged file may ask for days
 
 
-def write_wav(midi_path: Path, wav_path: Path, sound_font: str | Path | None = None) -> float:
-    """Render a MIDI file as a 16-bit stereo WAV and return its length in seconds: the MIDI file's and `TAIL`.
+class CheckedFluidSynth(FluidSynth):
+    """A `midi2audio.FluidSynth` that puts its options before the files and raises `UserError` when it fails.
 
-    Raises `Problem` when FluidSynth or a sound font is missing, when the MIDI file cannot be read, and when what comes
-    out is no WAV, too short or silent. Then nothing is left behind, and an older WAV stays.
+    midi2audio ignores the exit status and puts the files first, which some builds refuse (FluidSynth issue 1614).
     """
-    import numpy as np
 
+    def __init__(self, sound_font: str | Path | None = None):
+        self.program = find_fluidsynth()
+        super().__init__(str(find_sound_font(sound_font).resolve()), RATE)
+
+    def midi_to_audio(self, midi_file: str, audio_file: str) -> str:
+        """Render a file; returns the last two lines that FluidSynth prints."""
+        return self._run(midi_file, "-F", audio_file)
+
+    def play_midi(self, midi_file: str) -> str:
+        """Play a file to its end."""
+        return self._run(midi_file)
+
+    def _run(self, midi_file: str, *options: str) -> str:
+        command = [self.program, "-ni", *options, "-r", str(self.sample_rate), self.sound_font, midi_file]
+        done = subprocess.run(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, stdin=subprocess.DEVNULL)
+        lines = [line for line in done.stderr.decode(errors="replace").splitlines() if not line.startswith("ALSA")]
+        output = " ".join(lines[-2:])
+        if done.returncode or "Failed to load" in output or "not a SoundFont" in output:
+            raise UserError(f"FluidSynth failed with {midi_file}: {output or f'exit status {done.returncode}'}")
+        return output
+
+
+def write_wav(midi_path: Path, wav_path: Path, sound_font: str | Path | None = None) -> float:
+    """Render a MIDI file as a 16-bit stereo WAV and return its length in seconds: that of the MIDI file plus `TAIL`.
+
+    Raises `UserError` when FluidSynth or a sound font is missing, when the MIDI file cannot be read, and when the
+    result is not a WAV, too short or silent. Then nothing is written, and an older WAV stays.
+    """
     seconds = midi_seconds(midi_path)
-    synth = synthesiser(sound_font)
-    with atomic_write(wav_path) as beside:
-        words = synth.midi_to_audio(str(Path(midi_path).resolve()), str(beside.resolve()))
-        sound = _read(beside, midi_path, words)
+    synthesizer = CheckedFluidSynth(sound_font)
+    with atomic_write(wav_path) as temporary:
+        output = synthesizer.midi_to_audio(str(Path(midi_path).resolve()), str(temporary.resolve()))
+        sound = _read(temporary, midi_path, output)
         if len(sound) / RATE < seconds - 1:
-            raise UserError(
-                f"{midi_path} lasts {seconds:.1f} seconds, FluidSynth gave {len(sound) / RATE:.1f}. {words}"
-            )
+            rendered = f"FluidSynth rendered {len(sound) / RATE:.1f} of its {seconds:.1f} seconds"
+            raise UserError(f"{midi_path}: {rendered}. {output}")
         sound = sound[: round((seconds + TAIL) * RATE)]
         peak = np.abs(sound).max(initial=0)
-        if peak < 1e-3:
-            raise UserError(
-                f"{midi_path} came out silent with the sound font {synth.sound_font}; name another with --sound-font"
-            )
+        if peak < SILENCE:
+            font = synthesizer.sound_font
+            raise UserError(f"{midi_path} is silent with the sound font {font}; name another one with --sound-font")
         fade = np.minimum(1, np.arange(len(sound), 0, -1, dtype="f4") / (TAIL * RATE))[:, None]
-        _write(beside, sound * fade * (PEAK / peak))
+        _write(temporary, sound * fade * (PEAK / peak))
     return len(sound) / RATE
 
 
 def play(midi_path: Path, sound_font: str | Path | None = None) -> None:
-    """Play a MIDI file on this machine's loudspeaker and wait for its end. Raises `Problem` as `write_wav`."""
+    """Play a MIDI file and wait for its end. Raises `UserError` as `write_wav` does."""
     midi_seconds(midi_path)
-    synthesiser(sound_font).play_midi(str(Path(midi_path).resolve()))
+    CheckedFluidSynth(sound_font).play_midi(str(Path(midi_path).resolve()))
 
 
 def midi_seconds(path: Path) -> float:
-    """How long a MIDI file lasts. Raises `Problem` when it is missing, empty, damaged, has no notes or is too long."""
-    import mido
-
+    """The length of a MIDI file. Raises `UserError` when it is missing, damaged, without notes or too long."""
     if not Path(path).is_file():
-        raise UserError(f"{path} is not there" if not Path(path).exists() else f"{path} is no file")
-    # Some files carry a key of eight flats, which mido refuses; a key makes no sound, so any will do.
-    content = re.sub(rb"\xff\x59\x02..", b"\xff\x59\x02\x00\x00", Path(path).read_bytes(), flags=re.DOTALL)
+        raise UserError(f"{path} is not a file" if Path(path).exists() else f"{path} does not exist")
+    try:
+        content = Path(path).read_bytes()
+    except OSError as error:
+        raise UserError(f"{path} cannot be read: {error.strerror}") from None
+    # Some files have a key signature of eight flats, which mido refuses; the key does not matter for the sound.
+    content = re.sub(rb"\xff\x59\x02..", b"\xff\x59\x02\x00\x00", content, flags=re.DOTALL)
     try:
         midi = mido.MidiFile(file=io.BytesIO(content))
         seconds = midi.length
-    except Exception as reason:  # mido raises many kinds on damaged files
-        raise UserError(f"{path} is no MIDI file that can be read ({str(reason) or 'it ends too soon'})") from None
+    except Exception as error:  # mido raises many kinds on damaged files
+        raise UserError(f"{path} is not a readable MIDI file ({str(error) or 'it ends too early'})") from None
     if not any(message.type == "note_on" and message.velocity for track in midi.tracks for message in track):
         raise UserError(f"{path} has no notes")
     if not 0 < seconds <= LONGEST:
-        raise UserError(f"{path} lasts {seconds:,.0f} seconds; from 0 to {LONGEST:,} can be rendered")
+        raise UserError(f"{path} lasts {seconds:,.0f} seconds; up to {LONGEST:,} can be rendered")
     return seconds
 
 
-def synthesiser(sound_font: str | Path | None = None):
-    """A `midi2audio.FluidSynth` that puts its options first, keeps quiet, and raises `Problem` where it fails.
-
-    midi2audio itself ignores the exit status and names the files first, which some builds refuse (FluidSynth issue
-    1614).
-    """
-    program, font = find_program(), find_sound_font(sound_font)
-    try:
-        from midi2audio import FluidSynth
-    except ImportError:
-        raise UserError("midi2audio is not installed: python -m pip install midi2audio") from None
-
-    class Checked(FluidSynth):
-        def midi_to_audio(self, midi_file: str, audio_file: str) -> str:
-            return self._call(midi_file, "-F", audio_file)
-
-        def play_midi(self, midi_file: str) -> str:
-            return self._call(midi_file)
-
-        def _call(self, midi_file: str, *options: str) -> str:
-            command = [program, "-ni", *options, "-r", str(self.sample_rate), self.sound_font, midi_file]
-            done = subprocess.run(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, stdin=subprocess.DEVNULL)
-            lines = [line for line in done.stderr.decode(errors="replace").splitlines() if not line.startswith("ALSA")]
-            words = " ".join(lines[-2:])
-            if done.returncode or "Failed to load" in words or "not a SoundFont" in words:
-                raise UserError(f"FluidSynth failed with {midi_file}: {words or f'exit status {done.returncode}'}")
-            return words
-
-    return Checked(str(font.resolve()), RATE)
-
-
-def _read(path: Path, midi_path: Path, words: str):
+def _read(path: Path, midi_path: Path, output: str) -> np.ndarray:
     """The samples of a WAV as float32, (frames, channels), full scale 1."""
-    import numpy as np
-
     try:
         with wave.open(str(path)) as file:
-            form = file.getsampwidth(), file.getframerate(), file.getnchannels()
+            encoding = file.getsampwidth(), file.getframerate(), file.getnchannels()
             frames = file.readframes(file.getnframes())
     except FileNotFoundError:
-        raise UserError(f"FluidSynth made no sound of {midi_path}. {words}") from None
+        raise UserError(f"FluidSynth wrote no file for {midi_path}. {output}") from None
     except (wave.Error, EOFError):
-        raise UserError(f"FluidSynth made no WAV of {midi_path}; builds without libsndfile cannot. {words}") from None
-    if form != (2, RATE, 2):
-        raise UserError(f"FluidSynth made a WAV of {form} bytes, hertz and channels; (2, {RATE}, 2) was asked for")
+        reason = "builds without libsndfile cannot write one"
+        raise UserError(f"FluidSynth wrote no WAV for {midi_path}; {reason}. {output}") from None
+    if encoding != (2, RATE, 2):
+        raise UserError(f"FluidSynth wrote a WAV of {encoding} bytes, hertz and channels, not of (2, {RATE}, 2)")
     return np.frombuffer(frames, "<i2").reshape(-1, 2).astype("f4") / 32768
 
 
-def _write(path: Path, sound) -> None:
+def _write(path: Path, sound: np.ndarray) -> None:
     with wave.open(str(path), "wb") as file:
         file.setnchannels(2)
         file.setsampwidth(2)
@@ -138,29 +141,37 @@ def _write(path: Path, sound) -> None:
 
 
 def main() -> None:
-    import config
+    args = arguments()
+    log(args, check_synthesizer(args.sound_font))
+    convert_all(args.songs, partial(_play if args.play else _render, args=args), args.quiet)
 
+
+def arguments() -> argparse.Namespace:
     flags = Flags(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     flags.add_argument("songs", nargs="+", type=Path, metavar="SONG.mid")
-    flags.add_argument("--sound-font", default=config.SOUND_FONT, metavar="FILE",
-                       help="an .sf2 or .sf3 file (default: config.py, else the usual places)")  # fmt: skip
+    font = "an .sf2 or .sf3 file (default: that of config.py, else the first in the usual places)"
+    flags.add_argument("--sound-font", default=config.SOUND_FONT, metavar="FILE", help=font)
     flags.add_argument("--out", type=Path, metavar="DIR", help="folder for the WAV files (default: beside each song)")
     flags.add_argument("--play", action="store_true", help="play the songs instead of writing files")
-    flags.add_argument("--quiet", action="store_true", help="say nothing but errors")
+    flags.add_argument("--quiet", action="store_true", help="print errors only")
     args = flags.parse_args()
-    for song in args.songs:
-        midi_seconds(song)
-    log(args, equipment(args.sound_font))
-    if args.play:
-        for song in args.songs:
-            log(args, f"playing {song}")
-            play(song, args.sound_font)
-        return
-    wavs = [(args.out or song.parent) / f"{song.stem}.wav" for song in args.songs]
-    if len(set(wavs)) < len(wavs):
-        raise UserError("two songs would be written to one file; render them apart, or leave out --out")
-    for song, wav in progress(list(zip(args.songs, wavs, strict=True)), args.quiet, unit="song"):
-        log(args, f"wrote {wav} ({write_wav(song, wav, args.sound_font):.1f} seconds)")
+    if not args.play and len({_wav(song, args) for song in args.songs}) < len(args.songs):
+        raise UserError("two songs would be written to the same WAV file; render them separately, or omit --out")
+    return args
+
+
+def _wav(song: Path, args: argparse.Namespace) -> Path:
+    return (args.out or song.parent) / f"{song.stem}.wav"
+
+
+def _play(song: Path, args: argparse.Namespace) -> None:
+    log(args, f"playing {song}")
+    play(song, args.sound_font)
+
+
+def _render(song: Path, args: argparse.Namespace) -> None:
+    seconds = write_wav(song, _wav(song, args), args.sound_font)
+    log(args, f"wrote {_wav(song, args)} ({seconds:.1f} seconds)")
 
 
 if __name__ == "__main__":

@@ -1,30 +1,37 @@
-"""Engrave songs: MusicXML through music21, and an SVG picture through verovio.
+"""Scores: MusicXML through music21, and an SVG picture of it through verovio.
 
-    python -m melody.listen.engraving songs/han/001.mid            # writes 001.musicxml and 001.svg beside it
+    python -m melody.listen.engraving songs/han/001.mid            # writes songs/han/001.musicxml and 001.svg
     python -m melody.listen.engraving essen/asia/china --out scores
 
-Reads whatever stage 1 reads: kern, MIDI, ABC, MusicXML. A second for the first song, then about twenty songs a second.
+Reads the formats of preprocess.py: kern, MIDI, ABC, MusicXML. Takes a second for the first song, then engraves about
+twenty songs per second. Files that cannot be read are listed at the end; the exit status is then 1.
 """
 
 from __future__ import annotations
 
 import argparse
 import re
+from collections.abc import Mapping
+from functools import partial
 from pathlib import Path
 from xml.sax.saxutils import escape
 
+import verovio
+
 from melody.atomic import atomic_write
-from melody.cli import Flags, log, progress, run
+from melody.cli import Flags, log, run
 from melody.errors import UserError
 from melody.formats.corpus import find_songs, read_songs
 from melody.formats.limits import Unreadable
+from melody.formats.write_kern import write_kern
 from melody.formats.write_musicxml import _printable, musicxml, write_musicxml
+from melody.listen.convert import convert_all
 from melody.song import Song
 
-MARGIN = 12  # around the lines, in pixels of the picture
-LAYOUT = {  # of verovio; widths in pixels of the picture, of which nine make half a staff space
+MARGIN = 12  # around the staves, in pixels
+LAYOUT = {  # options of verovio; lengths in pixels, nine of which are half a staff space
     "pageWidth": 6000,
-    "adjustPageWidth": True,  # to its longest line
+    "adjustPageWidth": True,  # to the longest line
     "adjustPageHeight": True,
     "pageHeight": 60000,  # one page, however long the song
     "breaks": "encoded",
@@ -39,22 +46,27 @@ LAYOUT = {  # of verovio; widths in pixels of the picture, of which nine make ha
     "spacingStaff": 5,
     "svgViewBox": True,
     "svgFormatRaw": True,
-    "svgAdditionalAttribute": ["tie@endid"],  # tells which notes only prolong the one before
-    "svgHtml5": True,  # no ids: many scores stand on one page
-    "xmlIdChecksum": True,  # the same song, the same bytes
+    "svgAdditionalAttribute": ["tie@endid"],  # marks the notes that only prolong the previous one
+    "svgHtml5": True,  # data-id instead of id: a page shows many scores
+    "xmlIdChecksum": True,  # deterministic ids
 }
 
 
+def write_scores(path: Path, song: Song, settings: Mapping[str, object]) -> None:
+    """Write the song as MusicXML, SVG and kern beside its MIDI file `path`, with the settings that made it."""
+    write_musicxml(path.with_suffix(".musicxml"), song, settings)
+    write_svg(path.with_suffix(".svg"), song)
+    write_kern(path.with_suffix(".krn"), song, {"OTL": song.title, **settings})
+
+
 def write_svg(path: Path, song: Song) -> None:
-    """Engrave the song as an SVG picture."""
-    with atomic_write(path) as beside:
-        beside.write_text(svg(song), encoding="utf-8", newline="\n")
+    """Write the engraved song as an SVG picture."""
+    with atomic_write(path) as temporary:
+        temporary.write_text(svg(song), encoding="utf-8", newline="\n")
 
 
 def svg(song: Song, title: bool = True) -> str:
-    """The song engraved, the same picture each time: a line a phrase, as wide as its longest line."""
-    import verovio
-
+    """The engraved song as SVG, deterministic: one line per phrase; the width is that of the longest line."""
     verovio.enableLog(verovio.LOG_OFF)
     engraver = verovio.toolkit()
     engraver.setOptions(LAYOUT)
@@ -65,7 +77,7 @@ def svg(song: Song, title: bool = True) -> str:
 
 
 def _titled(picture: str, title: str) -> str:
-    """The picture with a title above it, small enough to fit."""
+    """The picture with the title above it, in a font size that fits."""
     width, height = map(int, re.search(r'viewBox="0 0 (\d+) (\d+)"', picture).groups())
     size = min(34, 1.5 * (width - 2 * MARGIN) / max(len(title), 1))
     text = f'<text x="{MARGIN}" y="-4" font-size="{size:.1f}" font-family="Times, serif">{escape(title)}</text>'
@@ -76,21 +88,28 @@ def _titled(picture: str, title: str) -> str:
 def main() -> None:
     flags = Flags(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     flags.add_argument("songs", nargs="+", metavar="SONG", help="files, folders or patterns of songs")
-    flags.add_argument(
-        "--out", type=Path, metavar="DIR", help="folder for the tree of scores (default: beside each song)"
-    )
-    flags.add_argument("--quiet", action="store_true", help="say nothing but errors")
+    out = "folder for the scores, in the same tree as the songs (default: beside each song)"
+    flags.add_argument("--out", type=Path, metavar="DIR", help=out)
+    flags.add_argument("--quiet", action="store_true", help="print errors only")
     args = flags.parse_args()
-    for path, root in progress(find_songs(args.songs), args.quiet, unit="song"):
-        try:
-            songs = read_songs(path, root)
-        except Unreadable as reason:
-            raise UserError(f"{path}: {reason}") from None
-        for song in songs:
-            score = args.out / song.name if args.out else path.parent / Path(song.name).name
-            write_musicxml(Path(f"{score}.musicxml"), song)
-            write_svg(Path(f"{score}.svg"), song)
-            log(args, f"wrote {score}.musicxml and .svg")
+    convert_all(find_songs(args.songs), partial(_engrave, args=args), args.quiet)
+
+
+def _engrave(file: tuple[Path, Path], args: argparse.Namespace) -> None:
+    """Write the scores of one file. Raises `UserError` that names the file, or its tunes that cannot be read."""
+    path, root = file
+    broken: dict[str, str] = {}
+    try:
+        songs = read_songs(path, root, broken)
+    except Unreadable as reason:
+        raise UserError(f"{path}: {reason}") from None
+    for song in songs:
+        score = args.out / song.name if args.out else path.parent / Path(song.name).name
+        write_musicxml(Path(f"{score}.musicxml"), song)
+        write_svg(Path(f"{score}.svg"), song)
+        log(args, f"wrote {score}.musicxml and .svg")
+    if broken:
+        raise UserError("; ".join(f"{tune}: {reason}" for tune, reason in broken.items()))
 
 
 if __name__ == "__main__":

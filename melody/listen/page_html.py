@@ -1,0 +1,137 @@
+"""Composed songs -> an HTML page to listen to them and read their scores, one file that works offline."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from html import escape
+from pathlib import Path
+from string import Template
+from urllib.parse import quote
+
+from melody.atomic import atomic_write
+from melody.listen import engraving
+from melody.listen.nearest import NearestSong
+from melody.song import Song, onsets
+from melody.vocabulary import Spelling
+
+TEMPLATE = Path(__file__).with_name("page.html")
+SCALE = 0.54  # of the engraved score on the page
+LINK_TEXTS = {
+    ".mid": "MIDI",
+    ".wav": "Sound (WAV)",
+    ".musicxml": "Score (MusicXML)",
+    ".svg": "Score (SVG)",
+    ".krn": "Kern",
+    ".json": "Settings (JSON)",
+}
+
+
+@dataclass(frozen=True)
+class PageSong:
+    """One song of the page."""
+
+    song: Song
+    tempo: float  # quarter notes per minute
+    files: Sequence[str] = ()  # names relative to the page's folder; the page plays the .wav among them
+    settings: Mapping[str, object] = field(default_factory=dict)
+    nearest: NearestSong | None = None
+
+
+def write_page(folder: Path, title: str, songs: Sequence[PageSong], about: str = "") -> Path:
+    """Write `index.html` to the folder and return its path; `about` is the line below the title."""
+    path = Path(folder) / "index.html"
+    with atomic_write(path) as temporary:
+        temporary.write_text(page(title, songs, about), encoding="utf-8", newline="\n")
+    return path
+
+
+def page(title: str, songs: Sequence[PageSong], about: str = "") -> str:
+    """The page as HTML, deterministic. Titles and names may contain any text, which is escaped."""
+    articles = [_article(song, number) for number, song in enumerate(songs, start=1)]
+    about = about or f"{len(songs)} song{'s' * (len(songs) != 1)}"
+    template = Template(TEMPLATE.read_text(encoding="utf-8"))
+    text = template.substitute(title=escape(title), about=escape(about), songs="\n".join(articles))
+    return text.encode("utf-8", "replace").decode("utf-8")
+
+
+def _article(page_song: PageSong, number: int) -> str:
+    song, files = page_song.song, page_song.files
+    title = escape(song.title or song.name or f"Song {number}")
+    wav = next((f' data-wav="{_url(name)}"' for name in files if name.lower().endswith(".wav")), "")
+    end = onsets(song)[-1][1] if song.pitch else 0.0
+    seconds = end * 60 / page_song.tempo
+    return f"""<article id="song-{number}" data-tempo="{page_song.tempo:g}"{wav}>
+<div class="top">
+<button class="play" type="button" aria-label="Play {title}" data-play="Play {title}" data-pause="Pause {title}">
+<svg class="start" viewBox="0 0 24 24" aria-hidden="true"><path d="M7 4v16l13-8z"/></svg>
+<svg class="pause" viewBox="0 0 24 24" aria-hidden="true"><path d="M6 4h4v16H6zM14 4h4v16h-4z"/></svg>
+</button>
+<div><h2>{title}</h2><p>{_summary(song)}</p></div>
+</div>
+<div class="roll">{_roll(song, end)}<div class="head"></div>
+<input type="range" min="0" max="{seconds:.2f}" step="0.01" value="0" aria-label="Position in {title}"></div>
+<div class="times"><span class="at">0:00</span><span>{_clock(seconds)}</span></div>
+<figure class="score" role="img" aria-label="Score of {title}">{_score(song)}</figure>
+{_nearest(page_song.nearest)}{_settings(page_song.settings)}{_links(files)}
+</article>"""
+
+
+def _summary(song: Song) -> str:
+    if not song.pitch:
+        return "no notes"
+    spans = sorted((Spelling(name).midi, name) for name in song.pitch)
+    low, high = (name.replace("#", "♯").replace("-", "♭") for _, name in (spans[0], spans[-1]))
+    return f"{len(song.pitch)} notes, {low} to {high}"
+
+
+def _roll(song: Song, end: float) -> str:
+    """The notes as a piano roll: quarter notes to the right, MIDI numbers upwards."""
+    numbers = [Spelling(name).midi for name in song.pitch]
+    top, rows = max(numbers, default=60) + 1, max(numbers, default=60) - min(numbers, default=60) + 3
+    bars = "".join(
+        f'<rect x="{begin:.6g}" y="{top - number}" width="{stop - begin:.6g}" height="0.9" data-midi="{number}"/>'
+        for number, (begin, stop) in zip(numbers, onsets(song), strict=True)
+    )
+    return f'<svg viewBox="0 0 {end or 1:.6g} {rows}" preserveAspectRatio="none" aria-hidden="true">{bars}</svg>'
+
+
+def _score(song: Song) -> str:
+    picture = engraving.svg(song, title=False)
+    width = float(picture.split('viewBox="0 0 ', 1)[1].split()[0])
+    return picture.replace("<svg ", f'<svg width="{width * SCALE:.0f}" aria-hidden="true" ', 1)
+
+
+def _nearest(nearest: NearestSong | None) -> str:
+    if not nearest:
+        return ""
+    title = f"<cite>{escape(nearest.title)}</cite> " if nearest.title else ""
+    name = f'<span class="name">{escape(nearest.name)}</span>'
+    shared = f"they share {nearest.shared_notes} notes in a row, in any key"
+    return f'<p class="nearest">Most similar song of the collection: {title}{name}; {shared}.</p>'
+
+
+def _settings(settings: Mapping[str, object]) -> str:
+    rows = "".join(f"<dt>{escape(str(name))}</dt><dd>{escape(_text(value))}</dd>" for name, value in settings.items())
+    return f"<details><summary>Settings</summary><dl>{rows}</dl></details>" if rows else ""
+
+
+def _text(value: object) -> str:
+    return ", ".join(map(str, value)) if isinstance(value, (list, tuple)) else str(value)
+
+
+def _links(files: Sequence[str]) -> str:
+    items = [
+        f'<li><a href="{_url(name)}">{escape(LINK_TEXTS.get(Path(name).suffix.lower(), name))}</a></li>'
+        for name in files
+    ]
+    return f'<ul class="files">{"".join(items)}</ul>' if items else ""
+
+
+def _url(name: str) -> str:
+    """A file name as a relative URL; after `./` a name such as `javascript:x` is not taken for a scheme."""
+    return "./" + quote(Path(name).as_posix(), errors="replace")
+
+
+def _clock(seconds: float) -> str:
+    return f"{int(seconds) // 60}:{int(seconds) % 60:02d}"
