@@ -25,7 +25,7 @@ import numpy as np
 import config
 from melody import regions
 from melody.atomic import file_lock, load_json, write_json
-from melody.cli import in_range, init_keras, log, parser, positive, progress, run, size, temperature
+from melody.cli import in_range, init_keras, log, natural, parser, positive, progress, run, size, temperature
 from melody.errors import UserError
 from melody.formats.write_midi import write_midi
 from melody.listen.audio import play, write_wav
@@ -67,11 +67,19 @@ def main() -> None:
 def arguments() -> argparse.Namespace:
     flags = parser(__doc__, config.SEED, data=config.DATA, weights=config.WEIGHTS, out=config.SONGS)
     flags.add_argument("--regions", nargs="*", default=config.REGIONS, metavar="REGION", help="of a trained VAE")
-    numbers = {"count": positive, "temperature": temperature, "guidance": in_range(0, 100), "length": size,
-               "note_length": in_range(SMALLEST, LARGEST), "tempo": in_range(SLOWEST, FASTEST), "instrument": instrument}
+    numbers = {
+        "count": positive,
+        "temperature": temperature,
+        "guidance": in_range(0, 100),
+        "length": size,
+        "note_length": in_range(SMALLEST, LARGEST),
+        "tempo": in_range(SLOWEST, FASTEST),
+        "instrument": instrument,
+    }
     for name, kind in numbers.items():
         flags.add_argument(f"--{name.replace('_', '-')}", type=kind, default=getattr(config, name.upper()))
-    flags.add_argument("--number", type=positive, metavar="N", help="compose only song N, instead of --count new songs")
+    number = "compose only the song of this number, instead of --count new ones (default: 0, new ones)"
+    flags.add_argument("--number", type=natural, default=0, help=number)
     flags.add_argument("--wav", action="store_true", help="render each song as a WAV file beside it")
     flags.add_argument("--play", action="store_true", help="play the songs when all are composed")
     flags.add_argument("--score", action="store_true", help="write MusicXML, SVG and kern beside each song")
@@ -89,7 +97,10 @@ def warn(args: argparse.Namespace) -> None:
     if args.temperature <= LOOPING:
         log(args, f"warning: at temperatures up to {LOOPING:g} most songs repeat themselves until --length ends them")
     if args.temperature >= RANDOM:
-        log(args, f"warning: at temperatures from {RANDOM:g} notes are nearly random: one step in ten exceeds an octave")
+        log(
+            args,
+            f"warning: at temperatures from {RANDOM:g} notes are nearly random, a tenth of the steps above an octave",
+        )
     if args.guidance >= SHORT:
         log(args, f"warning: with guidance from {SHORT:g} half of the songs end within 15 notes")
 
@@ -151,7 +162,9 @@ def check_same_song(path: Path, settings: dict) -> None:
             raise UserError(f"{other}; replace it with --overwrite, or write to another folder with --out")
 
 
-def compose_songs(compose: Callable, folder: Path, numbers: list[int], settings: dict, args: argparse.Namespace) -> None:
+def compose_songs(
+    compose: Callable, folder: Path, numbers: list[int], settings: dict, args: argparse.Namespace
+) -> None:
     """Compose songs and write each as soon as it has ended. Ctrl-C says how many are written."""
     with progress(None, args.quiet, total=len(numbers), unit="song") as bar:
         written = []

@@ -1,4 +1,4 @@
-"""Scores: what is written as kern or MusicXML is read as the same notes, and what is engraved shows them."""
+"""Scores: what is written as kern or MusicXML is read as the same notes, and the engraved score shows them."""
 
 import re
 import subprocess
@@ -62,9 +62,9 @@ def test_kern_written_then_read_gives_the_notes(tmp_path_factory, song):
 def test_kern_by_hand():
     """A dotted quarter F#5 opens a phrase; five sixteenths of rest are 4 + 16; five quarters of B-2 are tied 1 + 4."""
     song = melody(["F#5", "B-2"], [1.5, 5.0], [0.0, 1.25], phrase=[True, False], key="G", meter="3/4", title="Rosen")
-    assert write_kern.kern(song, {"seed": 3, "regions": "han\nshanxi"}).split("\n") == [
-        "!!!OTL: Rosen", "!!!seed: 3", "!!!regions: han shanxi", "**kern", "*k[f#]", "*G:", "*M3/4",
-        "{4.ff#", "4r", "16r", "[1BB-", "4BB-]}", "==", "*-", ""]  # fmt: skip
+    head = "!!!OTL: Rosen|!!!seed: 3|!!!regions: han shanxi|**kern|*k[f#]|*G:|*M3/4"
+    text = write_kern.kern(song, {"seed": 3, "regions": "han\nshanxi"})
+    assert text == f"{head}|{{4.ff#|4r|16r|[1BB-|4BB-]}}|==|*-|".replace("|", "\n")
 
 
 def test_kern_times():
@@ -79,7 +79,7 @@ def test_kern_times():
         assert write_kern.durations(quarters) == lengths
 
 
-def test_kern_of_no_notes_and_of_a_bad_song(tmp_path):
+def test_kern_without_notes_and_of_an_invalid_song(tmp_path):
     assert write_kern.kern(melody([])).startswith("**kern\n*k[]\n==")
     with pytest.raises(UserError, match="1 pitches, 2 durations"):
         write_kern.write_kern(tmp_path / "a.krn", melody(["C4"], [1.0, 1.0]))
@@ -89,9 +89,14 @@ def test_kern_of_no_notes_and_of_a_bad_song(tmp_path):
 @pytest.fixture(scope="module")
 def tune():
     """Eight notes in two phrases, in E flat with an F sharp and an E natural."""
-    return melody(["E-4", "G4", "F#4", "B-4", "F#4", "E4", "A-4", "E-4"], [1, 0.5, 0.5, 1.25, 1 / 3, 1 / 3, 1 / 3, 2],
-                  [0, 0, 0, 0, 1, 0, 0, 0], phrase=[True, False, False, False, True, False, False, False],
-                  title='Rosen <"&>', key="E-")  # fmt: skip
+    return melody(
+        ["E-4", "G4", "F#4", "B-4", "F#4", "E4", "A-4", "E-4"],
+        [1, 0.5, 0.5, 1.25, 1 / 3, 1 / 3, 1 / 3, 2],
+        [0, 0, 0, 0, 1, 0, 0, 0],
+        phrase=[True, False, False, False, True, False, False, False],
+        title='Rosen <"&>',
+        key="E-",
+    )
 
 
 def sounding(text):
@@ -102,7 +107,7 @@ def sounding(text):
     return [(item.nameWithOctave if item.isNote else "", item.quarterLength) for item in part]
 
 
-def test_stage_1_reads_the_musicxml_as_the_same_song(tune, tmp_path):
+def test_preprocessing_reads_the_musicxml_as_the_same_song(tune, tmp_path):
     same(
         tune, read(write_musicxml.musicxml(tune), ".musicxml", tmp_path), ("pitch", "duration", "rest_before", "title")
     )
@@ -111,8 +116,16 @@ def test_stage_1_reads_the_musicxml_as_the_same_song(tune, tmp_path):
 def test_musicxml_is_read_as_the_same_notes(tune):
     text = write_musicxml.musicxml(tune, {"seed": 3, "regions": "han <b>"})
     assert sounding(text) == [
-        ("E-4", 1), ("G4", 0.5), ("F#4", 0.5), ("B-4", 1.25), ("", 1), ("F#4", Fraction(1, 3)), ("E4", Fraction(1, 3)),
-        ("A-4", Fraction(1, 3)), ("E-4", 2)]  # fmt: skip
+        ("E-4", 1),
+        ("G4", 0.5),
+        ("F#4", 0.5),
+        ("B-4", 1.25),
+        ("", 1),
+        ("F#4", Fraction(1, 3)),
+        ("E4", Fraction(1, 3)),
+        ("A-4", Fraction(1, 3)),
+        ("E-4", 2),
+    ]
     tree = ElementTree.fromstring(text)
     assert tree.findtext(".//work-title") == 'Rosen <"&>'
     assert tree.findtext(".//fifths") == "-3"
@@ -129,10 +142,10 @@ def test_musicxml_is_read_as_the_same_notes(tune):
 @settings(deadline=None, max_examples=25)
 @given(song=melodies(least=1))
 def test_musicxml_of_any_song_is_read_as_the_same_notes(song):
-    heard = sounding(write_musicxml.musicxml(song))
-    assert [name for name, _ in heard if name] == song.pitch
-    assert [float(time) for name, time in heard if name] == pytest.approx(song.duration)
-    assert float(sum(time for name, time in heard if not name)) == pytest.approx(sum(song.rest_before))
+    notes = sounding(write_musicxml.musicxml(song))
+    assert [name for name, _ in notes if name] == song.pitch
+    assert [float(time) for name, time in notes if name] == pytest.approx(song.duration)
+    assert float(sum(time for name, time in notes if not name)) == pytest.approx(sum(song.rest_before))
 
 
 def test_a_note_tied_to_a_natural_is_one_note():
@@ -162,7 +175,7 @@ def test_the_engraved_score_shows_each_note(tune):
     assert "Rosen" not in engraving.svg(tune, title=False)
 
 
-def test_long_titles_are_set_small_enough(tune):
+def test_long_titles_fit_the_picture(tune):
     picture = engraving.svg(replace(tune, title="A very long title " * 20))
     width = int(re.search(r'viewBox="0 -40 (\d+)', picture)[1])
     size = float(re.search(r'<text [^>]*font-size="([\d.]+)"', picture)[1])
@@ -176,7 +189,7 @@ def test_lines_hold_a_phrase_or_sixteen_quarter_notes(tune):
     assert write_musicxml.lines(melody([])) == []
 
 
-def test_odd_songs_are_engraved():
+def test_unusual_songs_are_engraved():
     for song in (melody([]), melody(["A1"], [0.0]), melody(["C4"], title="\ud800\x00\n")):
         ElementTree.fromstring(engraving.svg(song))
         ElementTree.fromstring(write_musicxml.musicxml(song))
@@ -191,20 +204,37 @@ def test_a_generated_song_is_spelled_in_its_key():
 
 def test_the_command_writes_both_scores(tmp_path, monkeypatch, capsys, tune):
     write_kern.write_kern(tmp_path / "a.krn", tune)
-    monkeypatch.setattr(sys, "argv", ["score", str(tmp_path / "a.krn")])
+    monkeypatch.setattr(sys, "argv", ["engraving", str(tmp_path / "a.krn")])
     engraving.main()
     assert sorted(path.name for path in tmp_path.iterdir()) == ["a.krn", "a.musicxml", "a.svg"]
     assert "a.musicxml" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize("content", [b"", b"hello", b"MThd\0\0\0\x06\0\x01\0\x01\x01\xe0MTrk\0\0\0\x50\0", bytes(100)])
-def test_a_bad_file_is_one_line_and_leaves_nothing(tmp_path, monkeypatch, content):
+def test_the_command_goes_on_after_an_unreadable_file_and_lists_it(tmp_path, monkeypatch, capsys, tune, content):
     (tmp_path / "bad.mid").write_bytes(content)
-    for name in ("bad.mid", "gone.mid"):
-        monkeypatch.setattr(sys, "argv", ["score", str(tmp_path / name)])
-        with pytest.raises(UserError, match=name):
-            engraving.main()
-    assert [path.name for path in tmp_path.iterdir()] == ["bad.mid"]
+    write_kern.write_kern(tmp_path / "good.krn", tune)
+    monkeypatch.setattr(sys, "argv", ["engraving", str(tmp_path)])
+    with pytest.raises(SystemExit) as end:
+        engraving.main()
+    (line,) = capsys.readouterr().err.strip().splitlines()
+    assert end.value.code == 1 and line.startswith("error: ") and "bad.mid" in line
+    assert {path.name for path in tmp_path.iterdir()} == {"bad.mid", "good.krn", "good.musicxml", "good.svg"}
+
+
+def test_a_missing_file_is_refused(tmp_path, monkeypatch):
+    monkeypatch.setattr(sys, "argv", ["engraving", str(tmp_path / "gone.mid")])
+    with pytest.raises(UserError, match=r"gone\.mid"):
+        engraving.main()
+
+
+def test_unreadable_tunes_of_a_book_are_listed(tmp_path, monkeypatch, capsys):
+    (tmp_path / "book.abc").write_text("X:1\nT:a\nK:C\nCDE|\n\nX:2\nT:b\nK:C\n\n")
+    monkeypatch.setattr(sys, "argv", ["engraving", str(tmp_path / "book.abc")])
+    with pytest.raises(SystemExit):
+        engraving.main()
+    assert "book.abc#2" in capsys.readouterr().err
+    assert len(list(tmp_path.glob("*.svg"))) == 1
 
 
 @pytest.fixture(scope="module")
@@ -225,5 +255,5 @@ def test_every_song_of_the_collection_written_as_kern_is_read_as_the_same_song(c
 @pytest.mark.slow
 def test_songs_of_the_collection_as_musicxml_are_read_as_the_same_notes(collection):
     for song in collection[::100]:
-        heard = [(name, float(time)) for name, time in sounding(write_musicxml.musicxml(song)) if name]
-        assert heard == [*zip(song.pitch, song.duration, strict=True)], song.name
+        notes = [(name, float(time)) for name, time in sounding(write_musicxml.musicxml(song)) if name]
+        assert notes == [*zip(song.pitch, song.duration, strict=True)], song.name

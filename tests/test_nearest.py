@@ -1,6 +1,5 @@
-"""Which song of the collection a new one is most like."""
+"""The song of the collection that is most similar to a new one."""
 
-import numpy as np
 import pytest
 
 from melody import dataset
@@ -23,18 +22,20 @@ def collection(tmp_path):
 
 
 def nearest(collection, notes):
-    return collection.nearest(np.array(ESSEN.encode(notes.split())))
+    found = collection.nearest(notes.split())
+    return found and (found.name, found.shared_notes)
 
 
-def test_a_run_is_found_in_any_key(collection):
-    """D F# A is no run of C D E; A F# D F# E is G E C E D a whole step higher."""
-    assert nearest(collection, "C5 A4 F#4 D4 F#4 E4 E4") == (1, 5)
+def test_a_shared_run_is_found_in_any_key(collection):
+    """D F# A is not a run of C D E; A F# D F# E is G E C E D a whole step higher."""
+    assert nearest(collection, "C5 A4 F#4 D4 F#4 E4 E4") == ("a/two2", 5)
 
 
-def test_a_run_does_not_go_on_from_one_song_into_the_next(collection):
-    assert nearest(collection, "F4 G4 A4 G4 E4 C4") == (0, 3), "the first of two that share three notes"
+def test_a_run_does_not_cross_from_one_song_to_the_next(collection):
+    assert nearest(collection, "F4 G4 A4 G4 E4 C4") == ("a/one1", 3), "the first of two that share three notes"
 
 
-def test_nothing_shared(collection):
-    assert nearest(collection, "C4 C5") == (-1, 0)
-    assert nearest(collection, "C4") == (-1, 0)
+def test_no_shared_interval_and_notes_outside_the_vocabulary(collection):
+    assert nearest(collection, "C4 C5") is None
+    assert nearest(collection, "C4") is None
+    assert nearest(collection, "C##########4 D4") is None

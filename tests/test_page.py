@@ -1,16 +1,22 @@
-"""The listening page: what it says, that no text can break out of it, and that it plays in a real browser."""
+"""The listening page: its content, the escaping of any text, damaged songs, and playing in a real browser."""
 
+import json
 import math
 import re
 import shutil
 import struct
+import sys
 import time
 import wave
 from html.parser import HTMLParser
 
 import pytest
 
-from melody.listen.page import page, write_page
+from melody.errors import UserError
+from melody.listen import page as folder_page
+from melody.listen.nearest import NearestSong
+from melody.listen.page import write_folder_page
+from melody.listen.page_html import PageSong, page, write_page
 from melody.song import Song
 
 pytest.importorskip("verovio")
@@ -21,7 +27,7 @@ HOSTILE = """</script><script>window.broken = 1</script><img src=x onerror="wind
 def entry(pitch="D4 F#4 A4 D5", title="han 001", **more):
     pitch = pitch.split()
     song = Song("han/001", pitch, [1.0] * len(pitch), [0.0] * len(pitch), [False] * len(pitch), title=title)
-    return {"song": song, "tempo": 120.0} | more
+    return PageSong(song, 120.0, **more)
 
 
 class Elements(HTMLParser):
@@ -42,16 +48,26 @@ class Elements(HTMLParser):
         return [attributes for tag, attributes in self.found if tag == wanted]
 
 
-def test_what_the_page_says():
-    nearest = {"name": "asia/china/han/han0123", "title": "Xiao bai cai", "shared_run_notes": 7}
+def test_content_of_the_page():
+    nearest = NearestSong("asia/china/han/han0123", "Xiao bai cai", 7)
     songs = [
         entry(files=["001.mid", "001.wav"], settings={"regions": ["han", "shanxi"], "seed": 3}, nearest=nearest),
         entry("C4", "han 002", nearest=None),
     ]
     seen = Elements(page("Songs of han", songs))
-    for words in ("Songs of han", "2 songs", "han 001", "4 notes, D4 to D5", "0:02", "Xiao bai cai", "han0123",
-                  "7 notes in a row", "han, shanxi", "seed"):  # fmt: skip
-        assert words in seen.text, words
+    words = (
+        "Songs of han",
+        "2 songs",
+        "han 001",
+        "4 notes, D4 to D5",
+        "0:02",
+        "Xiao bai cai",
+        "han0123",
+        "7 notes in a row",
+        "han, shanxi",
+        "seed",
+    )
+    assert [word for word in words if word not in seen.text] == []
     assert [link["href"] for link in seen.all("a")] == ["./001.mid", "./001.wav"]
     first, second = seen.all("article")
     assert first["data-wav"] == "./001.wav" and "data-wav" not in second
@@ -66,12 +82,12 @@ def test_what_the_page_says():
     assert {attributes.get("aria-label") for attributes in seen.all("button")} >= {"Play han 001", "Play han 002"}
 
 
-def test_no_text_breaks_out():
-    nearest = {"name": HOSTILE, "title": HOSTILE, "shared_run_notes": 1}
+def test_any_text_is_escaped():
+    nearest = NearestSong(HOSTILE, HOSTILE, 1)
     hostile = entry(
         title=HOSTILE, files=[HOSTILE, "javascript:alert(1)"], settings={HOSTILE: [HOSTILE]}, nearest=nearest
     )
-    plain = entry(files=["a", "b"], settings={"a": 1}, nearest={"name": "a", "title": "b", "shared_run_notes": 1})
+    plain = entry(files=["a", "b"], settings={"a": 1}, nearest=NearestSong("a", "b", 1))
     seen = Elements(page(HOSTILE, [hostile], about=HOSTILE))
     assert [tag for tag, _ in seen.found] == [tag for tag, _ in Elements(page("a", [plain], about="b")).found]
     assert not any(name.startswith("on") for _, attributes in seen.found for name in attributes)
@@ -79,7 +95,7 @@ def test_no_text_breaks_out():
     assert seen.text.count(HOSTILE) == 9  # head, title, about, song, nearest twice, setting twice, link
 
 
-def test_the_page_needs_no_network_and_is_the_same_each_time(tmp_path):
+def test_the_page_works_offline_and_is_deterministic(tmp_path):
     songs = [entry(), entry("C4 B-4", "han 002"), entry("", "nothing"), entry(title="\udcff")]
     path = write_page(tmp_path, "Songs", songs)
     assert path == tmp_path / "index.html" and list(tmp_path.iterdir()) == [path]
@@ -94,8 +110,74 @@ def test_the_page_needs_no_network_and_is_the_same_each_time(tmp_path):
     assert len(ids) == len(set(ids))
 
 
-def test_a_page_of_no_songs():
+def test_a_page_without_songs():
     assert "0 songs" in page("None", [])
+
+
+def record(number, **changes):
+    made = {"title": f"china {number:03d}", "number": number, "regions": ["china"], "seed": 0, "tempo": 120}
+    return made | {"note_length": 1.0, "instrument": 73, "notes": ["C4", "E4"]} | changes
+
+
+def write_record(folder, number, **changes):
+    (folder / f"{number:03d}.json").write_text(json.dumps(record(number, **changes)))
+
+
+def test_songs_are_in_numeric_order(tmp_path):
+    for number in (1000, 999, 2, 10):
+        write_record(tmp_path, number)
+    (tmp_path / "010.json").rename(tmp_path / "10.json")
+    text = write_folder_page(tmp_path, tmp_path).read_text(encoding="utf-8")
+    titles = re.findall(r"<h2>(.*?)</h2>", text)
+    assert titles == ["china 002", "china 010", "china 999", "china 1000"]
+
+
+def test_the_collection_is_in_the_data_folder_of_config(tmp_path, monkeypatch):
+    """The collection of config.DATA is used; here it is damaged, which the error says."""
+    write_record(tmp_path, 1)
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine" / "songs.h5").write_bytes(b"no HDF5")
+    monkeypatch.setattr("config.DATA", str(tmp_path / "mine"))
+    monkeypatch.setattr(sys, "argv", ["page", str(tmp_path), "--quiet"])
+    with pytest.raises(UserError, match=r"mine/songs\.h5"):
+        folder_page.main()
+
+
+DAMAGE = {
+    "tempo 0": {"tempo": 0},
+    "tempo NaN": {"tempo": math.nan},
+    "tempo as text": {"tempo": "fast"},
+    "regions as a number": {"regions": 7},
+    "regions of numbers": {"regions": [1, None]},
+    "50 accidentals": {"notes": ["C" + "#" * 50 + "4"]},
+    "4,000 digits": {"notes": ["C" + "4" * 4000]},
+    "notes as text": {"notes": "C4"},
+    "note length 1e300": {"note_length": 1e300},
+    "title as a list": {"title": ["a"]},
+}
+
+
+@pytest.mark.parametrize("changes", DAMAGE.values(), ids=list(DAMAGE))
+def test_a_damaged_record_is_an_error_of_one_line(tmp_path, changes):
+    write_record(tmp_path, 1)
+    write_record(tmp_path, 2, **changes)
+    with pytest.raises(UserError, match=r"002\.json is damaged: ") as caught:
+        write_folder_page(tmp_path, tmp_path)
+    assert "\n" not in str(caught.value) and len(str(caught.value)) < 300
+    assert not (tmp_path / "index.html").exists()
+
+
+@pytest.mark.parametrize("content", ["", "[]", "{", '"a"', "[" * 100_000, '{"tempo": ' + "1" * 5000 + "}"])
+def test_a_file_that_is_not_a_record_is_an_error_of_one_line(tmp_path, content):
+    (tmp_path / "001.json").write_text(content)
+    with pytest.raises(UserError, match=r"001\.json is damaged") as caught:
+        write_folder_page(tmp_path, tmp_path)
+    assert "\n" not in str(caught.value)
+
+
+def test_a_folder_without_songs_names_the_command_that_fills_it(tmp_path):
+    with pytest.raises(UserError, match=re.escape(f"python generate_song.py --out {tmp_path}")):
+        write_folder_page(tmp_path / "china", tmp_path)
 
 
 @pytest.fixture(scope="module")
@@ -109,9 +191,16 @@ def browser(tmp_path_factory):
     options.binary_location = chromium
     options.set_capability("goog:loggingPrefs", {"browser": "ALL"})
     for flag in (
-        "headless", "no-sandbox", "disable-gpu", "disable-quic", "no-first-run", "disable-background-networking",
-        "disable-component-update", "disable-sync", f"user-data-dir={tmp_path_factory.mktemp('profile')}",
-    ):  # fmt: skip
+        "headless",
+        "no-sandbox",
+        "disable-gpu",
+        "disable-quic",
+        "no-first-run",
+        "disable-background-networking",
+        "disable-component-update",
+        "disable-sync",
+        f"user-data-dir={tmp_path_factory.mktemp('profile')}",
+    ):
         options.add_argument(f"--{flag}")
     chrome = webdriver.Chrome(options=options, service=webdriver.ChromeService(driver))
     yield chrome
@@ -153,51 +242,51 @@ LONG = " ".join(["D4 F#4 A4 D5"] * 10)  # 20 seconds at 120 a minute
 
 
 @pytest.mark.slow
-def test_it_plays_and_the_roll_and_the_score_follow(opened):
+def test_piano_roll_and_score_follow_the_playback(opened):
     browser = opened(entry(LONG), entry(LONG, "han 002"))
     assert browser.execute_script("return sounding") is None
     play(browser)
-    until(browser, "sounding && sounding.place > 1.2")
+    until(browser, "sounding && sounding.position > 1.2")
     browser.execute_script("window.ear = new AnalyserNode(context); sounding.sound.gain.connect(ear)")
-    loud = "(ear.getFloatTimeDomainData(window.heard = new Float32Array(2048)), Math.max(...heard)) > .02"
+    loud = "(ear.getFloatTimeDomainData(window.samples = new Float32Array(2048)), Math.max(...samples)) > .02"
     until(browser, loud)
     share = browser.execute_script("return parseFloat(sounding.head.style.left)")
     until(browser, f"parseFloat(sounding.head.style.left) > {share} + 3")
     assert browser.execute_script("return document.querySelectorAll('.roll .now, .score .note.now').length") == 2
     assert browser.execute_script(
-        "const place = (signs) => [...document.querySelectorAll(signs)].findIndex(sign => sign.matches('.now'));"
-        "return place('.roll rect') == place('.score .note')"
+        "const index = (selector) => [...document.querySelectorAll(selector)].findIndex(e => e.matches('.now'));"
+        "return index('.roll rect') == index('.score .note')"
     )
-    play(browser, 1)  # the first falls silent
-    until(browser, "sounding && sounding.place > .2 && document.querySelectorAll('article.on').length == 1")
+    play(browser, 1)  # stops the first
+    until(browser, "sounding && sounding.position > .2 && document.querySelectorAll('article.on').length == 1")
     play(browser, 1)
     assert browser.execute_script("return sounding") is None
     assert browser.get_log("browser") == []
 
 
 @pytest.mark.slow
-def test_the_recording_plays_where_there_is_one(opened, tmp_path):
+def test_a_wav_file_is_played(opened, tmp_path):
     tone(tmp_path / "a b.wav", 20)
     browser = opened(entry(LONG, files=["a b.wav"]))
     play(browser)
-    until(browser, "sounding && sounding.place > .5")
+    until(browser, "sounding && sounding.position > .5")
     assert browser.execute_script("return sounding.sound.audio.currentTime > .5 && context === null")
     browser.execute_script("sounding.seek(10)")
-    until(browser, "sounding && sounding.place > 10.3")
+    until(browser, "sounding && sounding.position > 10.3")
     assert browser.get_log("browser") == []
     loaded = browser.execute_script("return performance.getEntriesByType('resource').map(entry => entry.name)")
     assert all(name.startswith("file:") for name in loaded)
 
 
 @pytest.mark.slow
-def test_tones_stand_in_for_a_recording_that_is_gone(opened):
+def test_tones_replace_a_missing_wav_file(opened):
     browser = opened(entry(LONG, files=["gone.wav"]))
     play(browser)
-    until(browser, "sounding && sounding.place > .5 && context !== null")
+    until(browser, "sounding && sounding.position > .5 && context !== null")
 
 
 @pytest.mark.slow
-def test_the_keyboard_reaches_everything(opened):
+def test_the_keyboard_reaches_every_control(opened):
     from selenium.webdriver.common.keys import Keys
 
     browser = opened(entry(LONG, files=["001.mid"], settings={"seed": 3}))
@@ -208,20 +297,20 @@ def test_the_keyboard_reaches_everything(opened):
     assert reached == ["BUTTON", "BUTTON", "INPUT", "SUMMARY", "A"]
     browser.execute_script("document.querySelector('.play').focus()")
     browser.switch_to.active_element.send_keys(Keys.SPACE)
-    until(browser, "sounding && sounding.place > .2")
+    until(browser, "sounding && sounding.position > .2")
     browser.switch_to.active_element.send_keys(Keys.SPACE)
     assert browser.execute_script("return sounding") is None
     browser.execute_script("document.querySelector('input').focus()")
-    place = browser.execute_script("return players[0].place")
+    place = browser.execute_script("return players[0].position")
     browser.switch_to.active_element.send_keys(Keys.ARROW_RIGHT)
-    assert browser.execute_script("return players[0].place") > place
+    assert browser.execute_script("return players[0].position") > place
     browser.switch_to.active_element.send_keys(Keys.END)
     assert browser.execute_script("return players[0].clock.textContent") == "0:20"
     assert browser.get_log("browser") == []
 
 
 @pytest.mark.slow
-def test_play_all_plays_one_song_after_another_and_stops(opened):
+def test_play_all_plays_the_songs_in_turn_and_stops(opened):
     browser = opened(entry("D4", "one"), entry("", "no notes"), entry("E4", "three"))
     browser.find_element("id", "all").click()
     until(browser, "sounding === players[0]")
@@ -231,14 +320,14 @@ def test_play_all_plays_one_song_after_another_and_stops(opened):
 
 
 @pytest.mark.slow
-def test_tied_notes_light_up_together(opened):
+def test_tied_notes_are_highlighted_together(opened):
     song = Song("a", ["D4", "E4", "F4"], [1.25, 1.0, 5.0], [0, 0, 0], [False] * 3)
-    browser = opened({"song": song, "tempo": 120.0})
-    assert browser.execute_script("return players[0].notes.map(note => note.signs.length)") == [2, 1, 2]
+    browser = opened(PageSong(song, 120.0))
+    assert browser.execute_script("return players[0].notes.map(note => note.noteheads.length)") == [2, 1, 2]
 
 
 @pytest.mark.slow
-def test_text_of_the_user_stays_text(opened):
+def test_hostile_text_runs_no_script(opened):
     browser = opened(entry(title=HOSTILE, settings={HOSTILE: HOSTILE}), title=HOSTILE)
     assert browser.execute_script("return window.broken") is None
     assert browser.find_element("tag name", "h1").text == HOSTILE
@@ -247,7 +336,7 @@ def test_text_of_the_user_stays_text(opened):
 
 @pytest.mark.slow
 @pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_a_phone_shows_it_all_in_light_and_in_dark(opened, scheme):
+def test_the_page_fits_a_phone_in_light_and_dark(opened, scheme):
     browser = opened(
         entry(LONG, title="a-very-long-title-" * 9, files=["001.mid", "001.wav"], settings={"x" * 60: "y" * 90})
     )
@@ -265,7 +354,7 @@ def test_a_phone_shows_it_all_in_light_and_in_dark(opened, scheme):
         )
         assert (sum(paper) > 600 and sum(ink) < 150) if scheme == "light" else (sum(paper) < 150 and sum(ink) > 600)
         small = "[...document.querySelectorAll('button')].every(b => Math.min(b.offsetWidth, b.offsetHeight) >= 40)"
-        assert browser.execute_script(f"return {small}"), "a finger needs 40 pixels"
+        assert browser.execute_script(f"return {small}"), "touch targets need 40 pixels"
     finally:
         browser.execute_cdp_cmd("Emulation.clearDeviceMetricsOverride", {})
         browser.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": []})

@@ -1,4 +1,4 @@
-"""General MIDI: the names of the 128 instruments that the program numbers of MIDI stand for."""
+"""The instruments of General MIDI (System Level 1) by name; their order gives the program numbers, from 0."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ fx 5 (brightness), fx 6 (goblins), fx 7 (echoes), fx 8 (sci-fi), sitar, banjo, s
 shanai, tinkle bell, agogo, steel drums, woodblock, taiko drum, melodic tom, synth drum, reverse cymbal,
 guitar fret noise, breath noise, seashore, bird tweet, telephone ring, helicopter, applause, gunshot
 """
-INSTRUMENTS = tuple(" ".join(name.split()) for name in NAMES.split(","))  # General MIDI System Level 1, programs 0 to 127
+INSTRUMENTS = tuple(" ".join(name.split()) for name in NAMES.split(","))
 
 
 def instrument(text: str) -> int:
