@@ -175,8 +175,8 @@ def run(main: Callable[[], None]) -> None:
         sys.exit(_fail(f"error: {where}{problem.strerror or problem}{remedy}", 2))
     except MemoryError as problem:
         sys.exit(_fail(f"error: there is not enough memory for these settings ({problem}); ask for less", 2))
-    except KeyboardInterrupt:
-        sys.exit(_fail("stopped", 130))
+    except KeyboardInterrupt as stop:
+        sys.exit(_fail(str(stop) or "stopped", 130))
 
 
 def _fail(line: str, status: int) -> int:

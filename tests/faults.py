@@ -506,7 +506,7 @@ def sounding(scratch: Path, place: Place) -> dict[str, str]:
         "no program": one_line(call("melody.listen.audio", song, env=bare), "apt install"),
         "no program, stage 5": one_line(call("generate_song", *songs, env=bare), "apt install"),
         "no such font": one_line(call("melody.listen.audio", song, "--sound-font", "none.sf2", env=fake), "none.sf2"),
-        "no font": one_line(call("melody.listen.audio", song, "--sound-font", song.parent / "page.sf2", env=fake), "no sound font"),
+        "no font": one_line(call("melody.listen.audio", song, "--sound-font", song.parent / "page.sf2", env=fake), "not a sound font"),
         "a program that fails": one_line(call("melody.listen.audio", song, env=fake), "FluidSynth|sound font"),
     }  # fmt: skip
 

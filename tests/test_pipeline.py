@@ -154,6 +154,13 @@ def test_numbering_goes_on_and_overwrite_begins_again(place, tmp_path):
     assert json.loads((tmp_path / "once/china/003.json").read_text()) == kept, "seed and number make the song"
 
 
+def test_one_song_by_its_number_is_the_song_of_a_longer_run(place, tmp_path):
+    assert compose(place, "--regions", "china", "--count", 6, out=tmp_path / "all") == 0
+    assert compose(place, "--regions", "china", "--number", 6, out=tmp_path / "one") == 0
+    every, one = digests(tmp_path / "all"), digests(tmp_path / "one")
+    assert set(one) == {"006.mid", "006.json"} and one.items() <= every.items()
+
+
 def test_a_second_run_has_nothing_to_do(place):
     before = digests(place.data)
     assert stage("preprocess", "--songs", place.essen, "--data", place.data, "--jobs", 1) == 0

@@ -1,0 +1,119 @@
+"""Stage 5 with a fake composer: which songs it writes, when, and what it says."""
+
+import json
+import sys
+
+import numpy as np
+import pytest
+
+import generate_song
+from melody.cli import run
+
+NOTES = ["C4", "D4", "E4"]
+
+
+@pytest.fixture
+def script(tmp_path, monkeypatch, capsys):
+    """Runs generate_song.py with flags; gives its exit status, stdout and stderr. Song n repeats n times."""
+
+    def load_composer(args):
+        def compose(numbers, on_song):
+            for number in sorted(numbers, reverse=True):  # the network ends songs in any order
+                on_song(number, np.array([args.seed, number]), NOTES * number)
+
+        return compose, {"regions": ["china"], **{name: getattr(args, name) for name in generate_song.SETTINGS}}
+
+    def script(*flags):
+        monkeypatch.setattr(sys, "argv", ["generate_song", "--out", str(tmp_path), "--regions", "china", *flags])
+        status = 0
+        try:
+            run(generate_song.main)
+        except SystemExit as end:
+            status = end.code
+        return status, *capsys.readouterr()
+
+    monkeypatch.setattr(generate_song, "load_composer", load_composer)
+    monkeypatch.setattr(generate_song, "init_keras", lambda args: None)
+    return script
+
+
+def midi_names(folder):
+    return sorted(path.name for path in (folder / "china").glob("*.mid"))
+
+
+def test_one_song_is_reported_in_the_singular(script, tmp_path):
+    assert script("--count", "1")[1].splitlines()[-1] == f"wrote 1 song, {tmp_path}/china/001.mid"
+    assert script("--count", "2")[1].splitlines()[-1] == f"wrote 2 songs, {tmp_path}/china/002.mid to 003.mid"
+
+
+def test_a_number_composes_that_song_alone_with_the_same_bytes(script, tmp_path):
+    assert script("--count", "8")[0] == 0
+    assert script("--number", "6", "--out", str(tmp_path / "one"))[0] == 0
+    assert midi_names(tmp_path / "one") == ["006.mid"]
+    for name in ("006.mid", "006.json"):
+        assert (tmp_path / "one/china" / name).read_bytes() == (tmp_path / "china" / name).read_bytes()
+    assert json.loads((tmp_path / "china/006.json").read_text())["number"] == 6
+
+
+def test_a_number_never_replaces_another_song_unasked(script, tmp_path):
+    assert script("--number", "6")[0] == script("--number", "6")[0] == 0, "the same song may be written again"
+    before = (tmp_path / "china/006.mid").read_bytes()
+    status, _, error = script("--number", "6", "--seed", "9")
+    assert status == 2 and error.count("\n") == 1 and "seed 0, not 9" in error and "--overwrite" in error
+    assert (tmp_path / "china/006.mid").read_bytes() == before
+    assert script("--number", "6", "--seed", "9", "--overwrite")[0] == 0
+    assert (tmp_path / "china/006.mid").read_bytes() != before
+    (tmp_path / "china/007.mid").write_bytes(b"mine")
+    assert script("--number", "7")[0] == 2 and (tmp_path / "china/007.mid").read_bytes() == b"mine"
+
+
+def test_new_songs_take_the_lowest_free_numbers(script, tmp_path):
+    script("--count", "4")
+    (tmp_path / "china/002.mid").unlink()
+    script("--count", "2")
+    assert midi_names(tmp_path) == ["001.mid", "002.mid", "003.mid", "004.mid", "005.mid"]
+
+
+def test_ctrl_c_keeps_the_songs_that_have_ended(script, tmp_path, monkeypatch):
+    """Of a block of five songs two have ended: both are written, whole, and the message counts them."""
+    write_song = generate_song.write_song
+
+    def write_two(path, *rest):
+        if path.stem == "003":
+            raise KeyboardInterrupt
+        write_song(path, *rest)
+
+    monkeypatch.setattr(generate_song, "write_song", write_two)
+    status, _, error = script("--count", "5")
+    assert status == 130 and midi_names(tmp_path) == ["004.mid", "005.mid"]
+    assert error.strip().startswith(f"stopped; 2 of 5 songs are written to {tmp_path}/china")
+    monkeypatch.setattr(generate_song, "write_song", write_song)
+    assert script("--count", "3")[0] == 0
+    assert midi_names(tmp_path) == [f"00{number}.mid" for number in range(1, 6)]
+
+
+@pytest.mark.parametrize(
+    ("flags", "warning"),
+    [
+        ("--temperature .5", "at temperatures up to 0.5 most songs repeat themselves"),
+        ("--temperature 2", "at temperatures from 2 notes are nearly random"),
+        ("--guidance 10", "with guidance from 10 half of the songs end within 15 notes"),
+        ("--temperature 1.3 --guidance 3", None),
+    ],
+)
+def test_extreme_settings_warn_in_one_line(script, flags, warning):
+    lines = [line for line in script("--count", "1", *flags.split())[1].splitlines() if line.startswith("warning: ")]
+    assert len(lines) == (warning is not None) and (not warning or warning in lines[0])
+
+
+def test_an_instrument_by_name(script, tmp_path):
+    assert script("--count", "1", "--instrument", "violin")[0] == 0
+    assert json.loads((tmp_path / "china/001.json").read_text())["instrument"] == 40
+    status, _, error = script("--instrument", "flutte")
+    assert status == 2 and error.count("\n") == 1 and "flute" in error
+
+
+def test_the_advice_on_listening_names_the_song_and_the_sound_font(script, tmp_path, monkeypatch):
+    monkeypatch.setattr(generate_song, "check_synthesizer", lambda font: "")
+    output = script("--count", "1", "--sound-font", "my font.sf2")[1]
+    assert f"python -m melody.listen.audio {tmp_path}/china/001.mid --play --sound-font 'my font.sf2'" in output
