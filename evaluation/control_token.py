@@ -26,11 +26,11 @@ TOKEN_PROBABILITY = 0.9  # of training streams with their region; the others tra
 def main() -> None:
     args = arguments()
     init_keras(args)
-    from melody import lstm  # Keras takes 5 s to load, which --help need not wait for
+    from melody import lstm, records  # Keras takes 5 s to load, which --help need not wait for
     from melody.records import NetworkRecord
     from melody.training import train
 
-    settings = NetworkRecord.load(args.weights / "lstm.json", lstm.COMMAND).settings
+    settings = records.load(NetworkRecord, args.weights / "lstm.json", lstm.COMMAND).settings
     train(args, "token", COMMAND, settings | {"seed": args.seed, "token_probability": TOKEN_PROBABILITY})
 
 

@@ -14,7 +14,7 @@ import keras
 import numpy as np
 from keras import layers, ops
 
-from melody import checkpoint, lookback, memory
+from melody import checkpoint, lookback, memory, records
 from melody.backend import check_memory
 from melody.errors import UserError
 from melody.fast_lstm import LSTM
@@ -133,7 +133,7 @@ def load(folder: Path, name: str = "lstm", command: str = COMMAND) -> TrainedNet
     Raises `UserError` if they are missing, damaged, of two trainings, or too large for this machine.
     """
     path = folder / f"{name}.json"
-    record = NetworkRecord.load(path, command)
+    record = records.load(NetworkRecord, path, command)
     check_memory(4 * parameters(record.shape), f"the network of {path}", "use a machine with more memory")
     network = checkpoint.load_weights(build(record.shape), folder / f"{name}.weights.h5", command, record.weights)
     return TrainedNetwork(network, record, command)

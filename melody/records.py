@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from melody import regions
 from melody.atomic import load_json
@@ -13,7 +12,7 @@ from melody.errors import UserError
 from melody.vocabulary import Vocabulary
 
 MAX_SIZE = 16_384  # of a layer, as the flags allow
-Record = TypeVar("Record")
+Record = TypeVar("Record", "NetworkRecord", "VaeRecord")
 
 
 @dataclass(frozen=True)
@@ -50,18 +49,14 @@ class NetworkRecord:
     regions: list[str] = field(default_factory=list)  # that its control tokens stand for, from 1
 
     @classmethod
-    def load(cls, path: Path, command: str) -> NetworkRecord:
-        """Raises `UserError`, which names the `command` that makes it, if the record is missing or damaged."""
-        return _load(path, command, cls._parse)
-
-    @classmethod
-    def _parse(cls, record: dict) -> NetworkRecord:
-        vocabulary, settings = Vocabulary(_texts(record, "vocabulary")), _dict(record, "settings")
+    def parse(cls, record: dict) -> NetworkRecord:
+        """Raises `ValueError` or `UserError` if a field is missing or not of its type."""
+        vocabulary, settings = Vocabulary(_texts(record, "vocabulary")), _get(record, "settings", dict)
         known = _texts(record, "regions") if "regions" in record else []
         sizes = (_size(settings, name) for name in ("embedding", "units", "layers", "dense"))
         shape = Shape(len(vocabulary), *sizes, regions=len(known))
-        held_out = {part: _texts(_dict(record, "held_out"), part) for part in ("validation", "test")}
-        return cls(_text(record, "weights"), shape, vocabulary, held_out, settings, known)
+        held_out = {part: _texts(_get(record, "held_out", dict), part) for part in ("validation", "test")}
+        return cls(_get(record, "weights", str), shape, vocabulary, held_out, settings, known)
 
 
 @dataclass(frozen=True)
@@ -76,20 +71,14 @@ class VaeRecord:
     memories: dict  # the settings that made the memories, with the fingerprint of the network that they belong to
 
     @classmethod
-    def load(cls, path: Path, command: str) -> VaeRecord:
-        """Raises `UserError`, which names the `command` that makes it, if the record is missing or damaged."""
-        return _load(path, command, cls._parse)
-
-    @classmethod
-    def _parse(cls, record: dict) -> VaeRecord:
-        settings = _dict(record, "settings")
-        memories, hidden = _dict(settings, "memories"), settings.get("hidden")
-        if not isinstance(hidden, list) or not hidden:
-            raise ValueError(f"hidden is {hidden!r}, not a list of sizes")
-        hidden = [_size({"hidden": units}, "hidden") for units in hidden]
-        _text(memories, "network"), _texts(memories, "regions")
+    def parse(cls, record: dict) -> VaeRecord:
+        """Raises `ValueError` if a field is missing or not of its type."""
+        settings = _get(record, "settings", dict)
+        memories = _get(settings, "memories", dict)
+        hidden = [_size({"hidden": units}, "hidden") for units in _get(settings, "hidden", list) or [None]]
+        _get(memories, "network", str), _texts(memories, "regions")
         sizes = _size(record, "memory", 2**31), _size(settings, "latent"), hidden, _size(settings, "mixture")
-        return cls(_text(record, "weights"), *sizes, memories)
+        return cls(_get(record, "weights", str), *sizes, memories)
 
     def check_network(self, fingerprint: str) -> None:
         """Raises `UserError` if the VAE was trained on memories of another network."""
@@ -106,10 +95,11 @@ def vae_commands(flags: str) -> str:
     return f"python generate_memories.py {flags} && python -m vae.train {flags}"
 
 
-def _load(path: Path, command: str, parse: Callable[[dict], Record]) -> Record:
+def load(kind: type[Record], path: Path, command: str) -> Record:
+    """A record. Raises `UserError`, which names the `command` that makes it, if it is missing or damaged."""
     record = load_json(path, command)
     try:
-        return parse(record)
+        return kind.parse(record)
     except (TypeError, ValueError, AttributeError) as reason:
         raise UserError(f"{path} is damaged ({reason}); make it again with: {command}") from None
 
@@ -121,20 +111,13 @@ def _size(record: dict, name: str, most: int = MAX_SIZE) -> int:
     return value
 
 
-def _text(record: dict, name: str) -> str:
-    if not isinstance(record.get(name), str):
-        raise ValueError(f"{name} is missing or not a text")
+def _get(record: dict, name: str, kind: type) -> Any:
+    if not isinstance(record.get(name), kind):
+        raise ValueError(f"{name} is missing or not a {kind.__name__}")
     return record[name]
 
 
 def _texts(record: dict, name: str) -> list[str]:
-    values = record.get(name)
-    if not isinstance(values, list) or not all(isinstance(value, str) for value in values):
-        raise ValueError(f"{name} is missing or not a list of texts")
-    return values
-
-
-def _dict(record: dict, name: str) -> dict:
-    if not isinstance(record.get(name), dict):
-        raise ValueError(f"{name} is missing or not a table")
+    if not all(isinstance(value, str) for value in _get(record, name, list)):
+        raise ValueError(f"{name} is not a list of texts")
     return record[name]

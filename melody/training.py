@@ -38,16 +38,9 @@ def train(args: argparse.Namespace, name: str, script: str, settings: dict) -> N
         log(args, f"control tokens for {len(trainer.region_names)} regions")
         record["regions"] = trainer.region_names
     record["held_out"] = {part: [songs.name[s] for s in split[part]] for part in PARTS[1:]}
-    run = TrainingRun(
-        args.weights,
-        name,
-        model=trainer.model,
-        eval_model=trainer.eval_model,
-        monitor="validation_bits",
-        settings=settings,
-        record=record,
-        command=same_command(script),
-    )
+    models = {"model": trainer.model, "eval_model": trainer.eval_model, "monitor": "validation_bits"}
+    command = same_command(script)
+    run = TrainingRun(args.weights, name, **models, settings=settings, record=record, command=command)
     with run.lock():
         log(args, f"epochs done: {run.start(args.resume, args.overwrite)} of {settings['epochs']}")
         run.train(settings["epochs"], trainer.steps, trainer.epoch, args.quiet)
@@ -64,12 +57,9 @@ class StreamModel(keras.Model):
     def __init__(self, network: keras.Model, batch: int):
         super().__init__(name="stream_model")
         self.network = network
-        self.carried = [
-            self.add_weight(
-                shape=(batch, state.shape[-1]), initializer="zeros", trainable=False, autocast=False, name=state.name
-            )
-            for state in network.inputs[1:]
-        ]
+        fixed = {"initializer": "zeros", "trainable": False, "autocast": False}
+        states = network.inputs[1:]
+        self.carried = [self.add_weight(shape=(batch, state.shape[-1]), name=state.name, **fixed) for state in states]
         self.built = True
 
     def call(self, inputs, training=None):
@@ -110,12 +100,8 @@ class Trainer:
         self.steps = sum(1 for _ in self._streams(0).epoch())
         if not self.steps:
             raise UserError(f"{len(self.training)} training songs do not fill --batch {settings['batch']}; lower it")
-        schedule = keras.optimizers.schedules.CosineDecay(
-            0.0,
-            self.steps * settings["epochs"],
-            warmup_target=settings["learning_rate"],
-            warmup_steps=settings["warmup_steps"],
-        )
+        warmup = {"warmup_target": settings["learning_rate"], "warmup_steps": settings["warmup_steps"]}
+        schedule = keras.optimizers.schedules.CosineDecay(0.0, self.steps * settings["epochs"], **warmup)
         loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
         self.model.compile(keras.optimizers.Adam(schedule, global_clipnorm=1.0), loss)
 
@@ -125,12 +111,10 @@ class Trainer:
             self.training,
             self.regions,
             self.vocabulary,
-            batch=settings["batch"],
-            bptt_length=settings["bptt_length"],
-            windows_per_stream=settings["windows_per_stream"],
-            transpose_probability=settings["transpose_probability"] * (1 - epoch / settings["epochs"]),
             token_probability=self.token_probability,
+            transpose_probability=settings["transpose_probability"] * (1 - epoch / settings["epochs"]),
             rng=np.random.default_rng([settings["seed"], epoch]),
+            **{name: settings[name] for name in ("batch", "bptt_length", "windows_per_stream")},
         )
 
     def epoch(self, number: int, on_step: Callable[[dict], None]) -> dict[str, float]:
@@ -149,10 +133,8 @@ class Trainer:
         """Bits per note and per ending of the validation songs, each read from the zero state."""
         bits = scoring.information_content(self.eval_model, self.validation, region_ids=self.validation_region_ids)
         notes = np.concatenate([song[:-1] for song in bits])
-        return {
-            "validation_bits": float(notes.mean()),
-            "validation_end_bits": float(np.mean([song[-1] for song in bits])),
-        }
+        endings = np.array([song[-1] for song in bits])
+        return {"validation_bits": float(notes.mean()), "validation_end_bits": float(endings.mean())}
 
 
 def training_bytes(shape: lstm.Shape, batch: int, bptt_length: int) -> int:

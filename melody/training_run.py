@@ -9,6 +9,7 @@ import shlex
 import sys
 from collections.abc import Callable
 from contextlib import ExitStack, nullcontext
+from dataclasses import KW_ONLY, dataclass, field
 from importlib.metadata import version
 from pathlib import Path
 
@@ -31,34 +32,30 @@ def same_command(script: str) -> str:
     return shlex.join([*script.split(), *(flag for flag in sys.argv[1:] if flag not in ("--resume", "--overwrite"))])
 
 
+@dataclass
 class TrainingRun:
     """Trains one model epoch by epoch, and writes what each epoch gives.
 
-    `model` is trained, `eval_model` is what is used afterwards (it may be the same). Its weights are saved whenever
-    `monitor`, a column of the history, is lowest; with `best=False`, after the last epoch. `settings` are those of the
-    run, `record` is saved with them beside the weights. `command` starts the run.
     All randomness follows from the seed and the number of the epoch, so a run that is stopped and resumed gives the
     same weights as one that is not.
     """
 
-    def __init__(
-        self,
-        folder: Path,
-        name: str,
-        *,
-        model: keras.Model,
-        eval_model: keras.Model,
-        monitor: str,
-        best: bool = True,
-        settings: dict,
-        record: dict,
-        command: str,
-    ):
-        self.weights, self.json = folder / f"{name}.weights.h5", folder / f"{name}.json"
-        self.checkpoint, self.history_file = folder / f"{name}-checkpoint.weights.h5", folder / f"{name}-history.csv"
-        self.model, self.eval_model, self.monitor, self.save_best = model, eval_model, monitor, best
-        self.settings, self.record, self.command = settings, record, command
-        self.history: list[Row] = []
+    folder: Path
+    name: str  # of the files
+    _: KW_ONLY
+    model: keras.Model  # that is trained
+    eval_model: keras.Model  # that is used afterwards (it may be the same) and whose weights are saved
+    monitor: str  # the column of the history whose lowest value chooses the weights
+    save_best: bool = True  # False: the weights after the last epoch
+    settings: dict  # of the run
+    record: dict  # saved with the settings beside the weights
+    command: str  # that starts the run
+    history: list[Row] = field(default_factory=list)
+
+    def __post_init__(self):
+        self.weights, self.json = (self.folder / f"{self.name}{end}" for end in (".weights.h5", ".json"))
+        self.checkpoint = self.folder / f"{self.name}-checkpoint.weights.h5"
+        self.history_file = self.folder / f"{self.name}-history.csv"
 
     @property
     def best(self) -> float:

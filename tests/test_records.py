@@ -5,7 +5,7 @@ import json
 import pytest
 
 from melody.errors import UserError
-from melody.records import NetworkRecord, Shape, VaeRecord
+from melody.records import NetworkRecord, Shape, VaeRecord, load
 
 NETWORK = {
     "weights": "0123",
@@ -31,15 +31,15 @@ def write(path, record):
 
 
 def test_a_network_record_has_its_shape_and_songs(tmp_path):
-    record = NetworkRecord.load(write(tmp_path / "lstm.json", NETWORK), "train")
+    record = load(NetworkRecord, write(tmp_path / "lstm.json", NETWORK), "train")
     assert record.shape == Shape(notes=2, embedding=3, units=4, layers=2, dense=6)
     assert (record.weights, record.held_out["validation"], record.regions) == ("0123", ["a"], [])
-    token = NetworkRecord.load(write(tmp_path / "token.json", NETWORK | {"regions": ["deut", "han"]}), "train")
+    token = load(NetworkRecord, write(tmp_path / "token.json", NETWORK | {"regions": ["deut", "han"]}), "train")
     assert token.shape.regions == 2
 
 
 def test_a_vae_record_knows_its_network(tmp_path):
-    record = VaeRecord.load(write(tmp_path / "vae.json", VAE), "train")
+    record = load(VaeRecord, write(tmp_path / "vae.json", VAE), "train")
     assert (record.memory, record.latent, record.hidden, record.mixture) == (16, 2, [5, 4], 3)
     record.check_network("0123")
     with pytest.raises(UserError, match=r"belongs to network 0123, not to 89.*--regions han 'asia/\*' --overwrite"):
@@ -78,5 +78,5 @@ def test_a_damaged_record_is_one_line(tmp_path, kind, record, path, value):
     if (path[-1], value) in (("weights", "many"), ("network", "many"), ("test", []), ("vocabulary", [])):
         return  # these are what they should be
     with pytest.raises(UserError, match=r"record.json is damaged .*; make it again with: train") as error:
-        kind.load(write(tmp_path / "record.json", changed(record, path, value)), "train")
+        load(kind, write(tmp_path / "record.json", changed(record, path, value)), "train")
     assert "\n" not in str(error.value)

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import config
-from melody import regions
+from melody import records, regions
 from melody.atomic import atomic_write, file_lock
 from melody.cli import init_keras, log, parser, positive, run
 from melody.errors import UserError
@@ -69,7 +69,7 @@ def load(folder: Path, name: str, flags: str) -> tuple[VAE, VaeRecord]:
         ready = ", ".join(sorted(file[4:] for file in trained if not file.endswith("-checkpoint")))
         raise UserError(f"no VAE of {name} in {folder}; make it with: {vae_commands(flags)} (ready: {ready or 'none'})")
     command = f"python -m vae.train {flags}"
-    record = VaeRecord.load(folder / f"vae-{name}.json", command)
+    record = records.load(VaeRecord, folder / f"vae-{name}.json", command)
     sizes = record.memory, record.latent, record.hidden, record.mixture
     check_memory(4 * parameters(*sizes), f"the VAE of {folder}/vae-{name}.json", "use a machine with more memory")
     return load_weights(VAE(*sizes), path, command, record.weights), record

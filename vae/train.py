@@ -42,17 +42,9 @@ def main() -> None:
     memories, memory_settings = memory.load(args.data / "memories" / f"{name}.h5", name, make_memories)
     settings = {flag: getattr(args, flag) for flag in (*NUMBERS, "hidden", "seed")} | {"memories": memory_settings}
     trainer = Trainer(memories, settings)
-    training = TrainingRun(
-        args.weights,
-        f"vae-{name}",
-        model=trainer.vae,
-        eval_model=trainer.vae,
-        monitor="validation_loss",
-        best=False,
-        settings=settings,
-        record={"memory": memories.shape[1]},
-        command=same_command("python -m vae.train"),
-    )
+    models = {"model": trainer.vae, "eval_model": trainer.vae, "monitor": "validation_loss", "save_best": False}
+    record, command = {"memory": memories.shape[1]}, same_command("python -m vae.train")
+    training = TrainingRun(args.weights, f"vae-{name}", **models, settings=settings, record=record, command=command)
     with training.lock():
         done = training.start(args.resume, args.overwrite)
         log(args, f"{len(memories)} memories of {name}; epochs done: {done} of {args.epochs}")
