@@ -23,7 +23,7 @@ from melody.formats.limits import FORMATS, LARGEST, Unreadable, reading_limits
 from melody.song import Song
 
 BATCH = 64  # files a process reads before it reports
-READER_VERSION = 2  # counts up when the same files give other notes, so that what was written before is read anew
+READER_VERSION = 3  # counts up when the same files give other notes, so that what was written before is read anew
 
 
 def find_songs(patterns: list[str]) -> list[tuple[Path, Path]]:

@@ -6,6 +6,7 @@ import re
 from collections import Counter
 
 from melody.formats import music21_score
+from melody.formats.abc_accidentals import PROPAGATION, explicit
 from melody.formats.limits import Unreadable, reading_limits
 from melody.song import Song
 
@@ -42,7 +43,8 @@ def split(book: str) -> dict[str, str]:
     head, *rest = re.split(r"^(?=X:)", book, flags=re.MULTILINE)
     if not rest:
         head, rest = "", [head]
-    inherited, met, tunes = "\n".join(INHERITED.findall(head)), Counter(), {}
+    directives = [found[0] for found in PROPAGATION.finditer(head)]
+    inherited, met, tunes = "\n".join(directives + INHERITED.findall(head)), Counter(), {}
     for text in rest:
         tune = re.split(r"\n[ \t]*\n", text.strip())[0]
         first, _, others = tune.partition("\n")
@@ -64,6 +66,7 @@ def _tune(text: str, name: str) -> Song:
     for what, letter in FIELDS.items():
         field = re.search(rf"^{letter}:[ \t]*(.*?)[ \t]*(?:%.*)?$", text, re.MULTILINE)
         words[what] = field[1] if field else ""
+    text, words["key"] = explicit(text)
     return music21_score.read(text, "abc", name, **words)
 
 

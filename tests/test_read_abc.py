@@ -1,0 +1,161 @@
+"""ABC: tunes of a book, keys, and accidentals as the ABC standard 2.1 has them."""
+
+import re
+from pathlib import Path
+
+import pytest
+
+from melody.formats import read_abc
+from melody.formats.abc_accidentals import key_of
+from melody.formats.limits import Unreadable
+from melody.song import Song
+
+SIGNATURES = {  # letters with sharps or flats, by key; written out, so that nothing is shared with the reader
+    "C": "", "G": "F#", "D": "F#C#", "A": "F#C#G#", "E": "F#C#G#D#", "F": "B-", "Bb": "B-E-", "Eb": "B-E-A-",
+    "Am": "", "Em": "F#", "Bm": "F#C#", "F#m": "F#C#G#", "Dm": "B-", "Gm": "B-E-", "Cm": "B-E-A-",
+    "Ddor": "", "Ador": "F#", "Edor": "F#C#", "Gdor": "B-", "Bdor": "F#C#G#",
+    "Gmix": "", "Dmix": "F#", "Amix": "F#C#", "Emix": "F#C#G#",
+}  # fmt: skip
+
+
+def read(tune, head=""):
+    (song,) = read_abc.read(f"{head}X:1\nL:1/4\n{tune}\n".encode(), "tune")
+    return song
+
+
+def pitches(tune, head=""):
+    return read(tune, head).pitch
+
+
+def pitches_by_the_standard(tune):
+    """The notes of a simple tune, tied notes joined, by the rule alone; None for a tune that is not simple."""
+    fields = dict(re.findall(r"^([A-Za-z]):[ \t]*(.*?)[ \t]*(?:%.*)?$", tune, re.MULTILINE))
+    key = re.sub(r"[ \t]+|aj.*|in$|ian$", "", fields["K"].replace("Major", "").replace("major", ""))
+    body = re.sub(r"%.*", "", tune.split("K:", 1)[1].partition("\n")[2])
+    body = re.sub(r'"[^"]*"|![^!\s|]+!|\{[^}]*\}', "", body)
+    if key not in SIGNATURES or re.search(r"^[A-Za-z]:(?!\|)|\[[^|0-9 ]|&|\+", body, re.MULTILINE) or "{" in tune:
+        return None
+    signature = dict(re.findall(r"([A-G])([#-])", SIGNATURES[key]))
+    found, bar, tied = [], {}, False
+    for sign, letter, octaves, tie, line in re.findall(r"([\^=_]*)([A-Ga-g])([,']*)[0-9/]*([ ]*-)?|(\|)", body):
+        if line:
+            bar = {}
+            continue
+        step = letter.upper()
+        if sign:
+            bar[step] = sign.replace("^", "#").replace("_", "-").replace("=", "")
+        octave = 4 + letter.islower() + octaves.count("'") - octaves.count(",")
+        name = f"{step}{bar.get(step, signature.get(step, ''))}{octave}"
+        if not (tied and name[0] + name[-1] == found[-1][0] + found[-1][-1]):
+            found.append(name)
+        tied = bool(tie)
+    return found
+
+
+def corpus_tunes(folder):
+    """The simple tunes of a collection in music21's corpus: (text, notes by the standard)."""
+    music21 = pytest.importorskip("music21")
+    for path in sorted((Path(music21.__file__).parent / "corpus" / folder).glob("*.abc")):
+        book = path.read_text(encoding="latin-1").replace("\r\n", "\n")
+        for tune in re.split(r"^(?=X:)", book, flags=re.MULTILINE)[1:]:
+            tune = re.split(r"\n[ \t]*\n", tune)[0]
+            if "K:" in tune and (notes := pitches_by_the_standard(tune)):
+                yield tune, notes
+
+
+def wrong_tunes(folder, every=1):
+    """(simple tunes, those that are read with other notes, those of them with accidentals)."""
+    tunes = list(corpus_tunes(folder))[::every]
+    wrong, signed = [], 0
+    for tune, notes in tunes:
+        try:
+            (song,) = read_abc.read(tune.encode(), "tune")
+            same = song.pitch == notes
+        except Unreadable:
+            same = False
+        signed += bool(re.search(r"[\^_=][A-Ga-g]", tune.split("K:", 1)[1]))
+        wrong += [] if same else [tune]
+    return len(tunes), wrong, signed
+
+
+@pytest.mark.parametrize(("folder", "every"), [("oneills1850", 24), ("ryansMammoth", 8)])
+def test_tunes_of_music21s_corpus_are_read_as_the_standard_says(folder, every):
+    tunes, wrong, signed = wrong_tunes(folder, every)
+    assert not wrong and tunes > 10 and signed > 3
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("folder", ["oneills1850", "ryansMammoth"])
+def test_all_tunes_of_music21s_corpus(folder):
+    assert not wrong_tunes(folder)[1]
+
+
+def test_an_accidental_holds_to_the_bar_line_in_all_octaves():
+    assert pitches("K:G\n^c c C|c F =F f|F") == ["C#5", "C#5", "C#4", "C5", "F#4", "F4", "F5", "F#4"]
+    assert pitches("K:C\n^c :|: c [^Gg] g|") == ["C#5", "C5", "G#5", "G#5"]
+
+
+def test_an_accidental_of_a_tied_note_crosses_the_bar_line():
+    song = read("K:C\n^c-|c c|")
+    assert (song.pitch, song.duration) == (["C#5", "C5"], [2, 1])
+
+
+@pytest.mark.parametrize("head", ["%%propagate-accidentals octave\n", "%abc-2.1\n%%propagate-accidentals octave\n"])
+def test_the_head_of_a_book_says_how_far_accidentals_reach(head):
+    assert pitches("K:C\n^c C c|", head) == ["C#5", "C4", "C#5"]
+    assert pitches("K:C\n^c C c|", "%abc-2.1\n") == pitches("K:C\n^c C c|") == ["C#5", "C#4", "C#5"]
+    assert pitches("K:C\n^c C c|", "%%propagate-accidentals not\n") == ["C#5", "C4", "C5"]
+
+
+def test_keys_meters_and_lengths_inside_a_line():
+    song = read("M:3/4\nK:G\nF2 G|[K:D] [M:2/4][L:1/8] c2 d2|\nK:F\nB4|")
+    assert (song.pitch, song.duration) == (["F#4", "G4", "C#5", "D5", "B-4"], [2, 1, 1, 1, 2])
+    assert (song.key, song.meter) == ("G", "3/4")
+
+
+@pytest.mark.parametrize(
+    ("field", "key", "altered"),
+    [
+        ("G", "G", {"F": 1}), ("Bb", "B-", {"B": -1, "E": -1}), ("F#m", "f#", {"F": 1, "C": 1, "G": 1}),
+        ("A minor", "a", {}), ("E dorian", "k[f#c#]", {"F": 1, "C": 1}), ("DMix clef=bass", "k[f#]", {"F": 1}),
+        ("D Phr ^f", "k[b-e-f#]", {"B": -1, "E": -1, "F": 1}),
+        ("D exp _b_e ^f", "k[b-e-f#]", {"B": -1, "E": -1, "F": 1}),
+        ("D =c", "k[f#]", {"F": 1}), ("HP", "k[f#c#]", {"F": 1, "C": 1}), ("Hp", "k[f#c#]", {"F": 1, "C": 1}),
+        ("none", "k[]", {}), ("", "k[]", {}),
+    ],
+)  # fmt: skip
+def test_keys(field, key, altered):
+    assert key_of(field) == (key, altered)
+
+
+def test_a_key_with_explicit_accidentals_is_applied():
+    song = read("K:D exp _b ^f\nB F C|")
+    assert (song.pitch, song.key) == (["B-4", "F#4", "C4"], "k[b-f#]")
+    assert pitches("K:HP\nF C G|") == ["F#4", "C#4", "G4"]
+
+
+@pytest.mark.parametrize("decoration", ["+fermata+", "!fermata!", "H", "~", "u", '"^Segno"', ".", "!D.C.!"])
+def test_decorations_are_no_notes(decoration):
+    song = read(f"K:C\nC>{decoration}D {decoration}E F{decoration}|")
+    assert (song.pitch, song.duration) == (["C4", "D4", "E4", "F4"], [1.5, 0.5, 1, 1])
+
+
+def test_old_chords_and_invisible_rests():
+    song = read("K:C\n+CEG+ x D|")
+    assert (song.pitch, song.rest_before, song.chords) == (["G4", "D4"], [0, 1], 1)
+
+
+@pytest.mark.parametrize("note", ["^/c", "_/c", "^3/2c", "_1/4c"])
+def test_microtones_are_refused_with_the_reason(note):
+    with pytest.raises(Unreadable, match="it has microtones"):
+        read(f"K:C\nC {note} D|")
+
+
+def test_a_tie_to_another_pitch_is_a_slur():
+    assert pitches("K:C\nC-D D-|D") == ["C4", "D4", "D4"]
+
+
+def test_each_voice_has_its_key():
+    book = b"X:1\nL:1/4\nK:C\nV:1\n[K:D] F\nV:2\nF\n"
+    (song,) = read_abc.read(book, "tune")
+    assert isinstance(song, Song) and (song.pitch, song.parts) == (["F#4"], 2)
