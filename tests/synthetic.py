@@ -1,4 +1,4 @@
-"""Invented melodies: a region of wide pentatonic steps and one of small diatonic steps, as files of the collection."""
+"""Synthetic melodies of two regions: wide pentatonic steps, and small diatonic steps."""
 
 import numpy as np
 
@@ -9,11 +9,11 @@ REGIONS = {
 
 
 def melody(rng: np.random.Generator, notes: list[str], leap: int) -> list[str]:
-    """A random walk over the notes, 18 to 40 notes long."""
-    place, walk = len(notes) // 2, []
+    """A random walk over the notes, of 18 to 40 notes."""
+    index, walk = len(notes) // 2, []
     for _ in range(rng.integers(18, 41)):
-        walk.append(notes[place])
-        place = int(np.clip(place + rng.integers(-leap, leap + 1), 0, len(notes) - 1))
+        walk.append(notes[index])
+        index = int(np.clip(index + rng.integers(-leap, leap + 1), 0, len(notes) - 1))
     return walk
 
 

@@ -1,0 +1,1 @@
+"""Faults on purpose: every stage as a command at toy size (`python -m tests.faults`)."""
