@@ -4,10 +4,10 @@ reads   data/songs.h5, data/vocabulary.json, data/split.json
 writes  weights/lstm.weights.h5     the best weights, by bits per note on validation songs
         weights/lstm.json           vocabulary, settings, versions, history
         weights/lstm-history.csv    and .png, .svg: bits per note, epoch by epoch
-        weights/lstm-checkpoint.weights.h5   all that --resume needs
+        weights/lstm-checkpoint.weights.h5   what --resume needs
 
     python train_lstm.py            a new network: about half an hour on two cores
-    python train_lstm.py --resume   goes on after the last whole epoch
+    python train_lstm.py --resume   continues after the last complete epoch
 """
 
 import argparse
@@ -39,8 +39,8 @@ def arguments() -> argparse.Namespace:
     flags.add_argument("--precision", choices=("float32", "mixed_bfloat16"), default=config.PRECISION,
                        help=f"of the arithmetic while training (default: {config.PRECISION})")  # fmt: skip
     what = flags.add_mutually_exclusive_group()
-    what.add_argument("--resume", action="store_true", help="go on after the last whole epoch")
-    what.add_argument("--overwrite", action="store_true", help="begin anew, over the weights that are there")
+    what.add_argument("--resume", action="store_true", help="continue after the last complete epoch")
+    what.add_argument("--overwrite", action="store_true", help="start again and replace the weights")
     return flags.parse_args()
 
 

@@ -27,9 +27,9 @@ def transpositions(vocabulary: Vocabulary, furthest: int = 6) -> np.ndarray:
 
 
 def inputs_and_targets(song: np.ndarray, notes: int, transposed: bool = False) -> tuple[np.ndarray, np.ndarray]:
-    """What the network reads of a song and what it should foretell, (len(song) + 1,) each; `notes` = len(vocabulary).
+    """The network's inputs of a song and its targets, (len(song) + 1,) each; `notes` = len(vocabulary).
 
-    >>> [array.tolist() for array in read_and_answer(np.array([5, 7]), 76)]
+    >>> [array.tolist() for array in inputs_and_targets(np.array([5, 7]), 76)]
     [[76, 5, 7], [5, 7, 76]]
     """
     opening = notes + 1 if transposed else notes
@@ -42,8 +42,9 @@ class Streams:
     A stream starts from the zero state at the beginning of a song and runs through `windows_per_stream` windows of
     `bptt_length` notes, the state carried from one to the next; so the network learns that what it has read of a region
     tells how the next song will go. In an epoch each song is read once, and once more from its beginning if the end of
-    a stream cut it; the last of the shuffled streams, those that fill no batch, are left out. `token_probability` is the share of streams whose region, a number from 1 then, is told in a last column of
-    the entries, 0 in the others; when it is 0 there is no such column, and all else is the same.
+    a stream cut it; the last of the shuffled streams, those that fill no batch, are left out.
+    With `token_probability` > 0 the inputs have a further column: in that fraction of the streams the number of the
+    region, from 1, in the others 0.
     """
 
     def __init__(

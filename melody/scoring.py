@@ -1,4 +1,4 @@
-"""What a trained network predicts of given songs, and the states in which they leave it."""
+"""What a trained network predicts of given songs, and its states after reading them."""
 
 from __future__ import annotations
 

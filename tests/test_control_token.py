@@ -80,7 +80,7 @@ def test_songs_are_sampled_with_their_control_token(network, fixed, guidance):
 
 def test_a_region_of_two_collections_is_their_mixture(monkeypatch):
     """Three training songs of collection 1 and one of 2. They give a song 2 and 4 bits, so its probability is
-    3/4 · 1/4 + 1/4 · 1/16 = 13/64, which is 2.2996 bits; told no region, 3 bits."""
+    3/4 · 1/4 + 1/4 · 1/16 = 13/64, which is 2.2996 bits; without a token, 3 bits."""
 
     def information_content(network, songs, region_ids):
         return [np.array([1.0, {1: 1.0, 2: 3.0, 0: 2.0}[number]]) for _, number in zip(songs, region_ids, strict=True)]

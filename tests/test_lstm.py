@@ -40,10 +40,10 @@ def by_hand(network, tokens, before):
     and the logits of candidate notes raised by the copy logits."""
     part = {weight.path.removeprefix("network/"): keras.ops.convert_to_numpy(weight) for weight in network.weights}
     before, outputs = [state.copy() for state in before], []
-    for entry in np.moveaxis(lookback.network_inputs(tokens, SHAPE.notes), 1, 0):
+    for columns in np.moveaxis(lookback.network_inputs(tokens, SHAPE.notes), 1, 0):
         embedded = np.concatenate(
-            [part["input_embedding/pitch/embeddings"][entry[:, k]] for k in (0, 1, 3)]
-            + [part["input_embedding/match_length/embeddings"][entry[:, k]] for k in (2, 4)],
+            [part["input_embedding/pitch/embeddings"][columns[:, k]] for k in (0, 1, 3)]
+            + [part["input_embedding/match_length/embeddings"][columns[:, k]] for k in (2, 4)],
             axis=1,
         )
         x = embedded
@@ -58,7 +58,7 @@ def by_hand(network, tokens, before):
         x = np.maximum(x @ part["output_head/dense/kernel"] + part["output_head/dense/bias"], 0)
         logits = x @ part["output_head/logits/kernel"] + part["output_head/logits/bias"]
         copy_logits = x @ part["output_head/copy_logit/kernel"] + part["output_head/copy_logit/bias"]
-        for row, inputs, raised in zip(logits, entry, copy_logits, strict=True):
+        for row, inputs, raised in zip(logits, columns, copy_logits, strict=True):
             for k in range(2):
                 if inputs[2 + 2 * k]:
                     row[inputs[1 + 2 * k]] += raised[k]
@@ -85,10 +85,10 @@ def test_the_time_loop_trains_as_that_of_keras(time):
     trained = []
     for layer in (keras.layers.LSTM, LSTM):
         keras.utils.set_random_seed(2)
-        entries = [keras.Input(shape[1:]) for shape in shapes]
-        before = keras.layers.Dense(4)(entries[1])  # so that the gradient reaches what the state comes from
+        tensors = [keras.Input(shape[1:]) for shape in shapes]
+        before = keras.layers.Dense(4)(tensors[1])  # so that the gradient reaches what the state comes from
         model = keras.Model(
-            entries, layer(4, return_sequences=True, return_state=True)(entries[0], initial_state=[before, entries[2]])
+            tensors, layer(4, return_sequences=True, return_state=True)(tensors[0], initial_state=[before, tensors[2]])
         )
         model.compile(keras.optimizers.SGD(1.0), ["mse"] * 3)
         model.train_on_batch(inputs, targets)
@@ -294,6 +294,6 @@ def test_the_same_weights_give_the_same_logits_under_each_backend(tmp_path):
         results[backend] = json.loads(done.stdout.splitlines()[-1])
     for backend in ("jax", "torch"):
         difference = np.abs(np.array(results[backend][0]) - np.array(results["tensorflow"][0])).max()
-        print(f"{backend} and tensorflow: logits at most {difference:.1e} apart")
+        print(f"{backend} and tensorflow: logits differ by at most {difference:.1e}")
         assert difference < 1e-4
         assert results[backend][1] == results["tensorflow"][1]

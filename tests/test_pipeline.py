@@ -192,6 +192,12 @@ def test_what_the_user_can_mend_is_one_line(place, capsys, module, flags, says):
     assert digests(place.weights) == before
 
 
+def test_advice_for_missing_memories_has_the_folders_and_no_overwrite(place, capsys):
+    assert stage("vae.train", *place.folders, "--regions", "han", "asia/*") == 2
+    advice = f"generate_memories.py --regions han 'asia/*' --data {place.data} --weights {place.weights}\n"
+    assert capsys.readouterr().err.endswith(advice)
+
+
 def test_a_network_of_another_training_is_refused(place, tmp_path, capsys):
     for path in place.weights.iterdir():
         (tmp_path / path.name).write_bytes(path.read_bytes())

@@ -26,8 +26,8 @@ def test_the_loss_is_the_calibrated_elbo(vae):
     residual = np.full((2, 6), 0.5)
     kl = np.mean([0.5 * 1.0 + 0.5 * (0.5 - np.log(0.5) - 1), 0.5 * (2 - np.log(2) - 1) + 0.5 * 4])
     expected = 3 * (1 + np.log(2 * np.pi * 0.25)) + kl
-    answer = [keras.ops.convert_to_tensor(array, "float32") for array in (z_mean, z_log_var, residual)]
-    assert float(vae.compute_loss(y_pred=answer)) == pytest.approx(expected, rel=1e-5)
+    outputs = [keras.ops.convert_to_tensor(array, "float32") for array in (z_mean, z_log_var, residual)]
+    assert float(vae.compute_loss(y_pred=outputs)) == pytest.approx(expected, rel=1e-5)
 
 
 def test_memories_of_any_scale_are_standardised_and_scaled_back(vae):

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -32,7 +33,8 @@ def main() -> None:
     import numpy as np
 
     name = regions.file_name(args.regions)
-    vae, record = load(args.weights, name, regions.flag(args.regions))
+    folders = shlex.join(["--data", str(args.data), "--weights", str(args.weights)])
+    vae, record = load(args.weights, name, f"{regions.flag(args.regions)} {folders}")
     path = args.data / "memories" / f"{name}-sampled.h5"
     settings = {"name": name, "count": args.count, "seed": args.seed, "vae": record.weights}
     if not args.overwrite and is_up_to_date(path, settings):

@@ -17,6 +17,7 @@ songs.
 from __future__ import annotations
 
 import argparse
+import shlex
 from collections.abc import Callable
 
 import config
@@ -38,8 +39,10 @@ def main() -> None:
     from melody.training_run import TrainingRun, same_command  # Keras takes 5 s to load, which --help need not wait for
 
     name = regions.file_name(args.regions)
-    make_memories = f"python generate_memories.py {regions.flag(args.regions)} --overwrite"
-    memories, memory_settings = memory.load(args.data / "memories" / f"{name}.h5", name, make_memories)
+    path = args.data / "memories" / f"{name}.h5"
+    folders = shlex.join(["--data", str(args.data), "--weights", str(args.weights)])
+    command = f"python generate_memories.py {regions.flag(args.regions)} {folders}" + path.exists() * " --overwrite"
+    memories, memory_settings = memory.load(path, name, command)
     settings = {flag: getattr(args, flag) for flag in (*NUMBERS, "hidden", "seed")} | {"memories": memory_settings}
     trainer = Trainer(memories, settings)
     models = {"model": trainer.vae, "eval_model": trainer.vae, "monitor": "validation_loss", "save_best": False}
