@@ -1,52 +1,53 @@
-"""Every setting a user may want to change, grouped by stage. Each is also a flag of the stage that uses it."""
+"""Every setting, grouped by stage: a value and, behind it, what it means. Each is also a flag of the scripts that use
+it; `--help` shows these comments. A new setting is a new line here and its name in the script that uses it."""
 
-# Folders
-DATA = "data"  # what stages 1 and 3 write
-WEIGHTS = "weights"  # what stages 2 and 4 write
-SONGS = "songs"  # what stage 5 writes
-SEED = 0  # of every random draw
+# Folders; a relative path starts from the folder of this file
+DATA = "data"  # songs as arrays, their split, and memories
+WEIGHTS = "weights"  # weights of the network and of the VAEs
+SONGS = "songs"  # composed songs
+SEED = 0  # of all random numbers; the same seed gives the same result
 
 # 1  preprocess.py
-SONG_FILES = []  # folders, files or patterns such as "essen/**/*.krn"; empty: data/essen, fetched when it is not there
-JOBS = -1  # processes that read songs; -1: one for each core
+SONG_FILES = []  # folders, files or patterns such as "essen/**/*.krn"; none: data/essen, downloaded if missing
+JOBS = -1  # processes that parse songs; -1: one per core
 
 # 2  train_lstm.py
-EMBEDDING = 64  # numbers that stand for a note
-UNITS = 512  # of each LSTM layer
+EMBEDDING = 64  # size of the embedding of a note
+UNITS = 512  # units of each LSTM layer
 LAYERS = 3  # LSTM layers
-DENSE = 256  # units between the LSTM and its answer
-DROPOUT = 0.3  # share of units left out between layers while training
-EPOCHS = 24  # times the whole training part is read
-BATCH = 64  # streams side by side
-BPTT_LENGTH = 64  # notes read between two steps of the optimizer
-WINDOWS_PER_STREAM = 4  # windows in a stream: 256 notes of one region, song after song
-TRANSPOSE_PROBABILITY = 0.75  # share of songs moved to another key in the first epoch; it falls to 0 at the end
-LEARNING_RATE = 2e-3  # Adam's, at its highest
-WARMUP_STEPS = 100  # steps until the learning rate is at its highest
-PRECISION = "mixed_bfloat16"  # arithmetic while training: mixed_bfloat16 or float32; all else is float32
+DENSE = 256  # units of the dense layer between the LSTM and the output
+DROPOUT = 0.3  # fraction of units dropped between layers during training
+EPOCHS = 24  # passes over the training songs
+BATCH = 64  # streams in a batch
+BPTT_LENGTH = 64  # notes per training step (truncated back-propagation through time)
+WINDOWS_PER_STREAM = 4  # training steps per stream; 4 of 64 notes: 256 notes of one region, song after song
+TRANSPOSE_PROBABILITY = 0.75  # probability that a song is transposed in the first epoch; falls linearly to 0
+LEARNING_RATE = 2e-3  # peak learning rate of Adam
+WARMUP_STEPS = 100  # steps until the learning rate peaks
+PRECISION = "mixed_bfloat16"  # of the arithmetic in training: mixed_bfloat16 or float32; all else is float32
 
 # 3  generate_memories.py
-REGIONS = ["china"]  # folders, file-name prefixes or patterns such as "asia/*"; several mean OR; none: all songs
-MEMORIES = 3_000  # memories to keep
-MEMORY_SONGS = 3  # random songs of the region that are read for a memory
-MEMORY_NOTES = 96  # of these songs, the last entries, which are what is read
-MID_SONG_FRACTION = 0.5  # share of memories that are taken somewhere within the last song, the others at its end
+REGIONS = ["china"]  # folders, file-name prefixes or patterns such as "asia/*"; several: any of them; none: all songs
+MEMORIES = 3_000  # memories
+MEMORY_SONGS = 3  # random songs of the region that the network reads for one memory
+MEMORY_NOTES = 96  # notes that it reads: the last ones of these songs
+MID_SONG_FRACTION = 0.5  # fraction of memories that end within their last song; the others end with it
 
 # 4  python -m vae.train
 LATENT = 8  # dimensions of the latent space
-MIXTURE = 16  # Gaussians that are fitted to the codes of all memories, to draw from
-HIDDEN = [256, 64]  # units of the encoder's layers; the decoder's are the same, turned round
-VAE_EPOCHS = 40  # times all memories are seen
-VAE_BATCH = 128  # memories
-VAE_LEARNING_RATE = 1e-3  # Adam's, at its highest
-BETA = 8.0  # weight of the KL divergence: larger, and memories are drawn smoother and less varied
+MIXTURE = 16  # Gaussians of the mixture that is fitted to the codes and sampled from
+HIDDEN = [256, 64]  # units of the encoder's layers; the decoder has the same in reverse
+VAE_EPOCHS = 40  # passes over the memories
+VAE_BATCH = 128  # memories in a batch
+VAE_LEARNING_RATE = 1e-3  # peak learning rate of Adam
+BETA = 8.0  # weight of the KL divergence; larger: sampled memories vary less
 
 # 5  generate_song.py
 COUNT = 8  # songs
-TEMPERATURE = 1.0  # below 1 the network ventures less, above 1 more
-GUIDANCE = 0.5  # how far the song is pushed from what the network composes without a memory; 0: not at all
-LENGTH = 200  # notes a song has at most; it ends where the network ends it
-NOTE_LENGTH = 1.0  # quarter notes a note lasts
-TEMPO = 120  # quarter notes a minute
-SOUND_FONT = None  # an .sf2 or .sf3 file for --wav and --play; None: the first in the system's usual places
-INSTRUMENT = 73  # General MIDI program, 0 to 127; 73 is the flute
+TEMPERATURE = 1.0  # of sampling; below 1: more predictable notes, above 1: less predictable
+GUIDANCE = 0.5  # strength of the push away from what the network composes without a memory; 0: none
+LENGTH = 200  # most notes of a song; the network usually ends it before
+NOTE_LENGTH = 1.0  # duration of a note in quarter notes
+TEMPO = 120  # quarter notes per minute
+SOUND_FONT = None  # .sf2 or .sf3 file for --wav and --play; None: the first in the system's usual folders
+INSTRUMENT = 73  # General MIDI program, 0 to 127; 73: flute

@@ -19,10 +19,10 @@ import sys
 import time
 from pathlib import Path
 
-import config
 from melody.atomic import atomic_write, load_json, write_json
-from melody.cli import init_keras, log, nonnegative, parser, positive, progress, run, temperature
+from melody.cli import init_keras, log, progress, run
 from melody.errors import UserError
+from melody.flags import folder, parser
 
 PARTS = [f"M{k}" for k in range(1, 13)]
 NEEDED = ([], ["china"], ["deutschl"])  # the regions that the bars are about; none: all songs
@@ -53,15 +53,13 @@ def main() -> None:
 
 
 def arguments() -> argparse.Namespace:
-    flags = parser(__doc__, config.SEED, data=config.DATA, weights=config.WEIGHTS, out="results")
+    flags = parser(__doc__, "data", "weights", "temperature", "guidance", "length")
+    flags.add_argument("--out", type=folder, default="results", metavar="DIR", help="(default: results)")
     flags.add_argument("--quick", action="store_true", help="fewer songs, wider intervals")
     flags.add_argument("--table", action="store_true", help="print the tables of an evaluation that is there")
     flags.add_argument(
         "--only", nargs="+", choices=PARTS, default=PARTS, metavar="M", help="of M1 … M12 (default: all)"
     )
-    for name, kind in (("temperature", temperature), ("guidance", nonnegative), ("length", positive)):
-        default = getattr(config, name.upper())
-        flags.add_argument(f"--{name}", type=kind, default=default, help=f"of composed songs (default: {default})")
     return flags.parse_args()
 
 

@@ -14,10 +14,10 @@ unheard.
 import argparse
 import json
 
-import config
 from melody.atomic import file_lock
-from melody.cli import init_keras, log, parser, positive, progress, run, share, size
+from melody.cli import init_keras, log, progress, run
 from melody.errors import UserError
+from melody.flags import add_regions, parser
 from melody.provenance import is_up_to_date
 
 BLOCK = 256  # memories made at a time
@@ -26,12 +26,12 @@ BLOCK = 256  # memories made at a time
 def main() -> None:
     args = arguments()
     init_keras(args)
-    from melody import dataset, lstm, regions
+    from melody import dataset, lstm
 
     songs, trained = dataset.load(args.data), lstm.load(args.weights)
     lstm.check_vocabulary(trained, songs.vocabulary)
     chosen = choose(args, songs.name, trained.held_out)
-    path = args.data / "memories" / f"{regions.file_name(args.regions)}.h5"
+    path = args.data / "memories" / f"{args.name}.h5"
     settings = {
         "regions": sorted(args.regions), "count": args.count, "songs": args.songs, "notes": args.notes,
         "mid_song_fraction": args.mid_song_fraction, "seed": args.seed, "network": trained.fingerprint,
@@ -44,18 +44,10 @@ def main() -> None:
 
 
 def arguments() -> argparse.Namespace:
-    flags = parser(__doc__, config.SEED, data=config.DATA, weights=config.WEIGHTS)
-    flags.add_argument("--regions", nargs="*", default=config.REGIONS, metavar="REGION",
-                       help=f"folders, prefixes, patterns; none: all (now: {config.REGIONS})")  # fmt: skip
-    flags.add_argument("--count", type=positive, default=config.MEMORIES, help=f"memories (default: {config.MEMORIES})")
-    flags.add_argument(
-        "--songs", type=size, default=config.MEMORY_SONGS, help=f"songs a memory (default: {config.MEMORY_SONGS})"
+    flags = parser(
+        __doc__, "data", "weights", "mid_song_fraction", count="MEMORIES", songs="MEMORY_SONGS", notes="MEMORY_NOTES"
     )
-    flags.add_argument(
-        "--notes", type=size, default=config.MEMORY_NOTES, help=f"entries read (default: {config.MEMORY_NOTES})"
-    )
-    flags.add_argument("--mid-song-fraction", type=share, default=config.MID_SONG_FRACTION,
-                       help=f"share taken within the last song (default: {config.MID_SONG_FRACTION})")  # fmt: skip
+    add_regions(flags)
     flags.add_argument("--overwrite", action="store_true", help="over memories that are there")
     return flags.parse_args()
 

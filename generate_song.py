@@ -22,18 +22,17 @@ from pathlib import Path
 
 import numpy as np
 
-import config
 from melody import regions
 from melody.atomic import file_lock, load_json, write_json
-from melody.cli import in_range, init_keras, log, natural, parser, positive, progress, run, size, temperature
+from melody.cli import init_keras, log, progress, run
 from melody.errors import UserError
+from melody.flags import add_regions, natural, parser
 from melody.formats.write_midi import write_midi
 from melody.listen.audio import play, write_wav
 from melody.listen.engraving import write_scores
-from melody.listen.instruments import instrument
 from melody.listen.page import MAX_SONGS, check_page_size, shown_settings, write_folder_page
 from melody.listen.soundfont import check_synthesizer
-from melody.song import FASTEST, LARGEST, SLOWEST, SMALLEST, song_from_record, song_record
+from melody.song import song_from_record, song_record
 
 BLOCK = 512  # songs composed at once
 SETTINGS = "seed temperature guidance length note_length tempo instrument".split()  # of a song, besides its models
@@ -65,19 +64,8 @@ def main() -> None:
 
 
 def arguments() -> argparse.Namespace:
-    flags = parser(__doc__, config.SEED, data=config.DATA, weights=config.WEIGHTS, out=config.SONGS)
-    flags.add_argument("--regions", nargs="*", default=config.REGIONS, metavar="REGION", help="of a trained VAE")
-    numbers = {
-        "count": positive,
-        "temperature": temperature,
-        "guidance": in_range(0, 100),
-        "length": size,
-        "note_length": in_range(SMALLEST, LARGEST),
-        "tempo": in_range(SLOWEST, FASTEST),
-        "instrument": instrument,
-    }
-    for name, kind in numbers.items():
-        flags.add_argument(f"--{name.replace('_', '-')}", type=kind, default=getattr(config, name.upper()))
+    flags = parser(__doc__, "data", "weights", "count", *SETTINGS[1:], "sound_font", out="SONGS")
+    add_regions(flags, "regions of a trained VAE")
     number = "compose only the song of this number, instead of --count new ones (default: 0, new ones)"
     flags.add_argument("--number", type=natural, default=0, help=number)
     flags.add_argument("--wav", action="store_true", help="render each song as a WAV file beside it")
@@ -85,11 +73,8 @@ def arguments() -> argparse.Namespace:
     flags.add_argument("--score", action="store_true", help="write MusicXML, SVG and kern beside each song")
     page = f"write index.html, a page to listen to all songs of the folder, at most {MAX_SONGS:,}"
     flags.add_argument("--page", action="store_true", help=page)
-    flags.add_argument("--sound-font", default=config.SOUND_FONT, metavar="FILE", help="for --wav and --play")
     flags.add_argument("--overwrite", action="store_true", help="replace songs; number from 001 again")
-    args = flags.parse_args()
-    args.name = regions.file_name(args.regions)
-    return args
+    return flags.parse_args()
 
 
 def warn(args: argparse.Namespace) -> None:

@@ -20,10 +20,10 @@ import csv
 import json
 from pathlib import Path
 
-import config
 from melody.atomic import atomic_write_all, file_lock, open_hdf5
-from melody.cli import log, parser, run
+from melody.cli import log, run
 from melody.errors import UserError
+from melody.flags import parser
 from melody.formats import essen
 from melody.formats.corpus import READER_VERSION, find_songs, read_all
 from melody.provenance import fingerprint, settings_of
@@ -60,25 +60,7 @@ def main() -> None:
 
 
 def arguments() -> argparse.Namespace:
-    flags = parser(__doc__, config.SEED, data=config.DATA)
-    flags.add_argument(
-        "--songs",
-        nargs="*",
-        default=config.SONG_FILES,
-        metavar="PATH",
-        help='folders, files or patterns such as "essen/**/*.krn" (default: DATA/essen, fetched when it is not there)',
-    )
-    flags.add_argument(
-        "--jobs", type=jobs, default=config.JOBS, help=f"processes; -1: all cores (default: {config.JOBS})"
-    )
-    return flags.parse_args()
-
-
-def jobs(text: str) -> int:
-    """A number of processes, for argparse."""
-    if text == "-1" or (text.isdecimal() and int(text) > 0):
-        return int(text)
-    raise argparse.ArgumentTypeError(f"{text!r} is neither -1 nor a whole number from 1")
+    return parser(__doc__, "data", "jobs", songs="SONG_FILES").parse_args()
 
 
 def fetched(args: argparse.Namespace) -> str:

@@ -12,14 +12,13 @@ writes  weights/lstm.weights.h5     the best weights, by bits per note on valida
 
 import argparse
 
-import config
-from melody.cli import above_zero, in_range, init_keras, parser, positive, run, share, size
+from melody.cli import init_keras, run
+from melody.flags import parser
 
-NUMBERS = {  # flag: the kind of number it takes
-    "embedding": size, "units": size, "layers": in_range(1, 64, int), "dense": size, "dropout": in_range(0, 0.99),
-    "epochs": positive, "batch": size, "bptt_length": size, "windows_per_stream": size, "transpose_probability": share,
-    "learning_rate": above_zero, "warmup_steps": positive,
-}  # fmt: skip
+SETTINGS = (
+    "embedding", "units", "layers", "dense", "dropout", "epochs", "batch", "bptt_length", "windows_per_stream",
+    "transpose_probability", "learning_rate", "warmup_steps", "precision",
+)  # fmt: skip
 
 
 def main() -> None:
@@ -27,20 +26,15 @@ def main() -> None:
     init_keras(args)
     from melody.training import train  # Keras takes 5 s to load, which --help need not wait for
 
-    settings = {name: getattr(args, name) for name in (*NUMBERS, "precision", "seed")}
+    settings = {name: getattr(args, name) for name in (*SETTINGS, "seed")}
     train(args, "lstm", "python train_lstm.py", settings)
 
 
 def arguments() -> argparse.Namespace:
-    flags = parser(__doc__, config.SEED, data=config.DATA, weights=config.WEIGHTS)
-    for name, kind in NUMBERS.items():
-        default = getattr(config, name.upper())
-        flags.add_argument(f"--{name.replace('_', '-')}", type=kind, default=default, help=f"default: {default}")
-    flags.add_argument("--precision", choices=("float32", "mixed_bfloat16"), default=config.PRECISION,
-                       help=f"of the arithmetic while training (default: {config.PRECISION})")  # fmt: skip
-    what = flags.add_mutually_exclusive_group()
-    what.add_argument("--resume", action="store_true", help="continue after the last complete epoch")
-    what.add_argument("--overwrite", action="store_true", help="start again and replace the weights")
+    flags = parser(__doc__, "data", "weights", *SETTINGS)
+    start = flags.add_mutually_exclusive_group()
+    start.add_argument("--resume", action="store_true", help="continue after the last complete epoch")
+    start.add_argument("--overwrite", action="store_true", help="start again and replace the weights")
     return flags.parse_args()
 
 

@@ -29,8 +29,9 @@ from benchmarks.context import FULL, QUICK, Context, song_files
 from benchmarks.harness import Command, Measurement, Unavailable
 from benchmarks.report import row, shown, tables
 from melody.atomic import load_json, write_json
-from melody.cli import log, parser, progress, run
+from melody.cli import log, progress, run
 from melody.errors import UserError
+from melody.flags import folder, parser
 from melody.plots import scaling
 
 PACKAGES = ("keras", "tensorflow", "jax", "torch", "numpy", "music21")
@@ -64,7 +65,8 @@ def main() -> None:
 
 
 def arguments() -> argparse.Namespace:
-    flags = parser(__doc__, config.SEED, out="results")
+    flags = parser(__doc__)
+    flags.add_argument("--out", type=folder, default="results", metavar="DIR", help="folder (default: results)")
     flags.add_argument("--kern", type=Path, metavar="DIR", help="folder of the kern edition (default: not measured)")
     flags.add_argument("--midi", type=Path, metavar="DIR", help="folder of the MIDI edition (default: in config.DATA)")
     flags.add_argument("--quick", action="store_true", help="every case once, at toy size, on synthetic songs")
@@ -95,9 +97,9 @@ def context_of(args: argparse.Namespace, scratch: Path) -> Context:
     editions = {"kern": args.kern, "midi": args.midi or (downloaded if downloaded.exists() else None)}
     if args.quick:
         editions = {name: scratch / name for name in editions}
-    for folder in filter(None, editions.values()):
-        if not song_files(folder):
-            raise UserError(f"no songs in {folder}; name the folder of an edition with --kern or --midi")
+    for edition in filter(None, editions.values()):
+        if not song_files(edition):
+            raise UserError(f"no songs in {edition}; name the edition of an edition with --kern or --midi")
     editions = {name: folder and folder.resolve() for name, folder in editions.items()}
     memory = {"notes": config.MEMORY_NOTES, "songs": config.MEMORY_SONGS}
     return Context(scratch, editions, QUICK if args.quick else FULL, shape, training, vae, memory, config.GUIDANCE)

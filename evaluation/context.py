@@ -69,7 +69,7 @@ class Context:
     def told(self, part: str, region: str = EVERY) -> np.ndarray:
         """What the token network is told of these songs, (songs,): their regions' numbers, 0 for an unknown one."""
         names = [self.songs.name[s] for s in self.places(part, region)]
-        return regions.numbers(names, self.token.record.regions)
+        return np.array(regions.region_ids(names, self.token.record.regions))
 
     def held_out(self, region: str = EVERY) -> list[np.ndarray]:
         return self.part("test", region) + self.part("validation", region)

@@ -16,8 +16,8 @@ which is the word that a song's file name begins with.
 
 import argparse
 
-import config
-from melody.cli import init_keras, parser, run
+from melody.cli import init_keras, run
+from melody.flags import parser
 
 COMMAND = "python -m evaluation.control_token"
 TOKEN_PROBABILITY = 0.9  # of training streams with their region; the others train the network without, for guidance
@@ -35,7 +35,7 @@ def main() -> None:
 
 
 def arguments() -> argparse.Namespace:
-    flags = parser(__doc__, config.SEED, data=config.DATA, weights=config.WEIGHTS)
+    flags = parser(__doc__, "data", "weights")
     start = flags.add_mutually_exclusive_group()
     start.add_argument("--resume", action="store_true", help="continue after the last complete epoch")
     start.add_argument("--overwrite", action="store_true", help="start again and replace the weights")

@@ -9,8 +9,6 @@ import shlex
 from collections import Counter
 from collections.abc import Sequence
 
-import numpy as np
-
 from melody.errors import UserError
 from melody.provenance import fingerprint
 
@@ -56,14 +54,14 @@ def counts(names: Sequence[str]) -> Counter:
     return Counter(word for name in names for word in {*name.lower().split("/")[:-1], prefix(name)} if word)
 
 
-def numbers(names: Sequence[str], known: Sequence[str]) -> np.ndarray:
-    """The place of each song's prefix among the known ones, counted from 1; 0 where it is not known: (songs,).
+def region_ids(names: Sequence[str], known: Sequence[str]) -> list[int]:
+    """The index of each song's prefix in `known`, counted from 1; 0 if it is not in there.
 
-    >>> numbers(["asia/china/han/han0001", "europa/italia/italia01"], ["deut", "han"]).tolist()
+    >>> region_ids(["asia/china/han/han0001", "europa/italia/italia01"], ["deut", "han"])
     [2, 0]
     """
-    place = {word: number for number, word in enumerate(known, start=1)}
-    return np.array([place.get(prefix(name), 0) for name in names], int)
+    ids = {word: number for number, word in enumerate(known, start=1)}
+    return [ids.get(prefix(name), 0) for name in names]
 
 
 def _suggestions(names: Sequence[str], constraint: str) -> str:

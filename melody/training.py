@@ -85,7 +85,7 @@ class Trainer:
         self.training = songs.songs(split["training"])
         names = {part: [songs.name[s] for s in split[part]] for part in ("training", "validation")}
         self.region_names = sorted({regions.prefix(name) for name in names["training"]})
-        self.regions, validation_ids = (regions.numbers(names[part], self.region_names) for part in names)
+        self.regions, validation_ids = (np.array(regions.region_ids(names[part], self.region_names)) for part in names)
         self.validation_region_ids = validation_ids if self.token_probability else None
         self.validation = [
             batching.inputs_and_targets(song, len(self.vocabulary)) for song in songs.songs(split["validation"])

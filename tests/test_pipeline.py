@@ -69,7 +69,14 @@ def test_every_stage_leaves_its_files(place):
     written = {path for path in written if not path.startswith(("essen", "songs"))}
     ends = (".weights.h5", ".json", "-history.csv", "-history.png", "-history.svg", "-checkpoint.weights.h5")
     networks = {f"weights/{name}{end}" for name in ("lstm", "vae-china") for end in ends}
-    data = {"songs.h5", "vocabulary.json", "split.json", "skipped.csv", "memories/china.h5", "memories/china-sampled.h5"}
+    data = {
+        "songs.h5",
+        "vocabulary.json",
+        "split.json",
+        "skipped.csv",
+        "memories/china.h5",
+        "memories/china-sampled.h5",
+    }
     assert written == networks | {f"data/{name}" for name in data}
     assert (place.data / "skipped.csv").read_text().count("\n") == 2, "a header and the broken file"
 
@@ -171,11 +178,11 @@ def test_a_second_run_has_nothing_to_do(place):
 @pytest.mark.parametrize(
     ("module", "flags", "says"),
     [
-        ("generate_song", ("--regions", "italia"), "make it with: python generate_memories.py --regions italia && "),
-        ("generate_song", ("--regions", "italia"), "python -m vae.train --regions italia (ready: china)"),
+        ("generate_song", ("--regions", "italia"), "with: python generate_memories.py --weights {weights} --regions italia && "),
+        ("generate_song", ("--regions", "italia"), "python -m vae.train --weights {weights} --regions italia (ready: china)"),
         ("generate_memories", ("--regions", "chna"), "nearest: china (30)"),
         ("generate_memories", ("--regions", "china", "--seed", "8"), "was made with count 60, now it is 3000"),
-        ("vae.train", ("--regions", "deutschl"), "python generate_memories.py --regions deutschl"),
+        ("vae.train", ("--regions", "deutschl"), "python generate_memories.py --data {data} --weights {weights} --regions deutschl"),
         ("vae.train", ("--regions", "china"), "--overwrite starts again"),
         ("vae.train", ("--regions", "china", "--resume", "--latent", "3"), "was made with latent 2, now it is 3"),
         ("train_lstm", SMALL, "--overwrite starts again"),
@@ -188,7 +195,7 @@ def test_what_the_user_can_mend_is_one_line(place, capsys, module, flags, says):
     before = digests(place.weights)
     assert stage(module, *folders, *flags) == 2
     error = capsys.readouterr().err.strip()
-    assert error.startswith("error: ") and says in error and "\n" not in error
+    assert error.startswith("error: ") and says.format(**vars(place)) in error and "\n" not in error
     assert digests(place.weights) == before
 
 

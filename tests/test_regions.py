@@ -71,5 +71,5 @@ def test_no_region_is_all():
     assert regions.file_name(["all"]) != "all"
 
 
-def test_prefixes_are_numbered_from_one():
-    assert regions.numbers(["a/han0001", "b/x1", "c/deut12"], ["deut", "han"]).tolist() == [2, 0, 1]
+def test_region_ids_count_from_one():
+    assert regions.region_ids(["a/han0001", "b/x1", "c/deut12"], ["deut", "han"]) == [2, 0, 1]

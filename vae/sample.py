@@ -11,14 +11,18 @@ from __future__ import annotations
 import argparse
 import json
 import shlex
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import config
+if not __package__:  # run as a file, so that the project's packages cannot be imported
+    sys.exit("error: run this in the project's folder as: python -m vae.sample")
+
 from melody import records, regions
 from melody.atomic import atomic_write, file_lock
-from melody.cli import init_keras, log, parser, positive, run
+from melody.cli import init_keras, log, run
 from melody.errors import UserError
+from melody.flags import add_regions, parser, positive
 from melody.provenance import is_up_to_date
 from melody.records import VaeRecord, vae_commands
 
@@ -32,7 +36,7 @@ def main() -> None:
     import h5py  # after Keras is silenced, as all that needs it
     import numpy as np
 
-    name = regions.file_name(args.regions)
+    name = args.name
     folders = shlex.join(["--data", str(args.data), "--weights", str(args.weights)])
     vae, record = load(args.weights, name, f"{regions.flag(args.regions)} {folders}")
     path = args.data / "memories" / f"{name}-sampled.h5"
@@ -48,9 +52,8 @@ def main() -> None:
 
 
 def arguments() -> argparse.Namespace:
-    flags = parser(__doc__, config.SEED, data=config.DATA, weights=config.WEIGHTS)
-    what = f"regions of a trained VAE (default: {config.REGIONS})"
-    flags.add_argument("--regions", nargs="*", default=config.REGIONS, metavar="REGION", help=what)
+    flags = parser(__doc__, "data", "weights")
+    add_regions(flags, "regions of a trained VAE")
     flags.add_argument("--count", type=positive, default=1000, help="number of memories (default: 1000)")
     flags.add_argument("--overwrite", action="store_true", help="replace memories that exist")
     return flags.parse_args()

@@ -18,19 +18,24 @@ from __future__ import annotations
 
 import argparse
 import shlex
+import sys
 from collections.abc import Callable
 
-import config
-from melody import memory, regions
-from melody.cli import above_zero, init_keras, log, nonnegative, parser, positive, run, size
-from melody.errors import UserError
+if not __package__:  # run as a file, so that the project's packages cannot be imported
+    sys.exit("error: run this in the project's folder as: python -m vae.train")
 
-SHARED = ("epochs", "batch", "learning_rate")  # settings that train_lstm.py has as well
+from melody import memory, regions
+from melody.cli import init_keras, log, run
+from melody.errors import UserError
+from melody.flags import add_regions, parser
+
 VALIDATION_FRACTION = 0.1  # of the memories
 MAX_ERROR = 0.6  # squared error of a good reconstruction; the VAEs of the nine shipped regions have .07 to .48
 MAX_GAP = 1.5  # validation error over training error, above which the VAE has learned its memories by heart
-NUMBERS = {"latent": size, "mixture": size, "epochs": positive, "batch": size, "learning_rate": above_zero}
-NUMBERS |= {"beta": nonnegative}
+SETTINGS = {  # flag: its name in config.py
+    **{flag: flag.upper() for flag in ("latent", "hidden", "mixture", "beta")},
+    **{flag: f"VAE_{flag.upper()}" for flag in ("epochs", "batch", "learning_rate")},
+}
 
 
 def main() -> None:
@@ -38,32 +43,28 @@ def main() -> None:
     init_keras(args)
     from melody.training_run import TrainingRun, same_command  # Keras takes 5 s to load, which --help need not wait for
 
-    name = regions.file_name(args.regions)
+    name = args.name
     path = args.data / "memories" / f"{name}.h5"
     folders = shlex.join(["--data", str(args.data), "--weights", str(args.weights)])
     command = f"python generate_memories.py {regions.flag(args.regions)} {folders}" + path.exists() * " --overwrite"
     memories, memory_settings = memory.load(path, name, command)
-    settings = {flag: getattr(args, flag) for flag in (*NUMBERS, "hidden", "seed")} | {"memories": memory_settings}
+    settings = {flag: getattr(args, flag) for flag in (*SETTINGS, "seed")} | {"memories": memory_settings}
     trainer = Trainer(memories, settings)
     models = {"model": trainer.vae, "eval_model": trainer.vae, "monitor": "validation_loss", "save_best": False}
     record, command = {"memory": memories.shape[1]}, same_command("python -m vae.train")
-    training = TrainingRun(args.weights, f"vae-{name}", **models, settings=settings, record=record, command=command)
+    training = TrainingRun(
+        args.weights, f"vae-{args.name}", **models, settings=settings, record=record, command=command
+    )
     with training.lock():
         done = training.start(args.resume, args.overwrite)
-        log(args, f"{len(memories)} memories of {name}; epochs done: {done} of {args.epochs}")
+        log(args, f"{len(memories)} memories of {args.name}; epochs done: {done} of {args.epochs}")
         training.train(args.epochs, 1, trainer.epoch, args.quiet)
     log(args, f"{verdict(training.history[-1], args.latent)}\nwrote {training.weights}")
 
 
 def arguments() -> argparse.Namespace:
-    flags = parser(__doc__, config.SEED, data=config.DATA, weights=config.WEIGHTS)
-    what = f"as given to generate_memories.py (default: {config.REGIONS})"
-    flags.add_argument("--regions", nargs="*", default=config.REGIONS, metavar="REGION", help=what)
-    for name, kind in NUMBERS.items():
-        default = getattr(config, f"VAE_{name.upper()}" if name in SHARED else name.upper())
-        flags.add_argument(f"--{name.replace('_', '-')}", type=kind, default=default, help=f"default: {default}")
-    what = f"units of the encoder's layers (default: {config.HIDDEN})"
-    flags.add_argument("--hidden", type=size, nargs="+", default=config.HIDDEN, metavar="UNITS", help=what)
+    flags = parser(__doc__, "data", "weights", **SETTINGS)
+    add_regions(flags, "regions as given to generate_memories.py")
     start = flags.add_mutually_exclusive_group()
     start.add_argument("--resume", action="store_true", help="continue after the last complete epoch")
     start.add_argument("--overwrite", action="store_true", help="start again and replace the weights")

@@ -24,8 +24,9 @@ from midi2audio import FluidSynth
 
 import config
 from melody.atomic import atomic_write
-from melody.cli import Flags, log, run
+from melody.cli import log, run
 from melody.errors import UserError
+from melody.flags import Flags
 from melody.listen.convert import convert_all
 from melody.listen.soundfont import check_synthesizer, find_fluidsynth, find_sound_font
 

@@ -19,8 +19,9 @@ from xml.sax.saxutils import escape
 import verovio
 
 from melody.atomic import atomic_write
-from melody.cli import Flags, log, run
+from melody.cli import log, run
 from melody.errors import UserError
+from melody.flags import Flags
 from melody.formats.corpus import find_songs, read_songs
 from melody.formats.limits import Unreadable
 from melody.formats.write_kern import write_kern

@@ -16,8 +16,9 @@ from pathlib import Path
 import config
 from melody import dataset
 from melody.atomic import load_json
-from melody.cli import Flags, folder, log, progress, run
+from melody.cli import log, progress, run
 from melody.errors import UserError
+from melody.flags import Flags, folder
 from melody.listen.nearest import Collection
 from melody.listen.page_html import PageSong, write_page
 from melody.song import song_from_record

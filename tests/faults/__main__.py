@@ -23,7 +23,8 @@ from pathlib import Path
 from tqdm import tqdm
 
 from melody.atomic import load_json, write_json
-from melody.cli import Flags, natural, run
+from melody.cli import run
+from melody.flags import Flags, natural
 from melody.formats.limits import LARGEST
 from tests.faults.bad_songs import bad_songs
 from tests.faults.commands import Row
