@@ -99,7 +99,7 @@ def context_of(args: argparse.Namespace, scratch: Path) -> Context:
         editions = {name: scratch / name for name in editions}
     for edition in filter(None, editions.values()):
         if not song_files(edition):
-            raise UserError(f"no songs in {edition}; name the edition of an edition with --kern or --midi")
+            raise UserError(f"no songs in {edition}; name the folder of an edition with --kern or --midi")
     editions = {name: folder and folder.resolve() for name, folder in editions.items()}
     memory = {"notes": config.MEMORY_NOTES, "songs": config.MEMORY_SONGS}
     return Context(scratch, editions, QUICK if args.quick else FULL, shape, training, vae, memory, config.GUIDANCE)
