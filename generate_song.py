@@ -82,10 +82,7 @@ def warn(args: argparse.Namespace) -> None:
     if args.temperature <= LOOPING:
         log(args, f"warning: at temperatures up to {LOOPING:g} most songs repeat themselves until --length ends them")
     if args.temperature >= RANDOM:
-        log(
-            args,
-            f"warning: at temperatures from {RANDOM:g} notes are nearly random, a tenth of the steps above an octave",
-        )
+        log(args, f"warning: at temperatures from {RANDOM:g} notes are nearly random, 1 step in 10 over an octave")
     if args.guidance >= SHORT:
         log(args, f"warning: with guidance from {SHORT:g} half of the songs end within 15 notes")
 
