@@ -28,20 +28,10 @@ def _preprocess(context: Context, edition: str, target: str, stretch_target: str
     found = context.measure(
         stage=context.preprocess(folder, len(files)), music21=Worker("benchmarks.parsing.parse", settings)
     )
-    return [
-        row(
-            f"preprocess_{edition}",
-            "preprocess",
-            f"preprocess.py, {edition} edition, all cores",
-            found["stage"],
-            f"music21 `converter.parse`, one core, {context.sizes.parsed_files} files",
-            found["music21"],
-            unit="songs per second",
-            target=target,
-            stretch_target=stretch_target,
-            memory_target=READ_MEMORY,
-        )
-    ]
+    labels = f"preprocess_{edition}", "preprocess", f"preprocess.py, {edition} edition, all cores"
+    baseline = f"music21 `converter.parse`, one core, {context.sizes.parsed_files} files"
+    targets = {"target": target, "stretch_target": stretch_target, "memory_target": READ_MEMORY}
+    return [row(*labels, found["stage"], baseline, found["music21"], unit="songs per second", **targets)]
 
 
 def preprocess_unchanged(context: Context) -> list[dict]:
@@ -76,7 +66,9 @@ def train_lstm(context: Context) -> list[dict]:
         reference=pytorch(training),
         reference_float32=pytorch(float32),
     )
-    found["best"] = max((found[name] for name in ("tensorflow", "torch")), key=lambda one: one.seconds and one.rate)
+    found["best"] = max(
+        (found[name] for name in ("tensorflow", "torch")), key=lambda one: one.rate if one.seconds else 0
+    )
     reduced = f"PyTorch `nn.LSTM`, {precision.removeprefix('mixed_')}"
     unit, memory = "notes per second", TRAIN_MEMORY
 
@@ -110,20 +102,9 @@ def train_vae(context: Context) -> list[dict]:
     found = context.measure(
         stage=Worker("benchmarks.adapters.vae", settings), reference=Worker("benchmarks.reference.vae", settings)
     )
-    return [
-        row(
-            "train_vae",
-            "vae.train",
-            "vae.train",
-            found["stage"],
-            "the same VAE in PyTorch",
-            found["reference"],
-            unit="memories per second",
-            target="≥ 1.0 ×",
-            stretch_target="≥ 1.2 ×",
-            memory_target=TRAIN_MEMORY,
-        )
-    ]
+    compared = found["stage"], "the same VAE in PyTorch", found["reference"]
+    targets = {"target": "≥ 1.0 ×", "stretch_target": "≥ 1.2 ×", "memory_target": TRAIN_MEMORY}
+    return [row("train_vae", "vae.train", "vae.train", *compared, unit="memories per second", **targets)]
 
 
 def generate_memories(context: Context) -> list[dict]:
@@ -201,20 +182,10 @@ def generate_song(context: Context) -> list[dict]:
         stage=context.stage("generate_song.py", "--out", context.scratch / "songs", "--count", 8),
         keras=Command(["-c", "import keras"]),
     )
-    return [
-        row(
-            "generate_song",
-            "generate_song",
-            "`python generate_song.py --count 8`",
-            found["stage"],
-            '`python -c "import keras"`',
-            found["keras"],
-            unit=SECONDS,
-            target="≤ 2.5 ×",
-            stretch_target="≤ 1.6 ×",
-            memory_target=COMPOSE_MEMORY,
-        )
-    ]
+    compared = found["stage"], '`python -c "import keras"`', found["keras"]
+    targets = {"target": "≤ 2.5 ×", "stretch_target": "≤ 1.6 ×", "memory_target": COMPOSE_MEMORY}
+    workload = "`python generate_song.py --count 8`"
+    return [row("generate_song", "generate_song", workload, *compared, unit=SECONDS, **targets)]
 
 
 CASES: dict[str, Callable[[Context], list[dict]]] = {

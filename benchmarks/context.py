@@ -32,40 +32,9 @@ class Sizes:
     scaling_notes: int  # per memory; few, so that many memories fit into the time
 
 
-FULL = Sizes(
-    rounds=5,
-    parsed_files=300,
-    batches=2,
-    window_batches=24,
-    memories=512,
-    memories_2018=16,
-    songs=256,
-    length=128,
-    length_2018=32,
-    matrix=2048,
-    vae_memories=4000,
-    scaling_copies=(1, 2, 4, 8),
-    scaling_songs=(1, 8, 64, 512, 4096),
-    scaling_memories=(1000, 10_000, 100_000),
-    scaling_notes=8,
-)
-QUICK = Sizes(
-    rounds=1,
-    parsed_files=3,
-    batches=1,
-    window_batches=2,
-    memories=4,
-    memories_2018=2,
-    songs=3,
-    length=5,
-    length_2018=3,
-    matrix=64,
-    vae_memories=40,
-    scaling_copies=(1, 2),
-    scaling_songs=(1, 3),
-    scaling_memories=(3, 6),
-    scaling_notes=4,
-)
+SCALING = (1, 2, 4, 8), (1, 8, 64, 512, 4096), (1000, 10_000, 100_000)
+FULL = Sizes(5, 300, 2, 24, 512, 16, 256, 128, 32, 2048, 4000, *SCALING, 8)
+QUICK = Sizes(1, 3, 1, 2, 4, 2, 3, 5, 3, 64, 40, (1, 2), (1, 3), (3, 6), 4)
 
 
 @dataclass

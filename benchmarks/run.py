@@ -71,14 +71,8 @@ def arguments() -> argparse.Namespace:
     flags.add_argument("--midi", type=Path, metavar="DIR", help="folder of the MIDI edition (default: in config.DATA)")
     flags.add_argument("--quick", action="store_true", help="every case once, at toy size, on synthetic songs")
     flags.add_argument("--table", action="store_true", help="print the tables of an earlier run")
-    flags.add_argument(
-        "--only",
-        nargs="+",
-        choices=list(CASES),
-        default=list(CASES),
-        metavar="CASE",
-        help=f"cases to measure (default: all of {' '.join(CASES)})",
-    )
+    cases = {"choices": list(CASES), "default": list(CASES), "metavar": "CASE"}
+    flags.add_argument("--only", nargs="+", **cases, help=f"cases to measure (default: all of {' '.join(CASES)})")
     return flags.parse_args()
 
 
