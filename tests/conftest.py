@@ -6,6 +6,10 @@ import tarfile
 import pytest
 from hypothesis import settings
 
+from melody.formats import corpus
+from melody.formats.limits import Unreadable
+from melody.song import Song
+
 settings.register_profile("any machine", deadline=None)  # a busy machine is no mistake
 settings.load_profile("any machine")
 
@@ -19,3 +23,31 @@ def kern_edition(tmp_path_factory):
     with tarfile.open(os.environ["ESSEN_KERN"]) as archive:
         archive.extractall(folder, filter="data")
     return folder
+
+
+@pytest.fixture
+def read(tmp_path):
+    """Read one file with this name and content: (its songs, its tunes that cannot be read). Raises `Unreadable`."""
+
+    def read_file(name, content):
+        path = tmp_path / "own" / name
+        path.parent.mkdir(exist_ok=True)
+        path.write_bytes(content.encode() if isinstance(content, str) else content)
+        found = corpus.read_file(path, path.parent)
+        return [song for song in found if isinstance(song, Song)], [
+            tune for tune in found if not isinstance(tune, Song)
+        ]
+
+    return read_file
+
+
+@pytest.fixture
+def reason(read):
+    """The reason why a file with this name and content is refused."""
+
+    def refused_because(name, content):
+        with pytest.raises(Unreadable) as refused:
+            read(name, content)
+        return str(refused.value)
+
+    return refused_because

@@ -18,13 +18,13 @@ SIGNATURES = {  # letters with sharps or flats, by key; written out, so that not
 }  # fmt: skip
 
 
-def read(tune, head=""):
+def read_tune(tune, head=""):
     (song,) = read_abc.read(f"{head}X:1\nL:1/4\n{tune}\n".encode(), "tune")
     return song
 
 
 def pitches(tune, head=""):
-    return read(tune, head).pitch
+    return read_tune(tune, head).pitch
 
 
 def pitches_by_the_standard(tune):
@@ -96,7 +96,7 @@ def test_an_accidental_holds_to_the_bar_line_in_all_octaves():
 
 
 def test_an_accidental_of_a_tied_note_crosses_the_bar_line():
-    song = read("K:C\n^c-|c c|")
+    song = read_tune("K:C\n^c-|c c|")
     assert (song.pitch, song.duration) == (["C#5", "C5"], [2, 1])
 
 
@@ -108,7 +108,7 @@ def test_the_head_of_a_book_says_how_far_accidentals_reach(head):
 
 
 def test_keys_meters_and_lengths_inside_a_line():
-    song = read("M:3/4\nK:G\nF2 G|[K:D] [M:2/4][L:1/8] c2 d2|\nK:F\nB4|")
+    song = read_tune("M:3/4\nK:G\nF2 G|[K:D] [M:2/4][L:1/8] c2 d2|\nK:F\nB4|")
     assert (song.pitch, song.duration) == (["F#4", "G4", "C#5", "D5", "B-4"], [2, 1, 1, 1, 2])
     assert (song.key, song.meter) == ("G", "3/4")
 
@@ -129,26 +129,26 @@ def test_keys(field, key, altered):
 
 
 def test_a_key_with_explicit_accidentals_is_applied():
-    song = read("K:D exp _b ^f\nB F C|")
+    song = read_tune("K:D exp _b ^f\nB F C|")
     assert (song.pitch, song.key) == (["B-4", "F#4", "C4"], "k[b-f#]")
     assert pitches("K:HP\nF C G|") == ["F#4", "C#4", "G4"]
 
 
 @pytest.mark.parametrize("decoration", ["+fermata+", "!fermata!", "H", "~", "u", '"^Segno"', ".", "!D.C.!"])
 def test_decorations_are_no_notes(decoration):
-    song = read(f"K:C\nC>{decoration}D {decoration}E F{decoration}|")
+    song = read_tune(f"K:C\nC>{decoration}D {decoration}E F{decoration}|")
     assert (song.pitch, song.duration) == (["C4", "D4", "E4", "F4"], [1.5, 0.5, 1, 1])
 
 
 def test_old_chords_and_invisible_rests():
-    song = read("K:C\n+CEG+ x D|")
+    song = read_tune("K:C\n+CEG+ x D|")
     assert (song.pitch, song.rest_before, song.chords) == (["G4", "D4"], [0, 1], 1)
 
 
 @pytest.mark.parametrize("note", ["^/c", "_/c", "^3/2c", "_1/4c"])
 def test_microtones_are_refused_with_the_reason(note):
     with pytest.raises(Unreadable, match="it has microtones"):
-        read(f"K:C\nC {note} D|")
+        read_tune(f"K:C\nC {note} D|")
 
 
 def test_a_tie_to_another_pitch_is_a_slur():
@@ -159,3 +159,40 @@ def test_each_voice_has_its_key():
     book = b"X:1\nL:1/4\nK:C\nV:1\n[K:D] F\nV:2\nF\n"
     (song,) = read_abc.read(book, "tune")
     assert isinstance(song, Song) and (song.pitch, song.parts) == (["F#4"], 2)
+
+
+# Books
+
+BOOK = """M:3/4
+L:1/4
+
+X:1
+T:First % a remark
+O:Nowhere
+K:G
+"G"G A {c}B-|B z [Gd]|]
+
+Words between the tunes.
+
+X:2
+K:C
+[[[
+
+X:2
+K:Em
+E F/2G/2 (3ABc|
+"""
+
+
+def test_a_book_of_tunes_one_broken(read):
+    (first, second), broken = read("book.abc", BOOK)
+    assert (first.name, first.pitch, first.duration) == ("own/book/book#1", ["G4", "A4", "B4", "D5"], [1, 1, 2, 1])
+    assert (first.rest_before, first.chords) == ([0, 0, 0, 1], 1)
+    assert (first.title, first.area, first.key, first.meter) == ("First", "Nowhere", "G", "3/4")
+    assert (second.name, second.key, second.pitch[1]) == ("own/book/book#2.2", "e", "F#4")
+    assert [tune.tune for tune in broken] == ["2"]
+
+
+def test_a_single_tune_has_the_files_name(read):
+    song = read("tune.abc", "X:7\nK:C\nV:1\nC2 D2|\nV:2\nE2 F2|\n")[0][0]
+    assert (song.name, song.pitch, song.duration, song.parts) == ("own/tune", ["C4", "D4"], [1, 1], 2)

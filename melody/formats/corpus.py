@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import glob
 import os
 import re
 import stat
@@ -11,7 +10,7 @@ from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import replace
-from functools import cache
+from functools import cache, lru_cache
 from multiprocessing import get_context
 from pathlib import Path
 from types import ModuleType
@@ -22,24 +21,37 @@ from melody.formats import essen
 from melody.formats.limits import FORMATS, LARGEST, Unreadable, reading_limits
 from melody.song import Song
 
-BATCH = 64  # files a process reads before it reports
+BATCH = 64  # files that a process reads before it reports
+PART_BYTES = 32_000  # of a book that a process reads before it reports: about 100 tunes
+MAX_PARTS = 64  # of a book, since each process that reads a part splits the book anew
+Source = tuple[Path, Path] | tuple[Path, Path, int, int]  # file, the folder its name starts from, part, parts
 READER_VERSION = 3  # counts up when the same files give other notes, so that what was written before is read anew
 
 
 def find_songs(patterns: list[str]) -> list[tuple[Path, Path]]:
-    """The files of songs at `patterns`, each with its collection's folder, sorted by path.
+    """The song files at `patterns`, each with the folder its name starts from, sorted by path.
 
-    A pattern is a folder (all songs below it), a file, or has wildcards; its folder is then what stands before the
-    first of them: `essen/**/*.krn` lies in `essen`. Raises `Problem` for a pattern without songs.
+    A pattern is a folder (all songs below it), a file, or has wildcards; the folder of a pattern is what precedes the
+    first wildcard: `essen` of `essen/**/*.krn`. A file reached by several paths, as through symbolic links, is found
+    once, by the shortest. Raises `UserError` for a pattern without songs.
     """
-    found: dict[Path, Path] = {}
+    found: dict[str, tuple[Path, Path]] = {}
     for pattern in patterns:
         matches = _matches(os.path.expanduser(pattern))
         if not matches:
             raise UserError(f"no songs at {pattern}; looked for {' '.join(FORMATS)}")
-        for path, root in matches:
-            found.setdefault(path, root)
-    return sorted(found.items())
+        for path, root in sorted(matches, key=lambda match: (len(match[0].parts), match[0])):
+            found.setdefault(_real_path(path), (path, root))
+    return sorted(found.values())
+
+
+def _real_path(path: Path) -> str:
+    return os.path.realpath(path) if path.is_symlink() else os.path.join(_real_folder(path.parent), path.name)
+
+
+@lru_cache(maxsize=2**16)  # resolving takes a system call for each part of a path
+def _real_folder(folder: Path) -> str:
+    return os.path.realpath(folder)
 
 
 def _matches(pattern: str) -> list[tuple[Path, Path]]:
@@ -48,18 +60,22 @@ def _matches(pattern: str) -> list[tuple[Path, Path]]:
         return [(song, path) for song in _below(path)]
     if path.exists():
         return [(path, path.parent)]
-    root = Path(re.split(r"[^/\\]*[*?\[]", pattern)[0] or ".")
-    hits = sorted(Path(hit) for hit in glob.glob(pattern, recursive=True))
+    head = re.split(r"[^/\\]*[*?\[]", pattern)[0]
+    root, wildcards = Path(head or "."), pattern[len(head) :]
+    try:
+        hits = sorted(root.glob(wildcards)) if wildcards else []  # `**` does not follow links, so no link can loop
+    except ValueError:  # no pattern
+        return []
     files = [file for hit in hits for file in (_below(hit) if hit.is_dir() else [hit])]
-    return [(file, root) for file in files]
+    return [(file, root) for file in files if not any(part.startswith(".") for part in file.relative_to(root).parts)]
 
 
 def _below(folder: Path) -> list[Path]:
-    """The songs below a folder, and the folders there that cannot be opened, which reading will tell."""
+    """The songs below a folder, and the folders there that cannot be opened, so that reading reports them."""
     closed: list[Path] = []
     songs = [
         Path(place, name)
-        for place, _, names in os.walk(folder, onerror=lambda problem: closed.append(Path(problem.filename)))
+        for place, _, names in os.walk(folder, onerror=lambda error: closed.append(Path(error.filename)))
         for name in names
         if Path(name).suffix.lower() in FORMATS and not name.startswith(".")
     ]
@@ -67,14 +83,23 @@ def _below(folder: Path) -> list[Path]:
 
 
 def song_name(path: Path, root: Path) -> str:
-    """The path of a song below `root` without suffix; a lone Essen file gets the folder of the kern edition.
+    """The name of a song: the folder `root` and the path below it, without suffix.
 
-    >>> song_name(Path("midi/han0001.mid"), Path("midi"))
-    'asia/china/han/han0001'
+    A song of the Essen collection has its name in the kern edition, whatever folder is given: it is known by its file
+    name and lies either right in `root` or in the folder in which the kern edition has it.
+
+    >>> song_name(Path("my/irish/reels/tune.abc"), Path("my/irish")), song_name(Path("midi/han0001.mid"), Path("midi"))
+    ('irish/reels/tune', 'asia/china/han/han0001')
     """
-    name = path.relative_to(root).with_suffix("").as_posix()
-    folder = "" if "/" in name else essen.folder_of(name)
-    return _writable(f"{folder}/{name}" if folder else name)
+    stem, folder = path.stem, essen.folder_of(path.stem)
+    if folder and (path.parent == root or _absolute(path.parent).as_posix().endswith(f"/{folder}")):
+        return f"{folder}/{stem}"
+    return _writable(Path(_absolute(root).name, path.relative_to(root)).with_suffix("").as_posix())
+
+
+@lru_cache(maxsize=2**16)
+def _absolute(folder: Path) -> Path:
+    return Path(os.path.abspath(folder))
 
 
 def _writable(name: str) -> str:
@@ -82,22 +107,27 @@ def _writable(name: str) -> str:
     return name.encode("utf-8", "replace").decode("utf-8")
 
 
-def read_songs(path: Path, root: Path, broken: dict[str, str] | None = None) -> list[Song]:
-    """The songs of one file. Raises `Unreadable` with the reason when it gives none.
+def read_songs(path: Path, root: Path) -> list[Song]:
+    """The songs of one file, without the tunes of a book that cannot be read. Raises `Unreadable` when none is left."""
+    found = read_file(path, root)
+    songs = [song for song in found if isinstance(song, Song)]
+    if not songs:
+        raise Unreadable(f"none of its {len(found)} tunes can be read; the first: {found[0]}")
+    return songs
 
-    A file of many tunes gives those that can be read; `broken` receives the others: `tunes.abc#3` -> reason.
+
+def read_file(path: Path, root: Path, part: int = 0, parts: int = 1) -> list[Song | Unreadable]:
+    """The songs of one file, or of one of equal `parts` of a book; for a tune that cannot be read the reason.
+
+    Raises `Unreadable` for a file that cannot be read at all.
     """
     kind = FORMATS.get(path.suffix.lower(), "")
     content = _content(path, kind)
     if not kind:
-        raise Unreadable(f"no format that is read here ({' '.join(FORMATS)})")
-    reader = reader_of(kind)
+        raise Unreadable(f"not a format that is read here ({' '.join(FORMATS)})")
+    book = {"part": part, "parts": parts} if kind == "abc" else {}
     with reading_limits():
-        found = reader.read(content, song_name(path, root))
-    for tune in found:
-        if isinstance(tune, Unreadable) and broken is not None:
-            broken[f"{path}#{tune.tune}"] = str(tune)
-    return [tune for tune in found if isinstance(tune, Song)]
+        return reader_of(kind).read(content, song_name(path, root), **book)
 
 
 @cache
@@ -127,11 +157,11 @@ def _content(path: Path, kind: str) -> bytes:
 
 
 def read_all(files: list[tuple[Path, Path]], jobs: int, quiet: bool) -> tuple[list[Song], list[tuple[str, str]]]:
-    """All songs, sorted by name, and (file, reason) of what gave none. Raises `Problem` when nothing gave any."""
-    batches = [files[i : i + BATCH] for i in range(0, len(files), BATCH)]
+    """All songs, sorted by name, and (file, reason) of what has none. Raises `UserError` when nothing can be read."""
+    batches = list(_batches(files))
     found: dict[str, tuple[str, Song]] = {}
     skipped = []
-    with progress(None, quiet, total=len(files), unit="file", desc="reading") as bar:
+    with progress(None, quiet, total=sum(map(len, batches)), unit="file", desc="reading") as bar:
         for batch, (read, unread) in zip(batches, _results(batches, jobs), strict=True):
             skipped += unread
             for path, song in read:
@@ -145,13 +175,37 @@ def read_all(files: list[tuple[Path, Path]], jobs: int, quiet: bool) -> tuple[li
     return [found[name][1] for name in sorted(found)], skipped
 
 
+def _batches(files: list[tuple[Path, Path]]) -> Iterator[list[Source]]:
+    """The files in batches for the processes; a large book of tunes in several parts, each a batch."""
+    batch: list[Source] = []
+    for path, root in files:
+        parts = _parts(path)
+        if parts > 1 or len(batch) == BATCH:
+            yield from [batch] if batch else []
+            batch = []
+        if parts > 1:
+            yield from ([(path, root, part, parts)] for part in range(parts))
+        else:
+            batch.append((path, root))
+    yield from [batch] if batch else []
+
+
+def _parts(path: Path) -> int:
+    """In how many parts a book is read; a file of another format in one."""
+    try:
+        size = path.stat().st_size if FORMATS.get(path.suffix.lower()) == "abc" else 0
+    except OSError:
+        return 1  # reading reports it
+    return min(1 + size // PART_BYTES, MAX_PARTS) if size <= LARGEST["abc"] * 2**20 else 1
+
+
 def compact(song: Song) -> Song:
     """The song with its times in a quarter of the room: all of a collection are held at once, and sent about."""
     duration, rest_before, phrase = array("f", song.duration), array("f", song.rest_before), array("b", song.phrase)
     return replace(song, duration=duration, rest_before=rest_before, phrase=phrase)
 
 
-def _results(batches: list[list[tuple[Path, Path]]], jobs: int) -> Iterator[tuple[list, list]]:
+def _results(batches: list[list[Source]], jobs: int) -> Iterator[tuple[list, list]]:
     """What `read_batch` gives of each batch, in order, also where the system kills a process that reads."""
     from joblib import Parallel, delayed
 
@@ -163,29 +217,32 @@ def _results(batches: list[list[tuple[Path, Path]]], jobs: int) -> Iterator[tupl
             done += 1
     except BrokenProcessPool:
         for batch in batches[done:]:
-            yield _read_apart(batch)
+            yield _read_alone(batch)
 
 
-def _read_apart(files: list[tuple[Path, Path]]) -> tuple[list, list]:
+def _read_alone(files: list[Source]) -> tuple[list, list]:
     """`read_batch` in a process of its own; when the system kills it, in two halves, down to the file to blame."""
     try:
         with ProcessPoolExecutor(1, get_context("spawn")) as process:
             return process.submit(read_batch, files).result()
     except BrokenProcessPool:
         if len(files) == 1:
-            return [], [(_writable(str(files[0][0])), "the system stopped the reading of it; it needs too much memory")]
-        halves = [_read_apart(half) for half in (files[: len(files) // 2], files[len(files) // 2 :])]
+            return [], [(_writable(str(files[0][0])), "reading it needs too much memory, and the system stopped it")]
+        halves = [_read_alone(half) for half in (files[: len(files) // 2], files[len(files) // 2 :])]
         return halves[0][0] + halves[1][0], halves[0][1] + halves[1][1]
 
 
-def read_batch(files: list[tuple[Path, Path]]) -> tuple[list[tuple[str, Song]], list[tuple[str, str]]]:
-    """Read some files, as `find_songs` gives them: (file, song) of all songs, and (file, reason) of what gave none."""
+def read_batch(files: list[Source]) -> tuple[list[tuple[str, Song]], list[tuple[str, str]]]:
+    """Read some files or parts of books: (file, song) of all songs, and (file, reason) of files or tunes without."""
     songs, skipped = [], []
-    for path, root in files:
-        broken: dict[str, str] = {}
+    for path, root, *part in files:
+        file = _writable(str(path))
         try:
-            songs += [(_writable(str(path)), compact(song)) for song in read_songs(path, root, broken)]
+            for found in read_file(path, root, *part):
+                if isinstance(found, Song):
+                    songs.append((file, compact(found)))
+                else:
+                    skipped.append((f"{file}#{found.tune}", str(found)))
         except Unreadable as reason:
-            broken = {str(path): str(reason)}
-        skipped += [(_writable(file), reason) for file, reason in broken.items()]
+            skipped += [(file, str(reason))] if part[:1] in ([], [0]) else []  # once, not for each part
     return songs, skipped

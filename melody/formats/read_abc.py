@@ -16,22 +16,23 @@ LONGEST = 200_000  # letters of a tune; music21 takes half a minute for as many
 FIELDS = {"title": "T", "area": "O"}
 
 
-def read(content: bytes, name: str) -> list[Song | Unreadable]:
-    """The tunes of a book, named by their numbers (`X:`); of a broken one the reason."""
-    tunes = split(_decoded(content))
+def read(content: bytes, name: str, part: int = 0, parts: int = 1) -> list[Song | Unreadable]:
+    """The tunes of a book, or of one of its equal `parts`, named by their numbers (`X:`); the reason for a broken one.
+
+    `irish/book` has the tunes `irish/book/book#1`, `irish/book/book#2` …; a single tune has the name of its file.
+    """
+    tunes = list(split(_decoded(content)).items())
     if not tunes:
         raise Unreadable("not an ABC file: no tune with a key (K:)")
     if len(tunes) == 1:
-        return [_tune(text, name) for text in tunes.values()]
+        return [_tune(text, name) for _, text in tunes[part:1]]
     found: list[Song | Unreadable] = []
-    for number, text in tunes.items():
+    for number, text in tunes[part * len(tunes) // parts : (part + 1) * len(tunes) // parts]:
         try:
             with reading_limits():
-                found.append(_tune(text, f"{name}#{number}"))
+                found.append(_tune(text, f"{name}/{name.rsplit('/', 1)[-1]}#{number}"))
         except Unreadable as reason:
             found.append(Unreadable(str(reason), number))
-    if not any(isinstance(tune, Song) for tune in found):
-        raise Unreadable(f"none of its {len(found)} tunes can be read; the first: {found[0]}")
     return found
 
 

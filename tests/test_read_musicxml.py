@@ -1,0 +1,59 @@
+"""Reading MusicXML, plain and packed."""
+
+import zipfile
+
+import pytest
+
+NOTE = "<note>{}<pitch><step>{}</step><octave>4</octave></pitch><duration>{}</duration>{}</note>"
+SCORE = (
+    '<?xml version="1.0" encoding="UTF-8"?>{}<score-partwise version="4.0">'
+    "<movement-title>Up &amp; down</movement-title>"
+    '<part-list><score-part id="P1"><part-name>a</part-name></score-part></part-list><part id="P1"><measure number="1">'
+    "<attributes><divisions>2</divisions><key><fifths>1</fifths><mode>major</mode></key>"
+    "<time><beats>3</beats><beat-type>4</beat-type></time></attributes>"
+    + NOTE.format("", "G", 1, "")
+    + "<note><rest/><duration>1</duration></note>"
+    + NOTE.format("", "A", 4, '<tie type="start"/>')
+    + '</measure><measure number="2">'
+    + NOTE.format("", "A", 2, '<tie type="stop"/>')
+    + NOTE.format("", "C", 2, "")
+    + NOTE.format("<chord/>", "E", 2, "")
+    + "</measure></part></score-partwise>"
+)
+DOCTYPE = '<!DOCTYPE score-partwise PUBLIC "-//Recordare//DTD MusicXML 4.0 Partwise//EN" "partwise.dtd">'
+ENTITIES = [
+    '<!DOCTYPE a [<!ENTITY b "cc">]>',
+    '<!DOCTYPE a [<!ENTITY b SYSTEM "other.xml">]>',
+    '<!DOCTYPE a [<!ENTITY % b "c">]>',
+]
+
+
+def test_musicxml(read):
+    song = read("a.musicxml", SCORE.format(DOCTYPE))[0][0]
+    assert (song.pitch, song.duration, song.rest_before) == (["G4", "A4", "E4"], [0.5, 3, 1], [0, 0.5, 0])
+    assert (song.title, song.key, song.meter, song.chords) == ("Up & down", "G", "3/4", 1)
+
+
+@pytest.mark.parametrize("declaration", ENTITIES)
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-16"])
+def test_entities_are_refused_in_every_encoding(reason, declaration, encoding):
+    text = SCORE.replace("UTF-8", encoding).format(declaration).encode(encoding)
+    assert "declares XML entities" in reason("a.xml", text)
+
+
+def mxl(path, score):
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr(
+            "META-INF/container.xml", '<container><rootfiles><rootfile full-path="s.xml"/></rootfiles></container>'
+        )
+        archive.writestr("s.xml", score)
+    return path.read_bytes()
+
+
+def test_packed_musicxml(read, tmp_path):
+    assert read("a.mxl", mxl(tmp_path / "b", SCORE.format("")))[0][0].pitch == ["G4", "A4", "E4"]
+
+
+def test_a_packed_bomb_is_not_unpacked(reason, tmp_path):
+    assert "when unpacked" in reason("a.mxl", mxl(tmp_path / "b", bytes(9 * 2**20)))
+    assert "declares" in reason("a.mxl", mxl(tmp_path / "b", SCORE.format(ENTITIES[0])))
