@@ -58,7 +58,7 @@ def test_every_file_is_in_songs_or_skipped(run, songs, tmp_path):
     read = dataset.load(tmp_path / "data")
     with (tmp_path / "data/skipped.csv").open(newline="") as file:
         header, *rows = csv.reader(file)
-    assert read.name == sorted(f"north/s{number}" for number in range(12))
+    assert read.name == sorted(f"folk/north/s{number}" for number in range(12))
     assert header == ["file", "reason"]
     assert rows == [[str(songs / "broken.mid"), "not a MIDI file"], [str(songs / "silent.krn"), "no notes"]]
     assert "12 songs, 126 notes, 10.5 a song" in said and "skipped files and tunes: 2 (see skipped.csv)" in said

@@ -11,6 +11,7 @@ from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import replace
 from functools import cache, lru_cache
+from itertools import groupby
 from multiprocessing import get_context
 from pathlib import Path
 from types import ModuleType
@@ -107,12 +108,17 @@ def _writable(name: str) -> str:
     return name.encode("utf-8", "replace").decode("utf-8")
 
 
-def read_songs(path: Path, root: Path) -> list[Song]:
-    """The songs of one file, without the tunes of a book that cannot be read. Raises `Unreadable` when none is left."""
+def read_songs(path: Path, root: Path, broken: dict[str, str] | None = None) -> list[Song]:
+    """The songs of one file; `broken` receives the tunes of a book that cannot be read: `tunes.abc#3` -> reason.
+
+    Raises `Unreadable` with the reason when no song is left.
+    """
     found = read_file(path, root)
     songs = [song for song in found if isinstance(song, Song)]
     if not songs:
         raise Unreadable(f"none of its {len(found)} tunes can be read; the first: {found[0]}")
+    if broken is not None:
+        broken |= {f"{path}#{tune.tune}": str(tune) for tune in found if not isinstance(tune, Song)}
     return songs
 
 
@@ -177,17 +183,12 @@ def read_all(files: list[tuple[Path, Path]], jobs: int, quiet: bool) -> tuple[li
 
 def _batches(files: list[tuple[Path, Path]]) -> Iterator[list[Source]]:
     """The files in batches for the processes; a large book of tunes in several parts, each a batch."""
-    batch: list[Source] = []
-    for path, root in files:
-        parts = _parts(path)
-        if parts > 1 or len(batch) == BATCH:
-            yield from [batch] if batch else []
-            batch = []
-        if parts > 1:
-            yield from ([(path, root, part, parts)] for part in range(parts))
+    for parts, group in groupby(files, key=lambda file: _parts(file[0])):
+        sources = list(group)
+        if parts == 1:
+            yield from (sources[first : first + BATCH] for first in range(0, len(sources), BATCH))
         else:
-            batch.append((path, root))
-    yield from [batch] if batch else []
+            yield from ([(*file, part, parts)] for file in sources for part in range(parts))
 
 
 def _parts(path: Path) -> int:
