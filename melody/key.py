@@ -1,4 +1,4 @@
-"""Which sharps or flats a song wants: as its source says, or as its notes fit best."""
+"""The key signature of a song: stated by its source, or the best fit to its notes."""
 
 from __future__ import annotations
 
@@ -11,17 +11,17 @@ MAJOR_SPAN = (-1, 5)  # the seven notes of C major on the line of fifths: F C G 
 
 
 def signature(key: str, pitch: Sequence[str]) -> int:
-    """Sharps of the key signature (flats negative, -7 to 7): what `key` says, else what fits the notes best.
+    """Sharps of the key signature (flats negative, -7 to 7): stated by `key`, else the best fit to the notes.
 
     >>> signature("G major", []), signature("c", []), signature("", ["B-4", "E-4", "F4"])
     (1, -3, -2)
     """
-    said = stated(key)
-    return best_fitting(pitch) if said is None else said
+    sharps = stated(key)
+    return best_fitting(pitch) if sharps is None else sharps
 
 
 def stated(key: str) -> int | None:
-    """Sharps that the words state, or None: `G major`, `B- minor`, `g` (a small letter is minor), `*k[f#]`, `2`."""
+    """Sharps that a key states, or None: `G major`, `B- minor`, `g` (a small letter is minor), `*k[f#]`, `2`."""
     key = key.strip().lstrip("*")
     listed = re.fullmatch(r"k\[((?:[a-g][#n-]?)*)\]", key)
     if listed:
@@ -40,9 +40,9 @@ def stated(key: str) -> int | None:
 
 
 def best_fitting(pitch: Sequence[str]) -> int:
-    """Sharps of the signature that needs the fewest accidentals for these notes; of equals, the one with fewest signs.
+    """Sharps of the signature that needs the fewest accidentals for these notes.
 
-    A pentatonic song fits three signatures alike: then the plainest is taken.
+    A pentatonic song fits three signatures equally well: the one with the fewest sharps or flats is returned.
     """
     fifths = [Spelling(name).fifth for name in pitch]
     low, high = MAJOR_SPAN

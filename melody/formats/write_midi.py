@@ -1,4 +1,4 @@
-"""Notes -> a MIDI file that any player opens. Knows no network and no sound."""
+"""Write a song as a MIDI file."""
 
 from __future__ import annotations
 
@@ -20,14 +20,14 @@ MAJOR_KEYS = ("Cb", "Gb", "Db", "Ab", "Eb", "Bb", "F", "C", "G", "D", "A", "E", 
 def write_midi(path: Path, song: Song, tempo: float, instrument: int = 0, texts: Sequence[str] = ()) -> None:
     """Write the song as a MIDI file of one track: the same song gives the same bytes.
 
-    `tempo` in quarter notes a minute, `instrument` the General MIDI program, 0 to 127; each of `texts` becomes a
-    marker, since notation programs take plain text events for lyrics. Raises `Problem` for a tempo, an instrument or a
-    note that MIDI cannot hold.
+    `tempo` in quarter notes per minute, `instrument` the General MIDI program, 0 to 127; each of `texts` becomes a
+    marker, since notation programs take plain text events for lyrics. Raises `UserError` for a tempo, an instrument
+    or a note that MIDI cannot hold.
     """
     import mido
 
     if not SLOWEST <= tempo <= FASTEST:
-        raise UserError(f"the tempo {tempo:g} is not from {SLOWEST} to {FASTEST} quarter notes a minute")
+        raise UserError(f"the tempo {tempo:g} is not from {SLOWEST} to {FASTEST} quarter notes per minute")
     if not 0 <= instrument <= 127:
         raise UserError(f"the instrument {instrument} is no General MIDI program; these go from 0 (piano) to 127")
     events = _notes(song)
@@ -56,7 +56,7 @@ def _notes(song: Song) -> list[tuple[int, str, int]]:
 
 
 def _headings(song: Song, tempo: float, texts: Sequence[str]) -> list:
-    """What stands before the notes: title, texts, tempo, key and meter where the song knows them."""
+    """The messages before the notes: title, texts, tempo, and key and meter where they are known."""
     from mido import MetaMessage, bpm2tempo
 
     headings = [MetaMessage("track_name", name=_plain(song.title or song.name))]

@@ -16,7 +16,7 @@ from melody.vocabulary import Spelling
 LINE = 16  # quarter notes in a line of a song whose phrases are not known
 LONGEST_LINE = 24  # quarter notes; a longer phrase is broken
 TUPLETS = (3, 5, 7)  # notes in the time of two or four
-TREBLE_FROM = 55  # MIDI number (G3); a song that lies lower on average stands in the bass clef
+TREBLE_FROM = 55  # MIDI number (G3); a song that lies lower on average is written in the bass clef
 
 
 def write_musicxml(path: Path, song: Song, records: Mapping[str, object] | None = None) -> None:
@@ -26,9 +26,9 @@ def write_musicxml(path: Path, song: Song, records: Mapping[str, object] | None 
 
 
 def musicxml(song: Song, records: Mapping[str, object] | None = None) -> str:
-    """The song as MusicXML, the same text each time. Raises `Problem` for lists of unequal lengths.
+    """The song as MusicXML, the same text each time. Raises `UserError` for lists of unequal lengths.
 
-    There is no meter and there are no bars, since a song does not say where these fall: a line holds a phrase.
+    It has no meter and no bar lines, which a song does not know: each line holds a phrase.
     """
     from music21 import metadata, stream
     from music21.musicxml.m21ToXml import GeneralObjectExporter
@@ -47,9 +47,9 @@ def lines(song: Song) -> list[slice]:
     phrased = sum(song.phrase) > 1
     longest = LONGEST_LINE if phrased else LINE
     starts, filled = [], 0.0
-    for place, (duration, rest) in enumerate(zip(song.duration, song.rest_before, strict=True)):
-        if not starts or (phrased and song.phrase[place]) or filled + rest + duration > longest:
-            starts.append(place)
+    for index, (duration, rest) in enumerate(zip(song.duration, song.rest_before, strict=True)):
+        if not starts or (phrased and song.phrase[index]) or filled + rest + duration > longest:
+            starts.append(index)
             filled = 0.0
         filled += rest + duration
     return [slice(begin, end) for begin, end in pairwise([*starts, len(song.pitch)])]
@@ -96,9 +96,9 @@ def _notes(song: Song, line: slice) -> list:
     for name, duration, rest in zip(song.pitch[line], song.duration[line], song.rest_before[line], strict=True):
         notes += [note.Rest(quarterLength=length) for length in _written(rest)]
         tied = [note.Note(name, quarterLength=length) for length in _written(max(duration, 1 / RESOLUTION))]
-        for place, piece in enumerate(tied[1:], start=1):
+        for index, piece in enumerate(tied[1:], start=1):
             tied[0].tie = tie.Tie("start")
-            piece.tie = tie.Tie("continue" if place < len(tied) - 1 else "stop")
+            piece.tie = tie.Tie("continue" if index < len(tied) - 1 else "stop")
         notes += tied
     return notes
 
