@@ -12,17 +12,15 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from melody.errors import UserError
+from filelock import FileLock, Timeout
 
-try:
-    import fcntl
-except ImportError:  # Windows, where two runs at once are not told of each other
-    fcntl = None
+from melody.errors import UserError
 
 if TYPE_CHECKING:
     import h5py
 
 
+MARK = "melody-tmp"  # in the names of files being written, so that no file of a user is taken for one
 MARGIN = 2**18  # bytes that HDF5 may need beside the numbers themselves
 
 
@@ -30,10 +28,10 @@ MARGIN = 2**18  # bytes that HDF5 may need beside the numbers themselves
 def atomic_write(path: Path, room: int = 0) -> Iterator[Path]:
     """Give a path beside `path` to write to; move it into place when the block ends well, remove it when it fails.
 
-    The temporary name keeps the suffixes, which some writers read: `song.mid` is written as `.song.123.mid`. What the
-    system refuses, for instance because the disk is full, is raised as an `OSError` that names `path`. HDF5 brings the
-    whole process down when a disk gets full under it; what is written with it tells how many bytes of `room` it needs,
-    and these are asked for before.
+    The temporary name keeps the suffixes, which some writers read: `song.mid` becomes `.song.melody-tmp-123.mid`.
+    An error of the system, such as a full disk, is raised as an `OSError` that names `path`. HDF5 ends the process
+    when the disk becomes full, so a caller that writes with it gives the bytes it needs as `room`; they are reserved
+    first.
     """
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -79,59 +77,42 @@ def atomic_write_all(folder: Path, names: Sequence[str]) -> Iterator[Path]:
 
 @contextmanager
 def file_lock(*paths: Path) -> Iterator[None]:
-    """Be the only run that writes `paths`, files or folders of one folder. Raises `Problem` when another one does.
+    """Let only one run at a time write `paths`, files or folders of one folder. Raises `UserError` in a second run.
 
-    The lock is the system's own and ends with the process, however it ends; the file that carries it is taken away.
-    So is what a run that was killed has left half-written beside `paths`.
+    The lock ends with the process, however it ends, and its file is removed. What a killed run left half-written beside
+    `paths` is removed too.
     """
-    if not fcntl:
-        yield
-        return
-    folder, lock = paths[0].parent, paths[0].parent / f".lock-{paths[0].name}"
+    folder, lock = paths[0].parent, FileLock(paths[0].parent / f".lock-{paths[0].name}", timeout=0.2)
     new = not folder.exists()
     folder.mkdir(parents=True, exist_ok=True)
-    with _named(paths[0], lock):
-        held = _locked(lock)
-    if held is None:
-        raise UserError(f"another run is writing {paths[0]}; wait for its end, or name another folder")
+    try:
+        with _named(paths[0], Path(lock.lock_file)):
+            lock.acquire()
+    except Timeout:
+        raise UserError(f"another run is writing {paths[0]}; wait until it ends, or use another folder") from None
     try:
         for left in [left for path in paths for left in _left_behind(path)]:
             shutil.rmtree(left) if left.is_dir() else left.unlink()
         yield
     finally:
-        lock.unlink(missing_ok=True)
-        os.close(held)
+        if os.name != "nt":  # while it is locked, so that nobody else's is removed
+            Path(lock.lock_file).unlink(missing_ok=True)
+        lock.release()  # on Windows this removes the file
         if new and not any(folder.iterdir()):
             folder.rmdir()
 
 
-def _locked(lock: Path) -> int | None:
-    """A descriptor of the file `lock`, locked until it is closed; None when another process has locked it."""
-    while True:
-        held = os.open(lock, os.O_CREAT | os.O_RDWR)
-        try:
-            fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            if os.path.samestat(os.fstat(held), os.stat(lock)):
-                return held
-        except BlockingIOError:
-            os.close(held)
-            return None
-        except FileNotFoundError:
-            pass  # its last holder took it away between our opening and locking it
-        os.close(held)
-
-
 def _temporary_path(path: Path) -> Path:
     stem, dot, suffixes = path.name.partition(".")
-    return path.with_name(f".{stem}.{os.getpid()}{dot}{suffixes}")
+    return path.with_name(f".{stem}.{MARK}-{os.getpid()}{dot}{suffixes}")
 
 
 def _left_behind(path: Path) -> list[Path]:
     """What lies where `_beside` puts `path`, or what belongs into the folder `path`, for whatever process."""
     stem, dot, suffixes = path.name.partition(".")
-    own = rf"\.{re.escape(stem)}\.\d+{re.escape(dot + suffixes)}"
+    own = rf"\.{re.escape(stem)}\.{MARK}-\d+{re.escape(dot + suffixes)}"
     left = [file for file in path.parent.iterdir() if re.fullmatch(own, file.name)]
-    return left + [file for file in path.glob(".*") if re.fullmatch(r"\.[^.]+\.\d+(\..+)?", file.name)]
+    return left + [file for file in path.glob(".*") if re.fullmatch(rf"\.[^.]+\.{MARK}-\d+(\..+)?", file.name)]
 
 
 @contextmanager

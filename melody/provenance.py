@@ -7,16 +7,11 @@ import json
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from melody.atomic import open_hdf5
 from melody.errors import UserError
-
-try:
-    import fcntl
-except ImportError:  # Windows, where two runs at once are not told of each other
-    fcntl = None
 
 if TYPE_CHECKING:
     import h5py
-from melody.atomic import open_hdf5
 
 
 def is_up_to_date(path: Path, settings: dict) -> bool:

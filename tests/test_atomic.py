@@ -85,7 +85,6 @@ with file_lock(Path(sys.argv[1])), atomic_write(Path(sys.argv[1])) as beside:
 """
 
 
-@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no such lock")
 def test_a_second_run_is_told_and_a_killed_one_leaves_nothing(tmp_path):
     path = tmp_path / "new" / "a.weights.h5"
     holder = subprocess.Popen([sys.executable, "-c", HOLD, path], stdout=subprocess.PIPE, cwd=ROOT)
@@ -104,15 +103,26 @@ def test_a_second_run_is_told_and_a_killed_one_leaves_nothing(tmp_path):
     assert path.parent.exists() and not list(path.parent.iterdir())
 
 
-@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no such lock")
 def test_a_folder_that_was_made_for_nothing_goes_again(tmp_path):
     with pytest.raises(UserError), file_lock(tmp_path / "new" / "a"):
         raise UserError
     assert not list(tmp_path.iterdir())
     (tmp_path / "songs").mkdir()
-    (tmp_path / "songs" / ".001.77.mid").touch()
+    (tmp_path / "songs" / ".001.melody-tmp-77.mid").touch()
     with file_lock(tmp_path / "songs"):
         assert not list((tmp_path / "songs").iterdir()), "what was left inside a folder"
+
+
+def test_clean_up_leaves_the_files_of_the_user(tmp_path):
+    folder = tmp_path / "songs"
+    (folder / ".backup.1").mkdir(parents=True)
+    for name in (".notes.2024.txt", ".001.77.mid", ".a"):
+        (folder / name).touch()
+    (tmp_path / ".songs.123").touch()
+    before = sorted(tmp_path.rglob("*"))
+    with file_lock(folder):
+        pass
+    assert sorted(tmp_path.rglob("*")) == before
 
 
 # HDF5 that others have made
