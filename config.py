@@ -50,4 +50,4 @@ LENGTH = 200  # most notes of a song; the network usually ends it before
 NOTE_LENGTH = 1.0  # duration of a note in quarter notes
 TEMPO = 120  # quarter notes per minute
 SOUND_FONT = None  # .sf2 or .sf3 file for --wav and --play; None: the first in the system's usual folders
-INSTRUMENT = 73  # General MIDI program, 0 to 127; 73: flute
+INSTRUMENT = "flute"  # General MIDI instrument: its name, or its program number from 0 to 127

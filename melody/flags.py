@@ -92,7 +92,7 @@ TYPES = {  # of settings; one that is not listed is `positive` for a whole numbe
     instrument: "INSTRUMENT",
 }
 LISTS = {"REGIONS": "*", "SONG_FILES": "*", "HIDDEN": "+"}  # settings that hold several values
-METAVARS = {folder: "DIR", str: "PATH", precision: "NAME", region: "REGION"}
+METAVARS = {folder: "DIR", instrument: "NAME", str: "PATH", precision: "NAME", region: "REGION"}
 
 
 # Flags

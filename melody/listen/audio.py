@@ -22,11 +22,10 @@ import mido
 import numpy as np
 from midi2audio import FluidSynth
 
-import config
 from melody.atomic import atomic_write
 from melody.cli import log, run
 from melody.errors import UserError
-from melody.flags import Flags
+from melody.flags import Flags, load_config
 from melody.listen.convert import convert_all
 from melody.listen.soundfont import check_synthesizer, find_fluidsynth, find_sound_font
 
@@ -151,7 +150,7 @@ def arguments() -> argparse.Namespace:
     flags = Flags(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     flags.add_argument("songs", nargs="+", type=Path, metavar="SONG.mid")
     font = "an .sf2 or .sf3 file (default: that of config.py, else the first in the usual places)"
-    flags.add_argument("--sound-font", default=config.SOUND_FONT, metavar="FILE", help=font)
+    flags.add_argument("--sound-font", default=load_config().SOUND_FONT, metavar="FILE", help=font)
     flags.add_argument("--out", type=Path, metavar="DIR", help="folder for the WAV files (default: beside each song)")
     flags.add_argument("--play", action="store_true", help="play the songs instead of writing files")
     flags.add_argument("--quiet", action="store_true", help="print errors only")

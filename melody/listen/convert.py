@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable
 from typing import TypeVar
 
 from melody.cli import progress
-from melody.errors import UserError
+from melody.errors import UserError, print_error
 
 Item = TypeVar("Item")
 
@@ -21,6 +21,6 @@ def convert_all(items: Iterable[Item], convert: Callable[[Item], None], quiet: b
         except UserError as error:
             failures.append(error)
     for error in failures:
-        print(f"error: {error}", file=sys.stderr)
+        print_error(f"error: {error}")
     if failures:
         sys.exit(1)

@@ -13,12 +13,11 @@ import shlex
 from collections.abc import Mapping
 from pathlib import Path
 
-import config
 from melody import dataset
 from melody.atomic import load_json
 from melody.cli import log, progress, run
 from melody.errors import UserError
-from melody.flags import Flags, folder
+from melody.flags import Flags, folder, load_config
 from melody.listen.nearest import Collection
 from melody.listen.page_html import PageSong, write_page
 from melody.song import song_from_record
@@ -30,8 +29,9 @@ SHOWN = ("regions", "seed", "temperature", "guidance", "length", "network", "vae
 def main() -> None:
     flags = Flags(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     flags.add_argument("folders", nargs="+", type=Path, metavar="DIR", help="folders written by generate_song.py")
-    help_text = f"folder of songs.h5, the collection of the most similar songs (default: {config.DATA})"
-    flags.add_argument("--data", type=folder, default=config.DATA, metavar="DIR", help=help_text)
+    data = load_config().DATA
+    help_text = f"folder of songs.h5, the collection of the most similar songs (default: {data})"
+    flags.add_argument("--data", type=folder, default=data, metavar="DIR", help=help_text)
     flags.add_argument("--quiet", action="store_true", help="print errors only")
     args = flags.parse_args()
     for songs in args.folders:
