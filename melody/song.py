@@ -105,8 +105,8 @@ def song_from_record(record: object, source: object = "the song's record") -> So
     """The song of a record. Raises `UserError`, which names `source` and the field, for a record that is damaged."""
     check_record(record, source)
     notes, length = record["notes"], float(record["note_length"])
-    return Song(record["title"], notes, [length] * len(notes), [0.0] * len(notes), [False] * len(notes),
-                title=record["title"])  # fmt: skip
+    rests, phrases = [0.0] * len(notes), [False] * len(notes)
+    return Song(record["title"], notes, [length] * len(notes), rests, phrases, title=record["title"])
 
 
 def check_record(record: object, source: object) -> None:

@@ -118,8 +118,8 @@ def explicit(tune: str, scope: str = "pitch") -> tuple[str, str]:
     ('X:1\\nK:C\\n^G ^F  | G  f\\n', 'D')
     """
     directive = PROPAGATION.search(tune)
-    head, key_field, body = re.split(r"^K:(.*)$", re.sub(r"(?<!\\)%.*$", "", tune, flags=re.MULTILINE),
-                                     maxsplit=1, flags=re.MULTILINE)  # fmt: skip
+    tune = re.sub(r"(?<!\\)%.*$", "", tune, flags=re.MULTILINE)  # comments
+    head, key_field, body = re.split(r"^K:(.*)$", tune, maxsplit=1, flags=re.MULTILINE)
     key, altered = key_of(key_field.strip())
     notes, written, tie = _Notes(directive[1] if directive else scope, altered), [], 0
     for token in TOKEN.finditer(body):
