@@ -38,16 +38,8 @@ PACKAGES = ("keras", "tensorflow", "jax", "torch", "numpy", "music21")
 SYNTHETIC = {"songs": 400, "files": 12}  # songs in data/; song files of a quick run
 TOY_SHAPE = {"embedding": 3, "units": 4, "layers": 2, "dense": 5}
 TRAINING = (
-    "dropout",
-    "epochs",
-    "batch",
-    "bptt_length",
-    "windows_per_stream",
-    "transpose_probability",
-    "learning_rate",
-    "warmup_steps",
-    "precision",
-)
+    "dropout epochs batch bptt_length windows_per_stream transpose_probability learning_rate warmup_steps precision"
+).split()
 
 
 def main() -> None:
