@@ -1,15 +1,18 @@
-"""Stage 6: measure the network and its VAEs against songs never heard, baselines and bars.
+"""Stage 6: measure the network and its VAEs on songs that neither was trained on.
 
 reads   data/songs.h5, data/vocabulary.json, weights/lstm.*, weights/vae-*.*
-        weights/token.*            where it is there: the network told regions, by python -m evaluation.control_token
-writes  results/evaluation.json    every figure, M1 to M12, with its interval, baselines, real songs and bar
-        results/evaluation.md      all of it as tables
-        results/latent-plane, steering, features   .png and .svg
+        weights/token.*                      if it exists: the network with a control token
+writes  results/evaluation.json, .md         every figure on test songs, the same as tables (--part test)
+        results/evaluation-validation.*      the same on validation songs (default), for choices of settings
+        results/latent-plane, steering, features   .png and .svg, on test songs only
 
-    python evaluate.py             everything: 25 minutes on two cores
-    python evaluate.py --quick     the same with fewer songs, into results/evaluation-quick.json: under five minutes
-    python evaluate.py --only M1 M9      these metrics, into results/evaluation-part.json
-    python evaluate.py --table     print the tables of README.md from results/evaluation.json
+    python evaluate.py                 validation songs: half an hour on two cores
+    python evaluate.py --part test     test songs, for the published tables
+    python evaluate.py --quick         fewer songs and no figures, into evaluation-quick-*: under five minutes
+    python evaluate.py --only M1 M9    these metrics, into evaluation-partial-*
+    python evaluate.py --table docs    print the tables of docs/evaluation.md, or those of README.md (readme)
+
+Real memories of held-out songs come from the part that is not measured.
 """
 
 import argparse
@@ -17,100 +20,127 @@ import logging
 import shlex
 import sys
 import time
+from dataclasses import asdict
 from pathlib import Path
 
+from evaluation import report
 from melody.atomic import atomic_write, load_json, write_json
 from melody.cli import init_keras, log, progress, run
 from melody.errors import UserError
 from melody.flags import folder, parser
 
-PARTS = [f"M{k}" for k in range(1, 13)]
-NEEDED = ([], ["china"], ["deutschl"])  # the regions that the bars are about; none: all songs
+METRICS = [*(f"M{k}" for k in range(1, 13)), "E5"]
+NEEDED = ([], ["china"], ["deutschl"])  # the regions that the targets are about; []: all songs
+TABLES = {"docs": report.docs_tables, "readme": report.readme_table}
 
 
 def main() -> None:
     args = arguments()
-    path = args.out / "-".join(["evaluation", *["quick"] * args.quick, *["part"] * (args.only != PARTS)])
-    path = path.with_suffix(".json")
     if args.table:
-        from evaluation.report import headlines
-
-        return print(headlines(load_json(path, "python evaluate.py")))
+        return print(TABLES[args.table](load_json(result_path(args), "python evaluate.py --part test")))
     init_keras(args)
-    from evaluation.report import markdown
-
-    logging.getLogger("tensorflow").setLevel(logging.ERROR)  # it warns of every new length of songs
-    since = time.monotonic()
-    context = prepare(args)
-    found = measure(context, args)
-    record = {"about": about(), "metrics": found, **described(context, args)}
-    write_json(path, record)  # so that no figure is lost if drawing is stopped
-    with atomic_write(path.with_suffix(".md")) as beside:
-        beside.write_text(markdown(record) + "\n", encoding="utf-8")
-    write_json(path, record | {"curve": draw(context, args), "seconds": round(time.monotonic() - since)})
-    held = [line["holds"] for lines in found.values() for line in lines if line["holds"] is not None]
-    log(args, f"{sum(held)} of {len(held)} bars hold; wrote {path}")
+    logging.getLogger("tensorflow").setLevel(logging.ERROR)  # it warns of every new song length
+    started = time.monotonic()
+    context = load_context(args)
+    path, rows = result_path(args), measure(context, args)
+    record = {"about": about(), "conditions": condition_texts(context), "rows": rows, **description(context, args)}
+    write_json(path, record)  # before figures are drawn, so that no number is lost if drawing stops
+    with atomic_write(path.with_suffix(".md")) as file:
+        file.write_text(report.docs_tables(record) + "\n", encoding="utf-8")
+    write_json(path, record | {"curve": draw(context, args), "seconds": round(time.monotonic() - started)})
+    met = [row["met"] for row in rows if row["met"] is not None]
+    log(args, f"{sum(met)} of {len(met)} targets met; wrote {path}")
 
 
 def arguments() -> argparse.Namespace:
     flags = parser(__doc__, "data", "weights", "temperature", "guidance", "length")
     flags.add_argument("--out", type=folder, default="results", metavar="DIR", help="(default: results)")
-    flags.add_argument("--quick", action="store_true", help="fewer songs, wider intervals")
-    flags.add_argument("--table", action="store_true", help="print the tables of an evaluation that is there")
     flags.add_argument(
-        "--only", nargs="+", choices=PARTS, default=PARTS, metavar="M", help="of M1 … M12 (default: all)"
+        "--part",
+        choices=("validation", "test"),
+        default=None,
+        help="held-out songs that are measured (default: validation; test for --table)",
     )
-    return flags.parse_args()
+    flags.add_argument("--quick", action="store_true", help="fewer songs, wider intervals, no figures")
+    flags.add_argument("--table", choices=TABLES, help="print tables of an evaluation that exists")
+    flags.add_argument(
+        "--only",
+        nargs="+",
+        choices=METRICS,
+        default=METRICS,
+        metavar="METRIC",
+        help=f"of {', '.join(METRICS)} (default: all)",
+    )
+    args = flags.parse_args()
+    args.part = args.part or ("test" if args.table else "validation")
+    return args
 
 
-def prepare(args: argparse.Namespace):
-    """Load all that is measured. Raises `Problem` when something is missing or does not fit."""
-    from evaluation import context
+def result_path(args: argparse.Namespace) -> Path:
+    """results/evaluation.json for a whole run on test songs; every other kind of run has its own name."""
+    words = ["evaluation", *["quick"] * args.quick, *["partial"] * (args.only != METRICS)]
+    return args.out / ("-".join([*words, *["validation"] * (args.part == "validation")]) + ".json")
+
+
+def load_context(args: argparse.Namespace):
+    """Everything that is measured. Raises `UserError` when something is missing or does not fit."""
+    from evaluation import context  # these import Keras, which takes four seconds that --table and --help do not need
     from melody import dataset, lstm
     from melody.split import split_from_held_out
 
     songs, trained = dataset.load(args.data), lstm.load(args.weights)
     lstm.check_vocabulary(trained, songs.vocabulary)
-    split, token = split_from_held_out(songs, trained.held_out), load_token(args, trained)
+    split = split_from_held_out(songs, trained.held_out)
+    vaes, records = load_vaes(args.weights, trained.fingerprint)
     return context.Context(
-        songs, split, trained, load_vaes(args.weights, trained.fingerprint), context.QUICK if args.quick else context.FULL,
-        args.seed, args.temperature, args.guidance, args.length, token,
-    )  # fmt: skip
+        songs,
+        split,
+        trained,
+        vaes,
+        records,
+        args.part,
+        context.QUICK if args.quick else context.FULL,
+        args.seed,
+        args.temperature,
+        args.guidance,
+        args.length,
+        load_token(args, trained),
+    )
 
 
 def load_token(args: argparse.Namespace, trained):
-    """The network that is told regions; None, said in a line, when it has not been made.
+    """The network with a control token; None, and a line that says so, if it has not been trained.
 
-    Raises `Problem` when it knows other notes, or has heard other songs, than the network it is measured beside.
+    Raises `UserError` when its vocabulary or its held-out songs are not those of the network it is compared with.
     """
     from evaluation.control_token import COMMAND
     from melody import lstm
 
     path = args.weights / "token.json"
     if not path.exists():
-        log(args, f"{path} is not there, so no region token is measured; it is made with: {COMMAND}")
+        log(args, f"{path} does not exist, so the control token is left out; train it with: {COMMAND}")
         return None
     token = lstm.load(args.weights, "token", COMMAND)
     lstm.check_vocabulary(token, trained.vocabulary)
     if token.held_out != trained.held_out:
-        raise UserError(f"{path} holds out other songs than lstm.json beside it; train it again: {COMMAND} --overwrite")
+        raise UserError(f"{path} holds out other songs than lstm.json; train it again: {COMMAND} --overwrite")
     return token
 
 
-def load_vaes(folder: Path, network: str) -> dict:
-    """Every VAE of a folder that knows this network's memories, by the name of its region."""
+def load_vaes(folder: Path, network: str) -> tuple[dict, dict]:
+    """All VAEs of this network and their records, by the name of their region."""
     from melody.regions import file_name, flag
     from vae import sample
 
-    vaes = {}
+    vaes, records = {}, {}
     for path in sorted(folder.glob("vae-*.json")):
         name = path.stem.removeprefix("vae-")
-        vaes[name], record = sample.load(folder, name, flag(name.split("+")))
-        record.check_network(network)
+        vaes[name], records[name] = sample.load(folder, name, flag(name.split("+")))
+        records[name].check_network(network)
     for constraints in NEEDED:
         if file_name(constraints) not in vaes:
             sample.load(folder, file_name(constraints), flag(constraints))  # raises the error that names the commands
-    return vaes
+    return vaes, records
 
 
 def metrics() -> dict:
@@ -120,61 +150,66 @@ def metrics() -> dict:
 
 
 def about() -> dict[str, str]:
-    """What each metric asks, in a sentence or two."""
-    return {name: " ".join(metrics()[name].__doc__.split()) for name in PARTS}
+    """What each metric asks, in a sentence."""
+    return {name: " ".join(metrics()[name].__doc__.split()) for name in METRICS}
 
 
-def measure(context, args: argparse.Namespace) -> dict[str, list[dict]]:
-    """The rows of every metric, told as they are found."""
-    from evaluation.report import shown
+def condition_texts(context) -> dict[str, str]:
+    from evaluation import conditions
 
-    found = {}
+    return {name: conditions.ABOUT[name] for name in (*conditions.available(context), conditions.REAL)}
+
+
+def measure(context, args: argparse.Namespace) -> list[dict]:
+    """The rows of all metrics, each logged when it has been computed."""
+    rows: dict[tuple, dict] = {}
     with progress(args.only, args.quiet, unit="metric") as bar:
         for name in bar:
             bar.set_description(name)
-            found[name] = metrics()[name](context)
-            for line in found[name]:
-                bars = f", must be {line['must']}: {'yes' if line['holds'] else 'no'}" if line["must"] else ""
-                log(args, f"{name:3} {line['what']}: {shown(line['ours'])}{bars}")
-    return found
+            started = time.monotonic()
+            for row in metrics()[name](context):
+                # What takes no guidance is computed beside every guidance and reported once
+                rows.setdefault(tuple(row[field] for field in report.FIELDS), row)
+            log(args, f"{name:3} {time.monotonic() - started:.0f} s: {about()[name]}")
+            for row in rows.values():
+                if row["metric"] == name and row["target"]:
+                    text = report.label(row["measure"], row["region"], row["notes"])
+                    log(args, f"    {text}: {report.cell(row)}, target {row['target']}: {report.MET[row['met']]}")
+    return list(rows.values())
 
 
 def draw(context, args: argparse.Namespace) -> list[dict]:
-    """The pictures, and the curve of steering and caricature against guidance and temperature."""
+    """The curve of steering and overshoot by guidance and temperature; the figures only from a whole test run."""
     from evaluation import figures
 
-    if args.only != PARTS:
+    if args.quick or args.only != METRICS:
         return []
-    lines = figures.curve(
-        context, figures.GUIDANCES[:3] if args.quick else figures.GUIDANCES, () if args.quick else figures.TEMPERATURES
-    )
-    figures.steering_picture(args.out / "steering", context, lines)
-    figures.latent_picture(args.out / "latent-plane", context)
-    figures.feature_picture(args.out / "features", context)
-    return lines
+    curve = figures.curve(context, figures.GUIDANCES, figures.TEMPERATURES)
+    if args.part == "test":
+        figures.steering_figure(args.out / "steering", context, curve)
+        figures.latent_figure(args.out / "latent-plane", context)
+        figures.feature_figure(args.out / "features", context)
+    return curve
 
 
-def described(context, args: argparse.Namespace) -> dict:
-    """What made the figures: command, settings, seed, fingerprints of all that was measured."""
-    from dataclasses import asdict
-
+def description(context, args: argparse.Namespace) -> dict:
+    """How the figures were made: command, settings, seed, fingerprints of everything that was measured."""
     from melody.provenance import file_fingerprint
     from melody.split import split_fingerprint
 
+    settings = {name: getattr(args, name) for name in ("part", "temperature", "guidance", "length", "quick")}
+    vaes = {f"vae-{name}": file_fingerprint(args.weights / f"vae-{name}.weights.h5") for name in sorted(context.vaes)}
+    token = {"token": context.token.fingerprint} if context.token else {}
     return {
         "command": "python " + shlex.join([Path(sys.argv[0]).name, *sys.argv[1:]]),
-        "settings": {name: getattr(args, name) for name in ("temperature", "guidance", "length", "quick")}
-        | asdict(context.sizes),
+        "settings": settings | asdict(context.sizes),
         "seed": args.seed,
         "fingerprints": {
             "network": context.trained.fingerprint,
-            **({"token": context.token.fingerprint} if context.token else {}),
+            **token,
             "vocabulary": context.vocabulary.fingerprint,
             "split": split_fingerprint(context.songs, context.split),
-            **{
-                f"vae-{name}": file_fingerprint(args.weights / f"vae-{name}.weights.h5")
-                for name in sorted(context.vaes)
-            },
+            **vaes,
         },
     }
 

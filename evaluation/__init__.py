@@ -1,1 +1,1 @@
-"""What `evaluate.py` measures with. `context`, `ways`, `token` know the network; the formulas know songs and numbers."""
+"""What `evaluate.py` measures with: conditions and metrics know the network, `metrics` and `statistics` do not."""

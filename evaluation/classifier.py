@@ -1,46 +1,47 @@
-"""A judge of regions that shares nothing with the network: it hears which intervals follow each other, in any key."""
+"""Classifies songs by region from their intervals, in any key; it shares nothing with the network."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
 import numpy as np
+from sklearn.feature_extraction.text import CountVectorizer
+from sklearn.linear_model import LogisticRegression
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import FunctionTransformer, Normalizer
 
 from evaluation.metrics import Songs, intervals
 from melody.vocabulary import Vocabulary
 
-GRAMS = 3  # intervals in a row that it counts at most
+LONGEST = 3  # intervals in an n-gram
 
 
-def grams(line: np.ndarray) -> list[bytes]:
-    """The 1-, 2- and 3-grams of a song's intervals, each as often as it stands there."""
-    return [line[i : i + size].tobytes() for size in range(1, GRAMS + 1) for i in range(len(line) - size + 1)]
+def ngrams(line: np.ndarray) -> list[bytes]:
+    """The 1-, 2- and 3-grams of a song's intervals, each as often as it occurs."""
+    return [line[i : i + size].tobytes() for size in range(1, LONGEST + 1) for i in range(len(line) - size + 1)]
 
 
 class StyleClassifier:
     """Multinomial logistic regression on counts of interval 1- to 3-grams: their square roots, scaled to length 1.
 
-    It learns from windows of `window` notes, since that is what it is to judge; each region weighs the same, however
-    many songs it has.
+    It is trained on windows of `window` notes, the length that it will classify; each region has the same weight.
     """
 
     def __init__(self, songs: Songs, regions: Sequence[str], vocabulary: Vocabulary, window: int):
-        from sklearn.feature_extraction.text import CountVectorizer
-        from sklearn.linear_model import LogisticRegression
-        from sklearn.pipeline import make_pipeline
-        from sklearn.preprocessing import FunctionTransformer, Normalizer
-
         self.vocabulary = vocabulary
         self.model = make_pipeline(
-            CountVectorizer(analyzer=grams, dtype=np.float64),
+            CountVectorizer(analyzer=ngrams, dtype=np.float64),
             FunctionTransformer(np.sqrt, accept_sparse=True),
             Normalizer(),
             LogisticRegression(C=10, max_iter=500, class_weight="balanced"),
         )
-        pieces = [(song[at : at + window], region) for song, region in zip(songs, regions, strict=True)
-                  for at in range(0, max(len(song) - window // 2, 1), window)]  # fmt: skip
-        self.model.fit(intervals([piece for piece, _ in pieces], vocabulary), [region for _, region in pieces])
+        pieces, labels = [], []
+        for song, region in zip(songs, regions, strict=True):
+            for start in range(0, max(len(song) - window // 2, 1), window):
+                pieces.append(song[start : start + window])
+                labels.append(region)
+        self.model.fit(intervals(pieces, vocabulary), labels)
 
-    def calls(self, songs: Songs) -> np.ndarray:
-        """The region that each song sounds like, (songs,)."""
+    def predict(self, songs: Songs) -> np.ndarray:
+        """The region of each song, (songs,)."""
         return self.model.predict(intervals(songs, self.vocabulary))

@@ -1,7 +1,6 @@
-"""Ways to make the network compose in the manner of a region: the VAE's, those it is to beat, and those it cannot.
+"""The conditions under which the network composes: memories from the VAE, and what they are compared with.
 
-A way of memories gives the state that the network starts from; others compose songs by themselves. Further ways join
-by an entry in `MEMORIES` or `COMPOSERS`.
+A condition of `MEMORIES` gives the states that the network starts from; one of `COMPOSERS` composes songs itself.
 """
 
 from __future__ import annotations
@@ -9,147 +8,228 @@ from __future__ import annotations
 from functools import cache
 
 import numpy as np
+from sklearn.covariance import ledoit_wolf_shrinkage
+from sklearn.decomposition import PCA
+from sklearn.mixture import GaussianMixture
+from sklearn.preprocessing import StandardScaler
 
 from evaluation.context import EVERY, Context
+from evaluation.metrics import Songs
 from evaluation.ngrams import kneser_ney_songs
+from evaluation.report import UNGUIDED
 from melody import lookback, lstm, memory
 
-SONGS, NOTES, WITHIN = 3, 96, 0.5  # of a memory: as stage 3's defaults
-PRIMER, ANCESTOR_NOTES = 15, 100  # real notes that the ancestor's songs begin with; notes they go on for, at most
-OURS, ZERO, RANDOM, HELD_OUT, PCA = "VAE", "zero state", "random songs", "held-out songs", "PCA-8 Gaussian"
-ANCESTOR, CARICATURE, TOKEN = "primer of 15 notes", "Kneser-Ney 4 of the region", "region token"
+PRIMER_NOTES = 15  # real notes that primed songs continue
+VAE, UNCONDITIONAL, MEAN, RANDOM = "VAE", "unconditional", "mean memory", "random songs"
+TRAINING, HELD_OUT = "training songs", "held-out songs"
+PCA_8, PCA_32, GAUSSIAN = "PCA-8", "PCA-32", "Gaussian"
+TOKEN, PRIMER, NGRAM, REAL = "control token", "primer", "n-gram of the region", "real songs"
+ABOUT = {
+    VAE: "memories sampled from the region's VAE",
+    UNCONDITIONAL: "the network from the zero state",
+    MEAN: "one constant vector, the mean of real memories of training songs of the region",
+    RANDOM: "real memories of training songs of all regions",
+    TRAINING: "real memories of training songs of the region",
+    HELD_OUT: "real memories of songs of the region from the held-out part that is not measured",
+    PCA_8: "8 standardized principal components of real memories with the VAE's mixture prior",
+    PCA_32: "the same with 32 components",
+    GAUSSIAN: "one Gaussian with full covariance (Ledoit & Wolf 2004) fitted to real memories",
+    TOKEN: "a network of the same size that is given the collection as a token and has no memory",
+    PRIMER: f"the network continues {PRIMER_NOTES} real notes of a training song",
+    NGRAM: "Kneser-Ney 4 trained on the region alone, which overshoots the style",
+    REAL: "the measured part of the collection",
+}
 
 
-def drawn(context: Context, region: str, count: int, rng: np.random.Generator) -> np.ndarray:
-    """Memories that the region's VAE makes of latents drawn from it, (count, memory), as generate_song.py does."""
+class Components:
+    """Principal components of standardized memories, with the mixture of Gaussians that the VAE has for its codes."""
+
+    def __init__(self, memories: np.ndarray, count: int, mixture: int, seed: int):
+        count = min(count, *memories.shape)
+        self.scaler = StandardScaler().fit(memories)
+        self.pca = PCA(count, svd_solver="randomized", random_state=seed).fit(self.scaler.transform(memories))
+        codes = self.encode(memories)
+        components = min(mixture, len(np.unique(codes, axis=0)))
+        self.mixture = GaussianMixture(components, reg_covar=1e-4, random_state=seed).fit(codes)
+
+    def encode(self, memories: np.ndarray) -> np.ndarray:
+        return self.pca.transform(self.scaler.transform(memories)).astype(float)
+
+    def decode(self, codes: np.ndarray) -> np.ndarray:
+        return self.scaler.inverse_transform(self.pca.inverse_transform(codes)).astype(np.float32)
+
+    def sample(self, count: int, rng: np.random.Generator) -> np.ndarray:
+        self.mixture.random_state = int(rng.integers(2**31))
+        return self.decode(rng.permutation(self.mixture.sample(count)[0]))
+
+
+@cache
+def components(context: Context, region: str, count: int) -> Components:
+    """Fitted to as many memories of the region's training songs as `sizes.fitted` says."""
+    return Components(fitted(context, region), count, context.records[region].mixture, context.seed)
+
+
+@cache
+def fitted(context: Context, region: str) -> np.ndarray:
+    return read(context, region, context.songs_of("training", region), context.sizes.fitted, context.rng("fit", region))
+
+
+def from_vae(context: Context, region: str, count: int, rng: np.random.Generator) -> np.ndarray:
     vae = context.vaes[region]
     return vae.decode(vae.sample(count, rng))
 
 
-def nothing(context: Context, region: str, count: int, rng: np.random.Generator) -> np.ndarray:
-    return np.zeros((count, lstm.shape_of(context.trained.network).memory), np.float32)
+def zeros(context: Context, region: str, count: int, rng: np.random.Generator) -> np.ndarray:
+    return np.zeros((count, context.memory_size), np.float32)
 
 
-def of_random_songs(context: Context, region: str, count: int, rng: np.random.Generator) -> np.ndarray:
-    return read(context, context.part("training"), count, rng)
+def mean(context: Context, region: str, count: int, rng: np.random.Generator) -> np.ndarray:
+    return np.tile(pool(context, TRAINING, region).mean(axis=0), (count, 1))
 
 
-def of_held_out_songs(context: Context, region: str, count: int, rng: np.random.Generator) -> np.ndarray:
-    """Real memories of validation songs of the region: what the VAE could give at best. Test songs are not in them."""
-    return read(context, context.part("validation", region), count, rng)
+def from_training(context: Context, region: str, count: int, rng: np.random.Generator) -> np.ndarray:
+    return read(context, region, context.songs_of("training", region), count, rng)
 
 
-def of_gaussian(context: Context, region: str, count: int, rng: np.random.Generator) -> np.ndarray:
-    """Memories from a Gaussian on the first principal components of the memories that a VAE of the region learns."""
-    components = principal(context, region)
-    latents = rng.standard_normal((count, components.n_components_)) * np.sqrt(components.explained_variance_)
-    return components.inverse_transform(latents).astype(np.float32)
+def from_held_out(context: Context, region: str, count: int, rng: np.random.Generator) -> np.ndarray:
+    return read(context, region, context.songs_of(context.other_part, region), count, rng)
 
 
-MEMORIES = {OURS: drawn, ZERO: nothing, RANDOM: of_random_songs, HELD_OUT: of_held_out_songs, PCA: of_gaussian}
+def from_pca_8(context: Context, region: str, count: int, rng: np.random.Generator) -> np.ndarray:
+    return components(context, region, 8).sample(count, rng)
 
 
-def read(
-    context: Context, songs: list[np.ndarray], count: int, rng: np.random.Generator, once: bool = False
-) -> np.ndarray:
-    """The memories, (count, memory), that reading random ones of these songs leaves.
+def from_pca_32(context: Context, region: str, count: int, rng: np.random.Generator) -> np.ndarray:
+    return components(context, region, 32).sample(count, rng)
 
-    `once`: no song is the last one of two memories, which a judge would know by it; there may be fewer then.
+
+def from_gaussian(context: Context, region: str, count: int, rng: np.random.Generator) -> np.ndarray:
+    """Samples of N(mean, (1 - s) S + s m I) of standardized memories, without forming the covariance S (n rows X):
+    X'g / sqrt(n) has the covariance S when g is standard normal; m is the mean variance, 1."""
+    scaler = StandardScaler().fit(memories := fitted(context, region))
+    rows = scaler.transform(memories)
+    shrinkage = ledoit_wolf_shrinkage(rows)
+    varied = rng.standard_normal((count, len(rows))) @ rows / np.sqrt(len(rows))
+    noise = rng.standard_normal((count, rows.shape[1]))
+    mixed = np.sqrt(1 - shrinkage) * varied + np.sqrt(shrinkage * rows.var()) * noise
+    return scaler.inverse_transform(mixed).astype(np.float32)
+
+
+MEMORIES = {
+    VAE: from_vae,
+    UNCONDITIONAL: zeros,
+    MEAN: mean,
+    RANDOM: from_training,
+    TRAINING: from_training,
+    HELD_OUT: from_held_out,
+    PCA_8: from_pca_8,
+    PCA_32: from_pca_32,
+    GAUSSIAN: from_gaussian,
+}
+
+
+def read(context: Context, region: str, songs: Songs, count: int, rng: np.random.Generator, distinct: bool = False):
+    """The memories, (count, memory), after reading random ones of these songs, with the settings of the region's VAE.
+
+    `distinct`: no song is the last one of two memories, by which a classifier could know it; there may be fewer then.
     """
-    count = min(count, len(songs)) if once else count
-    chosen = memory.sample_songs(len(songs), SONGS, count, rng)
-    if once:
+    how = context.records.get(region, context.records[EVERY]).memories
+    count = min(count, len(songs)) if distinct else count
+    chosen = memory.sample_songs(len(songs), how["songs"], count, rng)
+    if distinct:
         chosen[:, -1] = rng.permutation(len(songs))[:count]
-    rows = memory.sample_inputs(songs, chosen, NOTES, len(context.vocabulary), WITHIN, rng)
+    rows = memory.sample_inputs(songs, chosen, how["notes"], len(context.vocabulary), how["mid_song_fraction"], rng)
     return memory.pack(context.state_encoder.encode(rows))
 
 
 @cache
-def principal(context: Context, region: str):
-    """As many principal components as the VAE has latents, of memories of the region's training songs."""
-    from sklearn.decomposition import PCA
-
-    rng = context.rng("principal", region)
-    memories = read(context, context.part("training", region), context.sizes.learnt, rng)
-    return PCA(context.vaes[region].latent, svd_solver="randomized", random_state=context.seed).fit(memories)
-
-
-@cache
-def pool(context: Context, way: str, region: str) -> np.ndarray:
-    """The memories of a way, (context.sizes.songs, memory): all that is composed or foretold from it begins here."""
-    region = EVERY if way in (ZERO, RANDOM) else region
-    return MEMORIES[way](context, region, context.sizes.songs, context.rng("memories", way, region))
+def pool(context: Context, condition: str, region: str) -> np.ndarray:
+    """The memories of a condition, (sizes.songs, memory), in `sizes.sets` sets with their own seeds."""
+    region = EVERY if condition in (UNCONDITIONAL, RANDOM) else region
+    return np.concatenate(
+        [
+            MEMORIES[condition](context, region, int(count), context.rng("memories", condition, region, k))
+            for k, count in enumerate(np.bincount(context.set_of_song))
+        ]
+    )
 
 
 # Songs
 
 
 def songs(
-    context: Context, way: str, region: str, guidance: float | None = None, temperature: float | None = None
+    context: Context, condition: str, region: str, guidance: float | None = None, temperature: float | None = None
 ) -> list[np.ndarray]:
-    """The songs of a way, `context.sizes.songs` of them, composed once; defaults are the context's."""
+    """The songs of a condition, `sizes.songs` of them, composed once; defaults are the context's.
+
+    Songs of all memories use the same random numbers, so that conditions are compared song by song.
+    """
     guidance = context.guidance if guidance is None else guidance
     temperature = context.temperature if temperature is None else temperature
-    if way in (ZERO, ANCESTOR, CARICATURE):
-        guidance = 0.0  # there is nothing to be guided away from
-    if way in (ZERO, RANDOM):
+    if condition in UNGUIDED:
+        guidance = 0.0
+    if condition in (UNCONDITIONAL, RANDOM):
         region = EVERY
-    key = way, region, guidance, temperature
+    key = condition, region, guidance, temperature
     if key not in context.composed:
         context.composed[key] = _compose(context, *key)
     return context.composed[key]
 
 
-def _compose(context: Context, way: str, region: str, guidance: float, temperature: float) -> list[np.ndarray]:
-    rng, count = context.rng(way, region), context.sizes.songs
-    if way in COMPOSERS:
-        return COMPOSERS[way](context, region, count, rng, temperature, guidance)
+def _compose(context: Context, condition: str, region: str, guidance: float, temperature: float) -> list[np.ndarray]:
+    if condition in COMPOSERS:
+        return COMPOSERS[condition](context, region, context.rng(condition, region), temperature, guidance)
+    return from_memories(context, pool(context, condition, region), guidance, temperature)
+
+
+def from_memories(context: Context, memories: np.ndarray, guidance: float, temperature: float) -> list[np.ndarray]:
+    """A song from each memory, (count, memory)."""
     return context.sampler(guidance != 0).compose(
-        context.unpack(pool(context, way, region)), rng.spawn(count),
-        temperature=temperature, guidance=guidance, length=context.length,
-    )  # fmt: skip
+        context.unpack(memories),
+        context.rng("songs").spawn(len(memories)),
+        temperature=temperature,
+        guidance=guidance,
+        length=context.length,
+    )
 
 
-def primed(
-    context: Context, region: str, count: int, rng: np.random.Generator, temperature: float, guidance: float
-) -> list[np.ndarray]:
-    """The ancestor's way: the network goes on from real notes of a training song. Songs without these notes."""
-    beginnings = [song[:PRIMER] for song in context.part("training", region) if len(song) > PRIMER]
-    chosen = np.stack([beginnings[k] for k in rng.integers(len(beginnings), size=count)])
-    notes = len(context.vocabulary)
+def primed(context: Context, region: str, rng: np.random.Generator, temperature: float, guidance: float):
+    """The network continues the first notes of training songs; these notes are not part of the songs."""
+    count, length, notes = context.sizes.songs, context.length, len(context.vocabulary)
+    primers = [song[:PRIMER_NOTES] for song in context.songs_of("training", region) if len(song) > PRIMER_NOTES]
+    chosen = np.stack([primers[k] for k in rng.integers(len(primers), size=count)])
     read = np.column_stack([np.full(count, notes), chosen])
     states, looking = context.state_encoder.encode(read[:, :-1]), lookback.Lookback(count, notes)
     for entry in read.T:
         looking.append(entry)
-    length = min(context.length, ANCESTOR_NOTES)
-    draws = np.empty((count, length, 3), np.float32)
-    draws[:] = 0.0, temperature, 0.0
-    draws[..., 0] = rng.random((count, length))
+    draws = np.zeros((count, length, 3), np.float32)
+    draws[..., 0], draws[..., 1] = rng.random((count, length)), temperature
     before = [looking.history.astype(np.float32), looking.match.astype(np.float32), *states]
-    songs = np.asarray(context.sampler(False).model.predict_on_batch([draws, *before])[0])[..., 0].astype(int)
-    return [song[: np.append(np.flatnonzero(song == notes), length)[0]] for song in songs]
+    composed = np.asarray(context.sampler(False).model.predict_on_batch([draws, *before])[0])[..., 0].astype(int)
+    return [song[: np.append(np.flatnonzero(song == notes), length)[0]] for song in composed]
 
 
-def caricatured(
-    context: Context, region: str, count: int, rng: np.random.Generator, temperature: float, guidance: float
-) -> list[np.ndarray]:
-    return kneser_ney_songs(context.part("training", region), len(context.vocabulary), 4, count, rng, context.length)
+def from_ngram(context: Context, region: str, rng: np.random.Generator, temperature: float, guidance: float):
+    training = context.songs_of("training", region)
+    return kneser_ney_songs(training, len(context.vocabulary), 4, context.sizes.songs, rng, context.length)
 
 
-def told(
-    context: Context, region: str, count: int, rng: np.random.Generator, temperature: float, guidance: float
-) -> list[np.ndarray]:
-    """The network that is told regions: each song that of a training song of the region, and no memory."""
-    numbers = rng.choice(context.told("training", region), count)
-    return context.sampler(guidance != 0, told=True).compose(
-        lstm.zero_states(context.token.network, count), rng.spawn(count), region_ids=numbers,
-        temperature=temperature, guidance=guidance, length=context.length,
-    )  # fmt: skip
+def from_token(context: Context, region: str, rng: np.random.Generator, temperature: float, guidance: float):
+    """Each song has the token of a random training song of the region, and no memory."""
+    count = context.sizes.songs
+    return context.sampler(guidance != 0, token=True).compose(
+        lstm.zero_states(context.token.network, count),
+        context.rng("songs").spawn(count),
+        region_ids=rng.choice(context.region_ids("training", region), count),
+        temperature=temperature,
+        guidance=guidance,
+        length=context.length,
+    )
 
 
-COMPOSERS = {ANCESTOR: primed, CARICATURE: caricatured, TOKEN: told}
+COMPOSERS = {TOKEN: from_token, PRIMER: primed, NGRAM: from_ngram}
 
 
-def every(context: Context) -> tuple[str, ...]:
-    """All ways; the region token only where its network is there."""
-    return tuple(way for way in (*MEMORIES, *COMPOSERS) if way != TOKEN or context.token)
+def available(context: Context) -> tuple[str, ...]:
+    """All conditions; the control token only if its network has been trained."""
+    return tuple(name for name in (*MEMORIES, *COMPOSERS) if name != TOKEN or context.token)

@@ -1,4 +1,4 @@
-"""What is measured, laid out once: the songs of each part and region, the network, its VAEs, judges, sizes, draws."""
+"""What is measured: songs by part and region, network, VAEs, classifiers, sizes and random numbers."""
 
 from __future__ import annotations
 
@@ -9,118 +9,158 @@ import numpy as np
 
 from evaluation.classifier import StyleClassifier
 from evaluation.metrics import Songs
+from evaluation.statistics import ROUNDS, bootstrap_weights
 from melody import lstm, memory, regions, sampling, scoring
 from melody.dataset import Dataset
+from melody.split import related_groups
 
-OPENING = 32  # notes that the judges hear
-WINDOW = 48  # notes of a song that form and manner are measured on
+OPENING = 32  # notes that classifiers see
+WINDOW = 48  # notes of a song that features are computed on
 EVERY = regions.ALL  # the region of all songs
-TWO = {"china": "china", "europa": "deutschl"}  # what the first judge says: the region that is composed for it
-THREE = {"deutschl": "deutschl", "han": "han", "shanxi": "shanxi"}
+PAIR = ("china", "deutschl")  # the regions that are compared with each other
+CLASSES = {"china": "china", "deutschl": "europa"}  # the class of the two-way classifier that a region belongs to
+THREE = ("deutschl", "han", "shanxi")  # classes of the three-way classifier
 
 
 @dataclass(frozen=True)
 class Sizes:
-    """How much is drawn and read; the full run's, or the quick one's."""
+    """How much is composed, read and resampled."""
 
-    songs: int  # composed for each region in each way
-    memories: int  # that a held-out song is foretold from (M5)
-    scored: int  # held-out songs of a region that are foretold from memories, at most
-    states: int  # memories compared with each other (M6, M7)
-    learnt: int  # memories that principal components are taken from
-    judged: int  # windows that two sets are compared on (M11, M12), at most
-    rounds: int  # of resampling where a figure is dear
+    songs: int  # composed for each condition, region and guidance
+    sets: int  # of memories and songs, seeded independently
+    memories: int  # in each set that held-out songs are predicted from (M5)
+    scored: int  # held-out songs of a region that are predicted from memories, at most (M5)
+    continued: int  # memories compared with each other (M6, M7)
+    fitted: int  # memories that PCA and the Gaussian are fitted to
+    windows: int  # compared between two sets, at most (M11, M12)
+    latents: int  # for the variance between latents (E5)
+    songs_per_latent: int  # the same
+    rounds: int  # of the bootstrap where a statistic is expensive
 
 
-FULL = Sizes(songs=1200, memories=32, scored=600, states=500, learnt=4000, judged=500, rounds=200)
-QUICK = Sizes(songs=128, memories=8, scored=80, states=128, learnt=1000, judged=100, rounds=20)
+FULL = Sizes(600, 5, 3, 250, 500, 2000, 500, 60, 8, 200)
+QUICK = Sizes(40, 5, 1, 40, 100, 200, 40, 10, 4, 20)
 
 
 @dataclass(eq=False)
 class Context:
-    """Everything that the metrics ask. `vaes` are by the name of their region."""
+    """Everything that the metrics use. `vaes` and `records` are by the name of their region."""
 
     songs: Dataset
     split: dict[str, list[int]]
     trained: lstm.TrainedNetwork
     vaes: dict
+    records: dict  # `VaeRecord`s, with the settings of the memories
+    part: str  # `validation` or `test`: the songs that are measured
     sizes: Sizes
     seed: int
     temperature: float
     guidance: float
     length: int  # notes a song has at most
-    token: lstm.TrainedNetwork | None = None  # the network that is told regions, see evaluation/token.py
-    composed: dict = field(default_factory=dict)  # (way, region, guidance, temperature): songs
+    token: lstm.TrainedNetwork | None = None  # the network with a control token, see evaluation/control_token.py
+    composed: dict = field(default_factory=dict)  # (condition, region, guidance, temperature): songs
 
     def rng(self, *words: object) -> np.random.Generator:
-        """A generator that follows from the seed and some words, so that no draw depends on what was drawn before."""
+        """A generator that depends on the seed and some words only, not on what was sampled before."""
         return np.random.default_rng([self.seed, *" ".join(map(str, words)).encode()])
 
-    def places(self, part: str, region: str = EVERY) -> list[int]:
-        """Where the songs of a region in `training`, `validation` or `test` stand in the data."""
+    @property
+    def other_part(self) -> str:
+        """The held-out part that is not measured: real memories of held-out songs are read from it."""
+        return "validation" if self.part == "test" else "test"
+
+    @cached_property
+    def guidances(self) -> tuple[float, ...]:
+        """Composed songs are measured at the default guidance, and in a full run without guidance too."""
+        return tuple(dict.fromkeys((self.guidance, 0.0)))[: 1 if self.sizes == QUICK else 2]
+
+    def indices(self, part: str, region: str = EVERY) -> list[int]:
+        """The indices of the songs of a region in a part of the split."""
         names = self.songs.name
         return [s for s in self.split[part] if region == EVERY or regions.matches(names[s], region)]
 
-    @cache  # noqa: B019  there is one context, as long as the run
-    def part(self, part: str, region: str = EVERY) -> list[np.ndarray]:
-        """The songs of a region in `training`, `validation` or `test`."""
-        return self.songs.songs(self.places(part, region))
+    @cache  # noqa: B019  there is one context, for the whole run
+    def songs_of(self, part: str, region: str = EVERY) -> list[np.ndarray]:
+        return self.songs.songs(self.indices(part, region))
 
-    def told(self, part: str, region: str = EVERY) -> np.ndarray:
-        """What the token network is told of these songs, (songs,): their regions' numbers, 0 for an unknown one."""
-        names = [self.songs.name[s] for s in self.places(part, region)]
-        return np.array(regions.region_ids(names, self.token.record.regions))
-
-    def held_out(self, region: str = EVERY) -> list[np.ndarray]:
-        return self.part("test", region) + self.part("validation", region)
+    def real(self, region: str = EVERY) -> list[np.ndarray]:
+        """The measured real songs of a region."""
+        return self.songs_of(self.part, region)
 
     @cache  # noqa: B019
-    def around(self, part: str, region: str) -> list[np.ndarray]:
-        """The other songs of the region's continent, when there are half as many; else of the whole collection."""
+    def others(self, part: str, region: str) -> list[np.ndarray]:
+        """The other songs of the region's continent if there are half as many, else of the whole collection."""
         names, inside = self.songs.name, {s for s, name in enumerate(self.songs.name) if regions.matches(name, region)}
         continents = {names[s].split("/")[0] for s in inside}
         near = {s for s, name in enumerate(names) if name.split("/")[0] in continents} - inside
         outside = near if 2 * len(near) >= len(inside) else set(range(len(names))) - inside
         return self.songs.songs(s for s in self.split[part] if s in outside)
 
+    def region_ids(self, part: str, region: str = EVERY) -> np.ndarray:
+        """The control tokens of these songs, (songs,); 0 for a collection that the token network does not know."""
+        names = [self.songs.name[s] for s in self.indices(part, region)]
+        return np.array(regions.region_ids(names, self.token.record.regions))
+
+    # Intervals
+
+    @cached_property
+    def groups(self) -> np.ndarray:
+        """The group of near-duplicates of every song, (songs,)."""
+        return related_groups(self.songs.intervals)
+
+    def weights(self, indices: list[int], *words: object, rounds: int = ROUNDS) -> np.ndarray:
+        """Bootstrap weights of real songs, (rounds, songs): groups of near-duplicates are resampled."""
+        return bootstrap_weights(self.groups[indices], self.rng("bootstrap", *words), rounds=rounds)
+
+    @cache  # noqa: B019
+    def composed_weights(self, rounds: int = ROUNDS) -> np.ndarray:
+        """Bootstrap weights of composed songs, (rounds, songs); one for all conditions, so differences are paired."""
+        return bootstrap_weights(range(self.sizes.songs), self.rng("bootstrap composed"), self.set_of_song, rounds)
+
+    @cached_property
+    def set_of_song(self) -> np.ndarray:
+        """The set of memory samples that each composed song belongs to, (sizes.songs,)."""
+        return np.arange(self.sizes.songs) * self.sizes.sets // self.sizes.songs
+
+    # Classifiers and views on the networks
+
     @cached_property
     def vocabulary(self):
         return self.songs.vocabulary
 
     @cached_property
-    def two(self) -> StyleClassifier:
-        """Says `china` or `europa`."""
-        return self.judge(list(TWO))
+    def two_way(self) -> StyleClassifier:
+        """Classifies songs as `china` or `europa`."""
+        return self.classifier({label: self.songs_of("training", label) for label in CLASSES.values()})
 
     @cached_property
-    def three(self) -> StyleClassifier:
-        """Says `deutschl`, `han` or `shanxi`."""
-        return self.judge(list(THREE))
-
-    def judge(self, labels: list[str]) -> StyleClassifier:
-        """A judge that has learnt from the training songs of some regions."""
-        pieces = [(song, label) for label in labels for song in self.part("training", label)]
-        return StyleClassifier([song for song, _ in pieces], [label for _, label in pieces], self.vocabulary, OPENING)
+    def three_way(self) -> StyleClassifier:
+        """Classifies songs as `deutschl`, `han` or `shanxi`."""
+        return self.classifier({label: self.songs_of("training", label) for label in THREE})
 
     @cache  # noqa: B019
-    def judge_of(self, region: str) -> StyleClassifier:
-        """Says the region's name, or `else`."""
-        pieces = {region: self.part("training", region), "else": self.around("training", region)}
-        return StyleClassifier([song for songs in pieces.values() for song in songs],
-                     [label for label, songs in pieces.items() for _ in songs], self.vocabulary, OPENING)  # fmt: skip
+    def one_region(self, region: str) -> StyleClassifier:
+        """Classifies songs as the region or `others`."""
+        return self.classifier({region: self.songs_of("training", region), "others": self.others("training", region)})
+
+    def classifier(self, songs: dict[str, Songs]) -> StyleClassifier:
+        labels = [label for label, members in songs.items() for _ in members]
+        return StyleClassifier(
+            [song for members in songs.values() for song in members], labels, self.vocabulary, OPENING
+        )
 
     @cache  # noqa: B019
-    def sampler(self, guided: bool, told: bool = False) -> sampling.Sampler:
-        return sampling.Sampler((self.token if told else self.trained).network, guided)
+    def sampler(self, guided: bool, token: bool = False) -> sampling.Sampler:
+        return sampling.Sampler((self.token if token else self.trained).network, guided)
 
     @cached_property
     def state_encoder(self) -> scoring.StateEncoder:
         return scoring.StateEncoder(self.trained.network)
 
+    @cached_property
+    def memory_size(self) -> int:
+        return lstm.shape_of(self.trained.network).memory
+
     def unpack(self, memories: np.ndarray) -> list[np.ndarray]:
         """Memories, (count, memory), to the network's states, (count, units) each."""
         return memory.unpack(memories, len(self.trained.network.inputs) - 1)
-
-    def bits(self, pairs: Songs, states=None) -> np.ndarray:
-        """Bits that the network needs for all answers of each pair, (pairs,)."""
-        return np.array([song.sum() for song in scoring.information_content(self.trained.network, pairs, states)])

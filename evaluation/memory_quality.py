@@ -1,100 +1,159 @@
-"""M6 and M7: what of a memory the VAE keeps, and whether what is drawn from it is a memory like the real ones."""
+"""M6, M7 and E5: what the VAE keeps of a memory, whether its samples are like real memories, and how they differ."""
 
 from __future__ import annotations
 
 import numpy as np
 
 from evaluation import conditions
-from evaluation.context import Context
-from evaluation.report import row
-from evaluation.statistics import interval_of, mmd, two_sample_test
-from evaluation.steering import PAIR
-from melody import memory
+from evaluation.context import PAIR, Context
+from evaluation.metrics import Songs, is_minor
+from evaluation.report import Figure, Rows
+from evaluation.statistics import bootstrap_weights, interval, interval_of, mmd, two_sample_test
+from evaluation.statistics import intraclass_correlation as icc
+from melody import memory, scoring
 
-NEXT = 16  # notes that are foretold after a memory
+NEXT = 16  # notes that are predicted after a memory
 ACTIVE = 0.01  # variance of a code's posterior mean (Burda, Grosse & Salakhutdinov 2016, section 5.2)
+TRUE = "real memory"
+SWAPPED, SHRUNK = "planted fault: states of two memories mixed", "planted fault: 0.75 of the distance from the mean"
+ICC_FEATURES = ("first_note", "minor_mode", "range", "mean_interval")
+SQUEEZED = (conditions.VAE, conditions.PCA_8, conditions.PCA_32)
 
 
-def interrupted(context: Context, region: str) -> tuple[np.ndarray, list[tuple[np.ndarray, np.ndarray]]]:
-    """Memories taken within held-out songs, (count, memory), and how each song goes on: the next 16 notes.
+# M6
 
-    As those the VAE learns, they hold the last 96 entries of three songs; but the last song is cut off.
+
+def continuations(context: Context, region: str):
+    """Memories taken within real songs, (count, memory), the next 16 notes of each song, and the song's group.
+
+    As those the VAE learns they hold the last entries of some songs; but the last song is always cut off.
     """
-    rng, start = context.rng("M6", region), len(context.vocabulary)
-    songs = [song for song in context.part("test", region) if len(song) > NEXT + 1]
-    entries, pairs = [], []
-    for chosen in memory.sample_songs(len(songs), conditions.SONGS, context.sizes.states, rng):
+    rng, how = context.rng("M6", region), context.records[region].memories
+    long = [k for k, song in enumerate(context.real(region)) if len(song) > NEXT + 1]
+    songs, indices = [context.real(region)[k] for k in long], context.indices(context.part, region)
+    entries, pairs, groups = [], [], []
+    for chosen in memory.sample_songs(len(songs), how["songs"], context.sizes.continued, rng):
         last = songs[chosen[-1]]
         cut = int(rng.integers(1, len(last) - NEXT))
-        heard = [songs[s] for s in chosen[:-1]] + [last[:cut]]
-        entries.append(memory.input_sequence(heard, range(conditions.SONGS), conditions.NOTES, start))
-        pairs.append((last[cut : cut + NEXT], last[cut + 1 : cut + 1 + NEXT]))
-    return memory.pack(context.state_encoder.encode(np.stack(entries))), [
-        (read[: len(answer)].astype(np.int32), answer) for read, answer in pairs
-    ]
-
-
-def kept(context: Context, region: str) -> dict[str, np.ndarray]:
-    """Bits on the next notes of each interrupted song from its memory, true and squeezed in several ways, (songs,)."""
-    memories, pairs = interrupted(context, region)
-    vae, components = context.vaes[region], conditions.principal(context, region)
-    found = {
-        "true": memories,
-        conditions.ZERO: np.zeros_like(memories),
-        conditions.OURS: vae.decode(vae.encode(memories)),
-        conditions.PCA: components.inverse_transform(components.transform(memories)),
-    }
-    return {name: context.bits(pairs, context.unpack(rows)) for name, rows in found.items()}
+        read = [songs[s] for s in chosen[:-1]] + [last[:cut]]
+        entries.append(memory.input_sequence(read, range(len(read)), how["notes"], len(context.vocabulary)))
+        pairs.append((last[cut : cut + NEXT].astype(np.int32), last[cut + 1 : cut + 1 + NEXT]))
+        groups.append(context.groups[indices[long[chosen[-1]]]])
+    pairs = [(read[: len(target)], target) for read, target in pairs]
+    return memory.pack(context.state_encoder.encode(np.stack(entries))), pairs, groups
 
 
 def m6(context: Context) -> list[dict]:
-    """Functional reconstruction: the share of what a memory is worth that its eight numbers keep."""
-    lines = []
+    """Functional reconstruction: of what a memory is worth over the mean memory, which share survives the VAE?"""
+    rows = []
     for region in PAIR:
-        bits, rng = kept(context, region), context.rng("M6", "interval", region)
-        table = np.stack([bits[name] for name in ("true", conditions.ZERO, conditions.OURS, conditions.PCA)], axis=1)
+        memories, pairs, groups = continuations(context, region)
+        vae = context.vaes[region]
+        decoded = {
+            TRUE: memories,
+            conditions.MEAN: np.repeat(conditions.pool(context, conditions.MEAN, region)[:1], len(memories), axis=0),
+            conditions.VAE: vae.decode(vae.encode(memories)),
+        }
+        for name, count in ((conditions.PCA_8, 8), (conditions.PCA_32, 32)):
+            components = conditions.components(context, region, count)
+            decoded[name] = components.decode(components.encode(memories))
+        bits = {
+            name: np.sum(scoring.information_content(context.trained.network, pairs, context.unpack(one)), axis=1)
+            for name, one in decoded.items()
+        }
+        rows += reconstruction_rows(bits, bootstrap_weights(groups, context.rng("M6 interval", region)), region)
+    return rows
 
-        def share(rows: np.ndarray, column: int = 2) -> float:
-            true, zero, squeezed = rows[:, [0, 1, column]].sum(axis=0)
-            return 1 - (squeezed - true) / (zero - true)
 
-        def ahead(rows: np.ndarray) -> float:
-            return share(rows) - share(rows, 3)
+def reconstruction_rows(bits: dict[str, np.ndarray], weights: np.ndarray, region: str) -> list[dict]:
+    """From the bits of the next notes of each song, (songs,), and the bootstrap weights of the songs."""
+    rows, n = Rows("M6", region=region), len(bits[TRUE])
+    weights = np.concatenate([np.ones((1, n)), weights])  # the first row gives the value itself
+    worth = weights @ (bits[conditions.MEAN] - bits[TRUE])
+    kept = {name: 1 - weights @ (bits[name] - bits[TRUE]) / worth for name in SQUEEZED}
 
-        worth = (table[:, 1] - table[:, 0]).mean() / NEXT
-        lines += [
-            row(f"{region}: share kept of the {worth:.2f} bits a note that a memory is worth", share(table),
-                interval=interval_of(share, table, rng, 1000), baselines={conditions.PCA: share(table, 3)}, must="≥ 0.60",
-                aim="≥ 0.75", n=len(table)),
-            row(f"{region}: share kept, less PCA-8", ahead(table), interval=interval_of(ahead, table, rng, 1000),
-                must="≥ 0.05", n=len(table)),
-        ]  # fmt: skip
-    return lines
+    def figure(values: np.ndarray) -> Figure:
+        return Figure(values[0], n, interval(values[1:]))
+
+    rows.add("bits_per_note_worth_over_mean_memory", TRUE, figure(worth / weights.sum(axis=1) / NEXT))
+    rows.add_all("share_of_worth_kept", {name: figure(values) for name, values in kept.items()})
+    for name, target, aim in ((conditions.PCA_8, "≥ 0", None), (conditions.PCA_32, None, "≥ 0")):
+        rows.add(f"share_minus_{name}", conditions.VAE, figure(kept[conditions.VAE] - kept[name]), target, aim)
+    return rows
+
+
+# M7
+
+
+def planted_faults(memories: np.ndarray, rng: np.random.Generator) -> dict[str, np.ndarray]:
+    """Real memories spoilt in two ways that leave all means, and in the first case all single numbers, as they were.
+
+    In one, the lower and the upper half of the states come from two memories; in the other each is moved to the mean.
+    """
+    half = memories.shape[1] // 2
+    mixed = np.concatenate([memories[:, :half], rng.permutation(memories)[:, half:]], axis=1)
+    middle = memories.mean(axis=0)
+    return {SWAPPED: mixed, SHRUNK: (middle + 0.75 * (memories - middle)).astype(memories.dtype)}
 
 
 def m7(context: Context) -> list[dict]:
-    """The codes: how many are used, whether latents are drawn where they lie, whether drawn memories look real."""
-    lines = []
+    """Are codes used, are they sampled where they lie, and can a classifier tell sampled from real memories?"""
+    return [line for region in PAIR for line in sample_rows(context, region)]
+
+
+def sample_rows(context: Context, region: str) -> list[dict]:
+    vae, rng = context.vaes[region], context.rng("M7", region)
+    real, again = (
+        conditions.read(context, region, context.songs_of(part, region), context.sizes.continued, rng, distinct=True)
+        for part in (context.part, context.other_part)
+    )
+    n, scale = len(real), np.maximum(conditions.pool(context, conditions.TRAINING, region).std(axis=0), 1e-6)
+    sampled = {
+        name: rng.permutation(conditions.pool(context, name, region))[:n] for name in (*SQUEEZED, conditions.GAUSSIAN)
+    } | {conditions.HELD_OUT: again}
+    variance, rows = (real / scale).var(axis=0).sum(), Rows("M7", region=region)
+    active, p = (vae.encode(real).var(axis=0) > ACTIVE).sum(), mmd(vae.codes(real, rng), vae.sample(n, rng), rng)[1]
+    rows.add("active_units", conditions.VAE, Figure(active, n), f"≥ {vae.latent - 2}")
+    rows.add("p_of_codes_against_sampled_latents_mmd", conditions.VAE, Figure(p, n), "> 0.05")
+    variances = {name: (memories / scale).var(axis=0).sum() / variance for name, memories in sampled.items()}
+    rows.add_all("variance_over_real", {name: Figure(one, n) for name, one in variances.items()}, "0.85 to 1.15")
+    for name, memories in (sampled | planted_faults(again, rng)).items():
+        auc = Figure(two_sample_test(real, memories, context.seed), n + len(memories))
+        rows.add("two_sample_auc", name, auc, {conditions.VAE: "≤ 0.75", SHRUNK: "≥ 0.75"}.get(name))
+    return rows
+
+
+# E5
+
+
+def latent_features(context: Context, songs: Songs) -> np.ndarray:
+    """(songs, 4): what may differ between latents."""
+    rows, midi = [], np.array(context.vocabulary.midi)
+    for song in songs:
+        interval_size = np.abs(np.diff(midi[song])).sum() / max(len(song) - 1, 1)
+        rows.append([midi[song[0]], is_minor(song, context.vocabulary), np.ptp(midi[song]), interval_size])
+    return np.array(rows, float)
+
+
+def e5(context: Context) -> list[dict]:
+    """Variety: which share of the variance of songs lies between latents rather than between songs of one latent?"""
+    rows, count, each = Rows("E5", guidance=context.guidance), context.sizes.latents, context.sizes.songs_per_latent
+    names = (conditions.VAE, conditions.MEAN, conditions.TRAINING, conditions.PCA_8, conditions.PCA_32)
     for region in PAIR:
-        vae, rng = context.vaes[region], context.rng("M7", region)
-        real, again = (
-            conditions.read(context, context.part(part, region), context.sizes.states, rng, once=True)
-            for part in ("test", "validation")
-        )
-        count = len(real)
-        active = vae.encode(real).var(axis=0) > ACTIVE
-        distance, p = mmd(vae.codes(real, rng), vae.sample(count, rng), rng)
-        fakes = {way: conditions.pool(context, way, region)[:count] for way in (conditions.OURS, conditions.PCA)} | {
-            conditions.HELD_OUT: again
-        }
-        accuracy = {way: two_sample_test(real, fake, context.seed)[1] for way, fake in fakes.items()}
-        lines += [
-            row(f"{region}: active units of {vae.latent}", active.sum(), must="≥ 6", n=count),
-            row(f"{region}: codes against what is drawn, MMD² {distance:.4f}: p", p, must="> 0.05", n=count),
-            row(f"{region}: drawn memories told from real ones, accuracy", accuracy.pop(conditions.OURS), must="≤ 0.65",
-                baselines=accuracy, n=2 * count),
-        ]  # fmt: skip
-    return lines
+        weights = bootstrap_weights(range(count), context.rng("E5", region), rounds=context.sizes.rounds)
+        values = {}
+        for name in names:
+            pool = conditions.pool(context, name, region)
+            memories = np.repeat(pool[np.linspace(0, len(pool) - 1, count).astype(int)], each, axis=0)
+            songs = conditions.from_memories(context, memories, context.guidance, context.temperature)
+            values[name] = latent_features(context, songs).reshape(count, each, -1)
+        for k, feature in enumerate(ICC_FEATURES):
+            figures = {
+                name: Figure(icc(one[..., k]), count * each, interval_of(icc, one[..., k], weights))
+                for name, one in values.items()
+            }
+            rows.add_all(f"icc_{feature}", figures, "≥ 0.15", region=region)
+    return rows
 
 
-METRICS = {"M6": m6, "M7": m7}
+METRICS = {"M6": m6, "M7": m7, "E5": e5}

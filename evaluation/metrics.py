@@ -1,7 +1,7 @@
-"""Formulas over songs: what is shared with other songs, how a melody is made, how alike two sets of songs are.
+"""Measures of songs: passages shared with other songs, style features, endings.
 
 A song is an array of the vocabulary's integers, (notes,). An interval is the pair of a diatonic and a semitone
-difference, so that a transposed song has the same intervals. Nothing here knows who composed the songs.
+difference, so that a transposed song has the same intervals.
 """
 
 from __future__ import annotations
@@ -16,21 +16,30 @@ from melody.vocabulary import Vocabulary
 Songs = Sequence[np.ndarray]
 PITCH_CLASSES = 12
 MAJOR, PENTATONIC = (0, 2, 4, 5, 7, 9, 11), (0, 2, 4, 7, 9)  # semitones above the first note of the scale
-# How well each pitch class fits a major and a minor key (Temperley 2001, p. 180). Against the keys that the collection
-# states they find more tonics than the profiles of Krumhansl & Kessler (1982): 78 % against 56 %.
+# How well each pitch class fits a major and a minor key (Temperley 2001, p. 180). Of the tonics that the collection
+# states these find 78 %, the profiles of Krumhansl & Kessler (1982) 56 %.
 KEY_PROFILES = (
     (5.0, 2.0, 3.5, 2.0, 4.5, 4.0, 2.0, 4.5, 2.0, 3.5, 1.5, 4.0),
     (5.0, 2.0, 3.5, 4.5, 2.0, 4.0, 2.0, 4.5, 3.5, 2.0, 1.5, 4.0),
 )
 STYLE_FEATURES = ("pentatonic share", "semitone steps", "minor-third steps", "mean interval")
 FEATURES = (
-    "repetition coverage", "diatonic share", "pitch-class entropy", "range", "mean pitch", "spread of pitch",
-    "mean interval", "share of unisons", "share of rises", "number of pitches", "reversal rate",
-)  # fmt: skip
+    "repetition coverage",
+    "diatonic share",
+    "pitch-class entropy",
+    "range",
+    "mean pitch",
+    "spread of pitch",
+    "mean interval",
+    "share of unisons",
+    "share of rises",
+    "number of pitches",
+    "reversal rate",
+)
 
 
 def openings(songs: Songs, length: int, first: int = 0) -> list[np.ndarray]:
-    """The notes `first` … `first + length` of the songs that have so many, so that no song weighs by its length."""
+    """The notes `first` … `first + length` of the songs that are long enough, so that no song counts by its length."""
     return [song[first : first + length] for song in songs if len(song) >= first + length]
 
 
@@ -39,11 +48,11 @@ def intervals(songs: Songs, vocabulary: Vocabulary) -> list[np.ndarray]:
     return [steps_of(song, vocabulary) for song in songs]
 
 
-# What is shared with other songs
+# Passages shared with other songs
 
 
 def shared_runs(lines: Songs, others: Songs) -> list[np.ndarray]:
-    """For each place of each line, how many symbols from there on stand in a row in some other line too.
+    """For each index of each line, how many symbols from there on also occur in a row in one of the others.
 
     >>> [run.tolist() for run in shared_runs([np.array([1, 2, 3, 9])], [np.array([0, 1, 2, 3]), np.array([9, 9])])]
     [[3, 2, 1, 1]]
@@ -51,29 +60,29 @@ def shared_runs(lines: Songs, others: Songs) -> list[np.ndarray]:
     every = [*lines, *others]
     symbols, stream = np.unique(np.concatenate([np.zeros(0, int), *every]), return_inverse=True)
     room = np.concatenate([np.zeros(0, int), *(np.arange(len(line), 0, -1) for line in every)])
-    mine = np.arange(len(stream)) < sum(len(line) for line in lines)
+    own = np.arange(len(stream)) < sum(len(line) for line in lines)
     runs = np.zeros(len(stream), int)
-    places, names, length = np.arange(len(stream)), np.zeros(len(stream), np.int64), 0
-    while len(places):
-        # Places with one name begin with the same `length` symbols; those that no other line continues drop out.
-        names = np.unique(names * len(symbols) + stream[places + length], return_inverse=True)[1]
+    indices, names, length = np.arange(len(stream)), np.zeros(len(stream), np.int64), 0
+    while len(indices):
+        # Indices with one name begin with the same `length` symbols; those without a match elsewhere drop out.
+        names = np.unique(names * len(symbols) + stream[indices + length], return_inverse=True)[1]
         length += 1
         kinds = names.max() + 1
-        found = np.bincount(names[mine[places]], minlength=kinds) * np.bincount(names[~mine[places]], minlength=kinds)
+        found = np.bincount(names[own[indices]], minlength=kinds) * np.bincount(names[~own[indices]], minlength=kinds)
         shared = found[names] > 0
-        runs[places[shared & mine[places]]] = length
-        goes_on = shared & (room[places] > length)
-        places, names = places[goes_on], names[goes_on]
-    return np.split(runs[mine], np.cumsum([len(line) for line in lines])[:-1]) if len(lines) else []
+        runs[indices[shared & own[indices]]] = length
+        longer = shared & (room[indices] > length)
+        indices, names = indices[longer], names[longer]
+    return np.split(runs[own], np.cumsum([len(line) for line in lines])[:-1]) if len(lines) else []
 
 
 def longest_shared(runs: Songs) -> np.ndarray:
-    """The longest passage of each song whose intervals stand in another song, in notes; `runs` from `shared_runs`."""
+    """The longest passage of each song whose intervals occur in another song, in notes; `runs` from `shared_runs`."""
     return np.array([run.max() + 1 if run.max(initial=0) else 0 for run in runs])
 
 
 def novelty(runs: Songs, notes: int = 12) -> tuple[np.ndarray, np.ndarray]:
-    """Of each song, how many of its passages of so many notes are in no other song, and how many there are.
+    """For each song, how many of its passages of so many notes occur in no other song, and how many it has.
 
     After the originality report of Yin et al. (2022), with intervals in place of notes.
     """
@@ -82,23 +91,23 @@ def novelty(runs: Songs, notes: int = 12) -> tuple[np.ndarray, np.ndarray]:
 
 
 def distinct_n(songs: Songs, vocabulary: Vocabulary, grams: int = 6) -> float:
-    """Different interval 6-grams within all songs together, over all there are."""
+    """Distinct interval 6-grams of all songs together, as a share of all 6-grams."""
     rows = np.concatenate([_grams(line, grams) for line in intervals(songs, vocabulary)])
     return len(np.unique(rows, axis=0)) / len(rows) if len(rows) else 0.0
 
 
 def _grams(line: np.ndarray, length: int) -> np.ndarray:
-    """Every `length` symbols in a row, (places, length)."""
+    """Every `length` symbols in a row, (n-grams, length)."""
     if len(line) < length:
         return np.zeros((0, length), line.dtype)
     return np.lib.stride_tricks.sliding_window_view(line, length)
 
 
-# How a melody is made
+# Features
 
 
 def repetition_coverage(song: np.ndarray, vocabulary: Vocabulary, grams: int = 4) -> float:
-    """Share of notes inside an interval 4-gram that stands at another place of the song as well."""
+    """Share of notes inside an interval 4-gram that also occurs elsewhere in the song."""
     rows = _grams(intervals([song], vocabulary)[0], grams)
     _, names, counts = np.unique(rows, axis=0, return_inverse=True, return_counts=True)
     again = np.flatnonzero(counts[names] > 1) if len(rows) else np.zeros(0, int)
@@ -108,7 +117,7 @@ def repetition_coverage(song: np.ndarray, vocabulary: Vocabulary, grams: int = 4
 
 
 def style_features(songs: Songs, vocabulary: Vocabulary) -> np.ndarray:
-    """(songs, 4): the `MANNER` of each, shares of notes (best of 12 scales) and steps, and semitones."""
+    """(songs, 4): `STYLE_FEATURES`, shares of notes (best of 12 scales) and of intervals, and semitones."""
     midi = np.array(vocabulary.midi)
     rows = []
     for song in songs:
@@ -129,14 +138,23 @@ def features(songs: Songs, vocabulary: Vocabulary) -> np.ndarray:
         pitch, classes = midi[song], pitch_classes(midi[song])
         leaps = np.diff(pitch)
         moves = np.sign(leaps[leaps != 0])
-        rows.append([
-            repetition_coverage(song, vocabulary), scale_share(classes, MAJOR), entropy(classes),
-            np.ptp(pitch), pitch.mean(), pitch.std(),
-            np.abs(leaps).mean(), (leaps == 0).mean(), (leaps > 0).mean(), len(np.unique(pitch)),
-            (moves[1:] != moves[:-1]).mean() if len(moves) > 1 else 0.0,
-            *np.bincount(np.clip(leaps, -12, 12) + 12, minlength=25) / len(leaps),
-            *np.roll(classes, -classes.argmax()),
-        ])  # fmt: skip
+        rows.append(
+            [
+                repetition_coverage(song, vocabulary),
+                scale_share(classes, MAJOR),
+                entropy(classes),
+                np.ptp(pitch),
+                pitch.mean(),
+                pitch.std(),
+                np.abs(leaps).mean(),
+                (leaps == 0).mean(),
+                (leaps > 0).mean(),
+                len(np.unique(pitch)),
+                (moves[1:] != moves[:-1]).mean() if len(moves) > 1 else 0.0,
+                *np.bincount(np.clip(leaps, -12, 12) + 12, minlength=25) / len(leaps),
+                *np.roll(classes, -classes.argmax()),
+            ]
+        )
     return np.array(rows, float).reshape(-1, len(FEATURES) + 25 + PITCH_CLASSES)
 
 
@@ -146,7 +164,7 @@ def pitch_classes(pitch: np.ndarray) -> np.ndarray:
 
 
 def scale_share(classes: np.ndarray, scale: Sequence[int]) -> float:
-    """Share of notes in a scale, begun on the pitch class where most notes are in it."""
+    """Share of notes in a scale on the tonic where this share is largest."""
     return float(classes[(np.arange(PITCH_CLASSES)[:, None] + scale) % PITCH_CLASSES].sum(axis=1).max())
 
 
@@ -156,14 +174,19 @@ def entropy(shares: np.ndarray) -> float:
     return float(-(shares * np.log2(shares)).sum())
 
 
-def tonic(song: np.ndarray, vocabulary: Vocabulary) -> int:
-    """The pitch class of the key that correlates best with the song's pitch classes (Krumhansl 1990, p. 77)."""
+def key(song: np.ndarray, vocabulary: Vocabulary) -> tuple[int, bool]:
+    """Tonic and whether it is minor, of the key that correlates best with the pitch classes (Krumhansl 1990, p. 77)."""
     classes = pitch_classes(np.array(vocabulary.midi)[song])
     keys = np.array([np.roll(profile, first) for first in range(PITCH_CLASSES) for profile in KEY_PROFILES])
     keys -= keys.mean(axis=1, keepdims=True)
-    fits = keys @ classes / np.linalg.norm(keys, axis=1)  # correlations, but for a factor that all have
-    return int(fits.argmax()) // len(KEY_PROFILES)
+    fits = keys @ classes / np.linalg.norm(keys, axis=1)  # correlations, up to a common factor
+    tonic, minor = divmod(int(fits.argmax()), len(KEY_PROFILES))
+    return tonic, bool(minor)
+
+
+def is_minor(song: np.ndarray, vocabulary: Vocabulary) -> bool:
+    return key(song, vocabulary)[1]
 
 
 def ends_on_tonic(song: np.ndarray, vocabulary: Vocabulary) -> bool:
-    return vocabulary.midi[song[-1]] % PITCH_CLASSES == tonic(song, vocabulary)
+    return vocabulary.midi[song[-1]] % PITCH_CLASSES == key(song, vocabulary)[0]

@@ -1,4 +1,4 @@
-"""M1 to M3: how well the next note of songs never heard is foretold, beside predictors without a network."""
+"""M1 to M3: how well the next note of new songs is predicted, beside models without a network."""
 
 from __future__ import annotations
 
@@ -9,155 +9,146 @@ import keras
 import numpy as np
 
 from evaluation import conditions
-from evaluation.context import Context
+from evaluation.context import EVERY, Context
 from evaluation.metrics import Songs
 from evaluation.ngrams import KneserNey, combined, relative_to_key, short_term
-from evaluation.report import row
-from evaluation.statistics import calibration_error, interval_of, mean_interval
+from evaluation.report import NOT_ABOVE, Figure, Rows
+from evaluation.statistics import calibration_error, interval, interval_of, resampled_means
 from melody import lstm, regions, scoring
 from melody.batching import inputs_and_targets
 
-NETWORK = "network"
-LONG_SHORT_TERM = "IDyOM-like"  # Kneser-Ney 4 and a model of the song alone
+NETWORK, OWN_MEAN = "network", "network, mean memory of the song's collection"
+LONG_SHORT_TERM = "long-term + short-term n-gram"  # Kneser-Ney 4 and a model of the song so far
+WITH_KEY = f"{LONG_SHORT_TERM}, given the key"
 BIASES = (0, 0.25, 0.5, 1, 2)  # of the combination; the best on validation songs is taken
-OFTEN = 300  # test notes that a collection must have for a row of its own
-BEGINNING, LATER = 8, 32  # notes
+MINIMUM = 300  # notes that a collection must have for a row
+POSITIONS = {"1": (0, 1), "2-8": (1, 8), "9-16": (8, 16), "17-32": (16, 32), "33+": (32, None)}
 
 
 class Predictions(NamedTuple):
-    """Of each note of each song: the bits it needs, whether it was the first guess, how sure that guess was."""
+    """For each note of each song: its bits, whether the top-1 guess is right, and the probability of that guess."""
 
     bits: list[np.ndarray]
-    right: list[np.ndarray]
-    sure: list[np.ndarray]
+    correct: list[np.ndarray]
+    confidence: list[np.ndarray]
 
 
 def from_probabilities(rows: np.ndarray, songs: Songs) -> Predictions:
-    """Read off probabilities (notes of all songs, symbols)."""
+    """From probabilities (notes of all songs, symbols)."""
     notes = np.concatenate(songs)
     columns = -np.log2(rows[np.arange(len(notes)), notes]), rows.argmax(axis=1) == notes, rows.max(axis=1)
     cuts = np.cumsum([len(song) for song in songs])[:-1]
     return Predictions(*(np.split(column, cuts) for column in columns))
 
 
-def by_network(network: keras.Model, songs: Songs, told: np.ndarray | None = None) -> Predictions:
-    """What a network says that has read the song so far alone. Its end may be guessed, but is not scored.
-
-    `told` (songs,) are the numbers of the songs' regions, for a network that is told them.
-    """
+def from_network(network: keras.Model, songs: Songs, states=None, region_ids: np.ndarray | None = None) -> Predictions:
+    """The network reads each song from its start; the end of a song may be predicted but is not scored."""
     notes = lstm.shape_of(network).notes
     pairs = [inputs_and_targets(song, notes) for song in songs]
     rows: list[np.ndarray] = [np.zeros(0)] * len(songs)
-    for s, logs in scoring.log_probs(network, pairs, region_ids=told):
+    for s, logs in scoring.log_probs(network, pairs, states, region_ids=region_ids):
         rows[s] = np.exp2(logs[:-1])
     return from_probabilities(np.concatenate(rows), songs)
 
 
-@cache
-def predictors(context: Context) -> dict[str, Predictions]:
-    """The network and the baselines on all test songs; the best weighting of the combination on validation songs."""
-    places = {part: context.split[part] for part in ("training", "validation", "test")}
-    training, validation, test = (context.part(part) for part in places)
+def collections(context: Context, part: str) -> list[str]:
+    return [regions.prefix(context.songs.name[s]) for s in context.split[part]]
+
+
+def own_means(context: Context) -> list[np.ndarray]:
+    """For each measured song the mean memory of its collection's training songs, as states; zero if there are none."""
+    names, own = np.array(collections(context, "training")), collections(context, context.part)
+    training, count, means = context.songs_of("training"), max(8, context.sizes.songs // 10), {}
+    for name in set(own) & set(names):
+        songs = [training[k] for k in np.flatnonzero(names == name)]
+        means[name] = conditions.read(context, EVERY, songs, count, context.rng("mean", name)).mean(axis=0)
+    return context.unpack(np.stack([means.get(name, np.zeros(context.memory_size)) for name in own]))
+
+
+def ngram_probabilities(context: Context) -> dict[str, np.ndarray]:
+    """Of each n-gram model on the measured songs; the weights of the combination are chosen on validation songs."""
+    training, validation, songs = context.songs_of("training"), context.songs_of("validation"), context.real()
     symbols = len(context.vocabulary)
-    models = {context: KneserNey(training, symbols, context) for context in (3, 4)}
-    found = {f"Kneser-Ney {context}": model.probabilities(test) for context, model in models.items()}
+    models = {order: KneserNey(training, symbols, order) for order in (3, 4)}
+    found = {f"Kneser-Ney {order}": model.probabilities(songs) for order, model in models.items()}
     tried = models[4].probabilities(validation), short_term(validation, symbols)
     scores = [from_probabilities(combined(tried, bias), validation).bits for bias in BIASES]
     bias = BIASES[int(np.argmin([np.concatenate(bits).mean() for bits in scores]))]
-    own = short_term(test, symbols)
-    found[f"{LONG_SHORT_TERM}, bias 1"] = combined([found["Kneser-Ney 4"], own], 1)
-    found[LONG_SHORT_TERM] = combined([found["Kneser-Ney 4"], own], bias)
-    keys = {part: [context.songs.key[s] for s in places[part]] for part in ("training", "test")}
-    if any(keys["training"]) and any(keys["test"]):
-        told = relative_to_key(
-            training, keys["training"], test, keys["test"], context.vocabulary, found["Kneser-Ney 4"]
-        )
-        found[f"{LONG_SHORT_TERM}, told the key"] = combined([told, found["Kneser-Ney 4"], own], bias)
-    networks = {NETWORK: by_network(context.trained.network, test)}
+    own, long_term = tried[1] if context.part == "validation" else short_term(songs, symbols), found["Kneser-Ney 4"]
+    found[LONG_SHORT_TERM] = combined([long_term, own], bias)
+    keys = {part: [context.songs.key[s] for s in context.split[part]] for part in ("training", context.part)}
+    if all(any(stated) for stated in keys.values()):
+        relative = relative_to_key(training, keys["training"], songs, keys[context.part], context.vocabulary, long_term)
+        found[WITH_KEY] = combined([relative, long_term, own], bias)
+    return found
+
+
+@cache
+def predictions(context: Context) -> dict[str, Predictions]:
+    """The network, the control token and the n-grams on all measured songs."""
+    songs, network = context.real(), context.trained.network
+    found = {NETWORK: from_network(network, songs), OWN_MEAN: from_network(network, songs, own_means(context))}
     if context.token:
-        networks[conditions.TOKEN] = by_network(context.token.network, test, context.told("test"))
-    return networks | {name: from_probabilities(rows, test) for name, rows in found.items()}
+        ids = context.region_ids(context.part)
+        found[conditions.TOKEN] = from_network(context.token.network, songs, region_ids=ids)
+    return found | {name: from_probabilities(rows, songs) for name, rows in ngram_probabilities(context).items()}
 
 
-def _mean(parts: list[np.ndarray]) -> float:
-    return float(np.concatenate(parts).mean())
-
-
-def _others(context: Context, figure) -> dict[str, float]:
-    return {name: figure(found) for name, found in predictors(context).items() if name != NETWORK}
+def means(context: Context, metric: str, columns: dict, chosen: list[int]) -> dict[str, Figure]:
+    """For each model the mean over the notes of some songs, from a column of its notes for each song."""
+    weights = context.weights([context.split[context.part][k] for k in chosen], metric, *chosen)
+    figures = {}
+    for name, column in columns.items():
+        sums, counts = (np.array([of(column[k]) for k in chosen]) for of in (np.sum, len))
+        spread = interval(resampled_means(sums, counts, weights)) if len(chosen) > 1 else None
+        figures[name] = Figure(sums.sum() / max(counts.sum(), 1), counts.sum(), spread)
+    return figures
 
 
 def m1(context: Context) -> list[dict]:
-    """Bits per note, each song from its start, the first note included; and for each collection with enough notes."""
-    bits, test = predictors(context)[NETWORK].bits, context.part("test")
-    rng = context.rng("M1")
-
-    def line(what, chosen, must, aim=None, named=lambda name: True):
-        parts = [bits[k] for k in chosen]
-        counts = [len(part) for part in parts]
-        interval = mean_interval([part.sum() for part in parts], counts, rng)
-        others = {
-            name: _mean([found.bits[k] for k in chosen])
-            for name, found in predictors(context).items()
-            if name != NETWORK and named(name)
-        }
-        must = must or f"< {others[LONG_SHORT_TERM]:.3f}"
-        return row(what, _mean(parts), interval=interval, baselines=others, must=must, aim=aim, n=sum(counts))
-
-    collections = [regions.prefix(context.songs.name[s]) for s in context.split["test"]]
-    rows = [line("bits per note, all test songs", range(len(test)), "≤ 2.45", "≤ 2.30")]
-    for name in sorted(set(collections), key=lambda name: (-collections.count(name), name)):
-        chosen = [k for k, other in enumerate(collections) if other == name]
-        if sum(len(test[k]) for k in chosen) >= OFTEN:
-            rows.append(line(f"bits per note, {name}", chosen, None))
+    """How many bits per note does the network need for new songs, from their first note on?"""
+    columns, rows = {name: found.bits for name, found in predictions(context).items()}, Rows("M1", region=EVERY)
+    everything, names = list(range(len(context.real()))), collections(context, context.part)
+    rows.add_all("bits_per_note", means(context, "M1", columns, everything), "≤ 2.04")
+    if context.token:
+        difference = [one - other for one, other in zip(columns[OWN_MEAN], columns[conditions.TOKEN], strict=True)]
+        above = means(context, "M1", {OWN_MEAN: difference}, everything)
+        rows.add_all("bits_above_control_token", above, NOT_ABOVE)
+    for name in sorted(set(names), key=lambda name: (-names.count(name), name)):
+        chosen = [k for k, other in enumerate(names) if other == name]
+        figures = means(context, "M1", columns, chosen)
+        if figures[NETWORK].n >= MINIMUM:
+            target = f"< {figures[LONG_SHORT_TERM].value:.3f}"
+            rows.add_all("bits_per_note_of_collection", figures, target, region=name)
     return rows
 
 
 def m2(context: Context) -> list[dict]:
-    """The first guess, and whether the network is as often right as it is sure."""
-    found, rng = predictors(context)[NETWORK], context.rng("M2")
-    counts = [len(song) for song in found.bits]
-    interval = mean_interval([song.sum() for song in found.right], counts, rng)
+    """How often is the most probable note right, and are the probabilities as large as they should be?"""
+    found, rows, everything = predictions(context), Rows("M2", region=EVERY), list(range(len(context.real())))
+    accuracy = means(context, "M2", {name: one.correct for name, one in found.items()}, everything)
+    rows.add_all("top_1_accuracy", accuracy, "≥ 0.50", "≥ 0.53")
+    weights, errors = context.weights(context.split[context.part], "M2", rounds=context.sizes.rounds), {}
+    for name, one in found.items():
 
-    def calibration(one: Predictions, which=slice(None)) -> float:
-        sure, right = (np.concatenate([part[k] for k in np.arange(len(part))[which]]) for part in (one.sure, one.right))
-        return calibration_error(sure, right)
+        def error(which, one=one):
+            confidence, correct = (np.concatenate([part[k] for k in which]) for part in (one.confidence, one.correct))
+            return calibration_error(confidence, correct)
 
-    spread = interval_of(lambda which: calibration(found, which), np.arange(len(counts)), rng, context.sizes.rounds)
-    return [
-        row("first guess right", _mean(found.right), interval=interval, must="≥ 0.47", aim="≥ 0.50",
-            baselines=_others(context, lambda one: _mean(one.right)), n=sum(counts)),
-        row("expected calibration error, 15 bins", calibration(found), interval=spread, must="≤ 0.02",
-            baselines=_others(context, calibration), n=sum(counts)),
-    ]  # fmt: skip
+        spread = interval_of(error, np.array(everything), weights) if name == NETWORK else None
+        errors[name] = Figure(error(everything), accuracy[name].n, spread)
+    rows.add_all("expected_calibration_error", errors, "≤ 0.02")
+    return rows
 
 
 def m3(context: Context) -> list[dict]:
-    """What the song itself teaches: bits at its beginning less bits later on."""
-    found, rng = predictors(context)[NETWORK], context.rng("M3")
-
-    def beginning(one: Predictions) -> float:
-        return _mean([song[:BEGINNING] for song in one.bits])
-
-    def later(one: Predictions) -> float:
-        return _mean([song[LATER:] for song in one.bits])
-
-    def gain(one: Predictions) -> float:
-        return beginning(one) - later(one)
-
-    def taken(figure):
-        def of(which):
-            return figure(Predictions([found.bits[k] for k in which], [], []))
-
-        return interval_of(of, np.arange(len(found.bits)), rng, context.sizes.rounds)
-
-    n = len(found.bits)
-    return [
-        row("bits on notes 1–8 less bits on notes 33 and later", gain(found), interval=taken(gain), must="≥ 1.0",
-            baselines=_others(context, gain), n=n),
-        row("bits on notes 33 and later", later(found), interval=taken(later), must="≤ 2.00", aim="≤ 1.85",
-            baselines=_others(context, later), n=n),
-    ]  # fmt: skip
+    """How does prediction improve while a song goes on: bits per note by position?"""
+    rows, everything = Rows("M3", region=EVERY), list(range(len(context.real())))
+    for notes, (first, last) in POSITIONS.items():
+        columns = {name: [song[first:last] for song in found.bits] for name, found in predictions(context).items()}
+        figures = means(context, "M3", columns, everything)
+        rows.add_all("bits_per_note_by_position", figures, "≤ 1.85" if notes == "33+" else None, notes=notes)
+    return rows
 
 
 METRICS = {"M1": m1, "M2": m2, "M3": m3}

@@ -1,122 +1,182 @@
-"""A row of a table: a figure of ours beside its baselines, the real songs and the bar that it has to clear."""
+"""The rows of an evaluation, how they are found, and the tables made of them."""
 
 from __future__ import annotations
 
 import operator
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from typing import NamedTuple
 
-HOLDS = {None: "", True: "yes", False: "no"}
-AROUND = "against the songs around it"  # what a row of a region says
-HEADLINES = (  # how the rows begin that README.md shows
-    "bits per note, all test songs", "first guess right", "expected calibration error", "bits on notes 33",
-    "china called china, notes 1–32, default", "china called china, notes 1–32, without guidance",
-    "deutschl called europa, notes 1–32, default", "deutschl, han, shanxi told apart, default", "china: own memories",
-    "china: memories of deutschl", "china: needed", "deutschl: own memories", "deutschl: memories of china",
-    "deutschl: needed", "china: share kept", "deutschl: share kept",
-    "passages of 12 notes that are new: all songs, default",
-    "notes in a passage that comes again: all songs, default", "Fréchet distance on 48 features: all songs, default",
-    "AUC of a judge of real against composed: all songs, default", "last note on the tonic: all songs, default",
-)  # fmt: skip
+MET = {None: "", True: "yes", False: "no"}
 SIGNS = {"≤": operator.le, "≥": operator.ge, "<": operator.lt, ">": operator.gt}
+FIELDS = ("metric", "measure", "region", "condition", "guidance", "notes")  # these identify a row
+NOT_BELOW, NOT_ABOVE, CLEAR = "not clearly below 0", "not clearly above 0", "interval above 0"
+# Conditions without a memory that guidance could amplify; their rows have no guidance
+UNGUIDED = ("unconditional", "primer", "n-gram of the region", "Kneser-Ney 8 of the region", "real songs")
 
 
-def row(
-    what: str,
-    ours: float,
-    *,
-    n: int,
-    interval: Sequence[float] | None = None,
-    baselines: dict[str, float] | None = None,
-    real: float | None = None,
-    must: str | None = None,
-    aim: str | None = None,
-    clear: bool = False,
-) -> dict:
-    """`must` and `aim` are bars such as `≤ 2.45` or `0.40 … 0.65`; `clear`: the interval must not hold 0 either."""
-    holds = None if must is None else meets(ours, must) and (not clear or interval[0] * interval[1] > 0)
-    return {
-        "what": what, "ours": float(ours), "interval": None if interval is None else [float(end) for end in interval],
-        "baselines": {name: float(figure) for name, figure in (baselines or {}).items()},
-        "real": None if real is None else float(real), "must": must, "aim": aim, "holds": holds, "n": int(n),
-    }  # fmt: skip
+class Figure(NamedTuple):
+    """A number, how many songs, notes or memories it was computed from, and its 95 % interval."""
+
+    value: float
+    n: int
+    interval: Sequence[float] | None = None
 
 
-def meets(figure: float, bar: str) -> bool:
-    """Whether a figure clears a bar.
+class Rows(list):
+    """The rows of a metric. `fields` (region, guidance, notes) hold for all that are added."""
 
-    >>> meets(2.4, "≤ 2.45"), meets(0.7, "0.40 … 0.65")
-    (True, False)
+    def __init__(self, metric: str, **fields):
+        super().__init__()
+        self.metric, self.fields = metric, fields
+
+    def add(self, measure: str, condition: str, figure: Figure, target=None, aim=None, **fields) -> None:
+        """`target` and `aim` are such as `≤ 2.45`, `0.4 to 0.6`, or one of the three that ask for the interval."""
+        fields = {name: (self.fields | fields).get(name) for name in ("region", "guidance", "notes")}
+        if condition in UNGUIDED:
+            fields["guidance"] = None
+        value, n, interval = float(figure.value), int(figure.n), figure.interval
+        interval = None if interval is None else [float(end) for end in interval]
+        met = None if target is None else meets(value, target, interval)
+        row = {"metric": self.metric, "measure": measure, "condition": condition, **fields, "value": value}
+        self.append(row | {"interval": interval, "n": n, "target": target, "aim": aim, "met": met})
+
+    def add_all(self, measure: str, figures: dict[str, Figure], target=None, aim=None, **fields) -> None:
+        """A row for each condition; target and aim are those of the first."""
+        for k, (condition, figure) in enumerate(figures.items()):
+            self.add(measure, condition, figure, None if k else target, None if k else aim, **fields)
+
+
+def meets(value: float, target: str, interval: Sequence[float] | None = None) -> bool:
+    """Whether a figure meets a target.
+
+    >>> meets(2.4, "≤ 2.45"), meets(0.7, "0.40 to 0.65"), meets(0.1, CLEAR, (-0.1, 0.3))
+    (True, False, False)
     """
-    if "…" in bar:
-        low, high = map(float, bar.split("…"))
-        return bool(low <= figure <= high)
-    sign, limit = bar.split()
-    return bool(SIGNS[sign](figure, float(limit)))
+    if target == CLEAR:
+        return bool(interval[0] > 0)
+    if target in (NOT_BELOW, NOT_ABOVE):
+        return bool(interval[1] >= 0 if target == NOT_BELOW else interval[0] <= 0)
+    if " to " in target:
+        low, high = map(float, target.split(" to "))
+        return bool(low <= value <= high)
+    sign, limit = target.split()
+    return bool(SIGNS[sign](value, float(limit)))
 
 
-def headlines(record: dict) -> str:
-    """The rows that matter most, in one table, and below it one of the regions, as they stand in README.md."""
-    lines = [(name, row) for name, rows in record["metrics"].items() for row in rows]
-    chosen = [(name, row) for start in HEADLINES for name, row in lines if row["what"].startswith(start)]
-    regions = [row for _, row in lines if AROUND in row["what"]]
-    head = ["", "", "ours", "real songs", "others", "must", "holds"]
-    table = [head, ["---", "---", "--:", "--:", "---", "---", "---"]]
-    for name, row in chosen:
-        interval = " ({} – {})".format(*map(shown, row["interval"])) if row["interval"] else ""
-        others = "; ".join(f"{other} {shown(figure)}" for other, figure in row["baselines"].items())
-        table.append([name, row["what"], f"**{shown(row['ours'])}**{interval}", shown(row["real"]), others,
-                      row["must"] or "", HOLDS[row["holds"]]])  # fmt: skip
-    return "\n\n".join([_lines(table), *([_regions(regions)] if regions else [])])
+def around(value: float, room: float) -> str:
+    """A target with two sides.
+
+    >>> around(0.949, 0.05)
+    '0.899 to 0.999'
+    """
+    return f"{value - room:.4g} to {value + room:.4g}"
 
 
-def _regions(rows: Sequence[dict]) -> str:
-    """The regions, and whether steering to them can be shown: a bar is set only where real songs can be told apart."""
-    names = list(rows[0]["baselines"])
-    table = [
-        ["region", "called by its name", "real songs", *names, "steering"],
-        ["---", *["--:"] * (2 + len(names)), "---"],
-    ]
-    for row in rows:
-        region, told = row["what"].split(f" {AROUND}: ")
-        shows = {None: "cannot be shown", True: "shown", False: "not shown"}[row["holds"]]
-        table.append([f"{region} ({told})", f"**{shown(row['ours'])}**", shown(row["real"]),
-                      *(shown(row["baselines"][name]) for name in names), shows])  # fmt: skip
-    return _lines(table)
+def find(rows: Iterable[dict], **fields: object) -> list[dict]:
+    """The rows that have these fields: `find(record["rows"], metric="M4", region="china")`."""
+    return [row for row in rows if all(row[name] == value for name, value in fields.items())]
 
 
-def markdown(record: dict) -> str:
-    """The tables of a whole evaluation, one for each metric that has rows."""
-    return "\n\n".join(
-        f"**{name}** {record['about'][name]}\n\n{table(rows)}" for name, rows in record["metrics"].items() if rows
-    )
+def value(rows: Iterable[dict], **fields: object) -> float | None:
+    """The one figure that these fields identify; None if there is none. Raises ValueError if there are several."""
+    found = find(rows, **fields)
+    if len(found) > 1:
+        raise ValueError(f"{len(found)} rows have {fields}")
+    return found[0]["value"] if found else None
+
+
+# Tables
+
+
+def docs_tables(record: dict) -> str:
+    """All tables, each metric opened by what it asks; the targets are those of the first condition."""
+    named = "\n".join(f"- *{name}*: {about}" for name, about in record["conditions"].items())
+    parts = [f"Conditions:\n\n{named}"]
+    for metric, about in record["about"].items():
+        if rows := find(record["rows"], metric=metric):
+            parts.append(f"### {metric}\n\n{about}\n\n{table(rows)}")
+    return "\n\n".join(parts)
 
 
 def table(rows: Sequence[dict]) -> str:
-    """Rows as a Markdown table; a column for each baseline that any row has."""
-    names = list(dict.fromkeys(name for row in rows for name in row["baselines"]))
-    real = ["real songs"] if any(row["real"] is not None for row in rows) else []
-    head = ["", "ours", "95 % interval", *real, *names, "must", "aim", "holds", "n"]
-    lines = [head, ["---", *["--:"] * (len(head) - 1)]]
+    """Rows as a Markdown table: a line for each measure, region, notes and guidance, a column for each condition.
+
+    What has no guidance is shown on the lines of every guidance. The cell of the row with an interval shows it.
+    """
+    conditions = list(dict.fromkeys(row["condition"] for row in rows))
+    cells, guidances = {}, {}
     for row in rows:
-        interval = "{} – {}".format(*map(shown, row["interval"])) if row["interval"] else ""
-        lines.append([
-            row["what"], f"**{shown(row['ours'])}**", interval, *([shown(row["real"])] if real else []),
-            *(shown(row["baselines"].get(name)) for name in names), row["must"] or "", row["aim"] or "",
-            HOLDS[row["holds"]], f"{row['n']:,}",
-        ])  # fmt: skip
-    return _lines(lines)
+        key = row["measure"], row["region"], row["notes"]
+        cells[*key, row["guidance"], row["condition"]] = row
+        guidances.setdefault(key, {})[row["guidance"]] = None
+    guided = any(row["guidance"] is not None for row in rows)
+    lines = []
+    for key, values in guidances.items():
+        for guidance in [one for one in values if one is not None] or [None]:
+            found = [cells.get((*key, guidance, name), cells.get((*key, None, name))) for name in conditions]
+            aimed = next((row for row in found if row and row["target"]), {"target": "", "aim": None, "met": None})
+            target = aimed["target"] + (f" (aim {aimed['aim']})" if aimed["aim"] else "")
+            n = next(row["n"] for row in found if row)
+            guided_cell = [shown(guidance)] if guided else []
+            lines.append([label(*key), *guided_cell, *map(cell, found), target, MET[aimed["met"]], f"{n:,}"])
+    head = ["", *(["guidance"] if guided else []), *map(str, conditions), "target", "met", "n"]
+    return markdown(head, lines)
 
 
-def _lines(cells: Sequence[Sequence[str]]) -> str:
-    return "\n".join("| " + " | ".join(line) + " |" for line in cells)
+def label(measure: str, region: str | None, notes: str | None) -> str:
+    """
+    >>> label("bits_per_note", "china", "2-8")
+    'china: bits per note, notes 2-8'
+    """
+    text = measure.replace("_", " ") + (f", {'note' if notes.isdigit() else 'notes'} {notes}" if notes else "")
+    return f"{region}: {text}" if region else text
+
+
+def cell(row: dict | None) -> str:
+    if row is None:
+        return ""
+    spread = " ({} to {})".format(*map(shown, row["interval"])) if row["interval"] else ""
+    return shown(row["value"]) + spread
+
+
+def markdown(head: Sequence[str], lines: Sequence[Sequence[str]]) -> str:
+    rule = ["---", *["--:"] * (len(head) - 1)]
+    return "\n".join("| " + " | ".join(line) + " |" for line in [head, rule, *lines])
 
 
 def shown(figure: float | None) -> str:
-    """Three digits behind the point, none for whole numbers from 10 up.
+    """Three decimals, none for whole numbers from 10 up; 0 is 0.
 
-    >>> shown(2.43712), shown(46.0), shown(None)
-    ('2.437', '46', '')
+    >>> shown(2.43712), shown(46.0), shown(0.0), shown(None)
+    ('2.437', '46', '0', '')
     """
     if figure is None:
         return ""
-    return f"{figure:.0f}" if abs(figure) >= 10 and figure == int(figure) else f"{figure:.3f}"
+    return f"{figure:.0f}" if figure == 0 or (abs(figure) >= 10 and figure == int(figure)) else f"{figure:.3f}"
+
+
+NGRAMS, CONDITIONS = "long-term + short-term n-gram;control token", "mean memory;unconditional;control token"
+REGION_NGRAM = "n-gram of the region;control token"
+README = (  # label, measure, region, notes, condition shown first, conditions it is compared with
+    ("bits per note, new songs (lower is better)", "bits_per_note", "all", None, "network", NGRAMS),
+    ("next note guessed right", "top_1_accuracy", "all", None, "network", NGRAMS),
+    ("Chinese songs classified as Chinese", "steering_rate", "china", "1-32", "VAE", CONDITIONS),
+    ("German songs classified as European", "steering_rate", "deutschl", "1-32", "VAE", CONDITIONS),
+    ("German, Han, Shanxi classified right", "three_way_balanced_accuracy", None, None, "VAE", CONDITIONS),
+    ("share of a Chinese memory kept by the VAE", "share_of_worth_kept", "china", None, "VAE", "PCA-8;PCA-32"),
+    ("passages of 12 notes that are new", "new_12_note_passages", "all", None, "VAE", REGION_NGRAM),
+    ("notes in a passage that recurs", "repetition_coverage", "all", None, "VAE", REGION_NGRAM),
+)
+
+
+def readme_table(record: dict) -> str:
+    """The one table of README.md: at most eight rows and four columns, composed songs at the default guidance."""
+    default, lines = record["settings"]["guidance"], []
+    for text, measure, region, notes, first, others in README:
+        rows = find(record["rows"], measure=measure, region=region, notes=notes)
+        found = {row["condition"]: row for row in rows if row["guidance"] in (None, default)}
+        if first in found:
+            compared = [f"{name} {shown(found[name]['value'])}" for name in others.split(";") if name in found]
+            real = shown(found["real songs"]["value"]) if "real songs" in found else ""
+            lines.append([text, cell(found[first]), real, ", ".join(compared)])
+    return markdown(["", "this project (95 % interval)", "real songs", "for comparison"], lines)

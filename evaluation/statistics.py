@@ -1,59 +1,97 @@
-"""How sure a figure is, and how alike two sets of measurements are. Knows numbers alone, neither songs nor networks."""
+"""Confidence intervals and two-sample statistics. Knows numbers only, neither songs nor networks."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
 import numpy as np
+from scipy.ndimage import gaussian_filter1d
+from scipy.spatial.distance import pdist, squareform
+from sklearn.decomposition import PCA
+from sklearn.ensemble import RandomForestClassifier
+from sklearn.metrics import roc_auc_score
+from sklearn.model_selection import StratifiedKFold, cross_val_predict
+from sklearn.preprocessing import StandardScaler
 
-ROUNDS = 2000  # of resampling for a mean; figures that cost more take fewer
+ROUNDS = 2000  # bootstrap rounds for a mean; expensive statistics use fewer
 
 
-def mean_interval(sums: np.ndarray, counts: np.ndarray, rng: np.random.Generator) -> tuple[float, float]:
-    """95 % bootstrap interval of sum(sums) / sum(counts), songs drawn with replacement (Efron 1979, percentile).
+def bootstrap_weights(
+    groups: Sequence[int], rng: np.random.Generator, sets: Sequence[int] | None = None, rounds: int = ROUNDS
+) -> np.ndarray:
+    """(rounds, items): how often each item counts in each bootstrap round (Efron 1979).
 
-    A song gives one of each: the bits of its notes and how many they are, or 1 or 0 and 1 for a share of songs.
+    Whole groups (of near-duplicates) are drawn with replacement, so that copies of one song do not count as evidence
+    twice. With `sets`, sets are drawn first and groups within them: the two-level bootstrap, which is conservative.
+
+    >>> bootstrap_weights([0, 0, 1], np.random.default_rng(0), rounds=2)
+    array([[2, 2, 0],
+           [1, 1, 1]])
     """
-    return _interval(resampled_means(sums, counts, rng))
+    groups, sets = np.asarray(groups), np.zeros(len(groups), int) if sets is None else np.asarray(sets)
+    names, which = np.unique(sets, return_inverse=True)
+    times = rng.multinomial(len(names), np.full(len(names), 1 / len(names)), size=rounds)
+    weights = np.zeros((rounds, len(groups)), int)
+    for k in range(len(names)):
+        members = np.flatnonzero(which == k)
+        count, place = (found := np.unique(groups[members], return_inverse=True))[0].size, found[1]
+        drawn = rng.multinomial(count * times[:, k], np.full(count, 1 / count))
+        weights[:, members] = drawn[:, place]
+    return weights
 
 
-def difference_interval(one: tuple, other: tuple, rng: np.random.Generator) -> tuple[float, float]:
-    """95 % interval of the difference of two such means of different songs, each given as (sums, counts)."""
-    return _interval(resampled_means(*one, rng) - resampled_means(*other, rng))
+def resampled_means(
+    sums: np.ndarray, counts: np.ndarray, weights: np.ndarray, rng: np.random.Generator | None = None
+) -> np.ndarray:
+    """sum(sums) / sum(counts) in each bootstrap round, (rounds,); the same weights make differences paired.
+
+    `sums` (items,), or (items, sets) of which the mean over sets is wanted; `rng` then resamples the sets as well.
+    """
+    weighted = weights @ np.asarray(sums, float)
+    if weighted.ndim == 2:
+        count = weighted.shape[1]
+        weighted = (weighted * rng.multinomial(count, np.full(count, 1 / count), size=len(weights))).sum(axis=1) / count
+    return weighted / np.maximum(weights @ np.asarray(counts, float), 1)
 
 
-def resampled_means(sums: np.ndarray, counts: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    """(ROUNDS,): the mean over as many songs, drawn with replacement."""
-    sums, counts = np.asarray(sums, float), np.asarray(counts, float)
-    taken = rng.multinomial(len(sums), np.full(len(sums), 1 / len(sums)), size=ROUNDS)
-    return (taken @ sums) / np.maximum(taken @ counts, 1)
-
-
-def interval_of(
-    figure: Callable[[np.ndarray], float], rows: np.ndarray, rng: np.random.Generator, rounds: int
-) -> tuple[float, float]:
-    """95 % bootstrap interval of any figure of (songs, …) rows."""
-    return _interval([figure(rows[rng.integers(len(rows), size=len(rows))]) for _ in range(rounds)])
-
-
-def _interval(values: Sequence[float]) -> tuple[float, float]:
+def interval(values: Sequence[float]) -> tuple[float, float]:
+    """The 95 % percentile interval."""
     low, high = np.quantile(values, (0.025, 0.975))
     return float(low), float(high)
 
 
+def interval_of(figure: Callable[[np.ndarray], float], rows: np.ndarray, weights: np.ndarray) -> tuple[float, float]:
+    """95 % bootstrap interval of any statistic of (items, …) rows; `weights` from `bootstrap_weights`."""
+    return interval([figure(np.repeat(rows, times, axis=0)) for times in weights])
+
+
 def log_mean_exp(logs: np.ndarray, axis: int) -> np.ndarray:
-    """log2 of the mean of 2 ** logs: the log probability under a mixture of equals."""
+    """log2 of the mean of 2 ** logs: the log probability under a mixture of equal weights."""
     return np.logaddexp2.reduce(logs, axis=axis) - np.log2(logs.shape[axis])
 
 
-def calibration_error(sure: np.ndarray, right: np.ndarray, bins: int = 15) -> float:
-    """Expected calibration error (Naeini et al. 2015): |how sure - how often right| over bins of equal width."""
-    which = np.minimum((np.asarray(sure) * bins).astype(int), bins - 1)
-    gaps = np.bincount(which, np.asarray(sure) - right, minlength=bins)
-    return float(np.abs(gaps).sum() / len(sure))
+def calibration_error(confidence: np.ndarray, correct: np.ndarray, bins: int = 15) -> float:
+    """Expected calibration error (Naeini et al. 2015): |confidence - accuracy| over bins of equal width."""
+    which = np.minimum((np.asarray(confidence) * bins).astype(int), bins - 1)
+    gaps = np.bincount(which, np.asarray(confidence) - correct, minlength=bins)
+    return float(np.abs(gaps).sum() / len(confidence))
 
 
-# How alike two sets are
+def intraclass_correlation(values: np.ndarray) -> float:
+    """Share of variance between rows, ICC(1) of (latents, songs of each) (Shrout & Fleiss 1979); 0 if all are equal.
+
+    >>> intraclass_correlation(np.array([[1.0, 1.0], [3.0, 3.0]]))
+    1.0
+    """
+    count, each = values.shape
+    means = values.mean(axis=1)
+    between = each * ((means - values.mean()) ** 2).sum() / (count - 1)
+    within = ((values - means[:, None]) ** 2).sum() / (count * (each - 1))
+    whole = between + (each - 1) * within
+    return float((between - within) / whole) if whole else 0.0
+
+
+# Comparing two sets
 
 
 def overlapping_area(real: np.ndarray, other: np.ndarray) -> float:
@@ -67,8 +105,6 @@ def overlapping_area(real: np.ndarray, other: np.ndarray) -> float:
 
 def density_overlap(one: np.ndarray, other: np.ndarray, points: int = 512) -> float:
     """Area under both kernel estimates of two samples' densities, 0 to 1."""
-    from scipy.ndimage import gaussian_filter1d
-
     widths = [max(sample.std(), 1e-9) * len(sample) ** -0.2 for sample in (one, other)]
     low = min(one.min(), other.min()) - 3 * max(widths)
     high = max(one.max(), other.max()) + 3 * max(widths)
@@ -80,35 +116,42 @@ def density_overlap(one: np.ndarray, other: np.ndarray, points: int = 512) -> fl
     return float(np.minimum(*densities).sum())
 
 
-def frechet_distance(one: np.ndarray, other: np.ndarray) -> float:
-    """Squared Fréchet distance of the Gaussians fitted to two sets, (songs, features) each (Heusel et al. 2017)."""
-    covariances = [np.cov(rows, rowvar=False) for rows in (one, other)]
-    # The trace of the root of A B is the sum of the roots of its eigenvalues, none of which is negative.
-    roots = np.sqrt(np.maximum(np.linalg.eigvals(covariances[0] @ covariances[1]).real, 0))
-    apart = one.mean(axis=0) - other.mean(axis=0)
-    return float(apart @ apart + np.trace(covariances[0]) + np.trace(covariances[1]) - 2 * roots.sum())
+def kernel_distance(one: np.ndarray, other: np.ndarray) -> float:
+    """KID: unbiased squared MMD with the kernel (x·y / d + 1)³ (Bińkowski et al. 2018, eq. 4), (songs, d) each.
 
-
-def two_sample_test(real: np.ndarray, other: np.ndarray, seed: int) -> tuple[float, float]:
-    """How well a judge tells two sets apart: (AUC, accuracy), .5 where they are alike.
-
-    Logistic regression on standardised features (of more than 64, their first 64 principal components), five folds;
-    each row is judged by a judge that has not seen it.
+    About 0, and below it half of the time, for two samples of one distribution.
     """
-    from sklearn.decomposition import PCA
-    from sklearn.linear_model import LogisticRegression
-    from sklearn.metrics import roc_auc_score
-    from sklearn.model_selection import StratifiedKFold, cross_val_predict
-    from sklearn.pipeline import make_pipeline
-    from sklearn.preprocessing import StandardScaler
+    within = 0.0
+    for rows in (one, other):
+        kernel = (rows @ rows.T / rows.shape[1] + 1) ** 3
+        within += (kernel.sum() - np.trace(kernel)) / (len(rows) * (len(rows) - 1))
+    return float(within - 2 * ((one @ other.T / one.shape[1] + 1) ** 3).mean())
 
+
+def kernel_distance_interval(real: np.ndarray, other: np.ndarray, weights: np.ndarray) -> tuple[float, float]:
+    """Bootstrap interval of the kernel distance, `other` resampled; copies of one row are not compared."""
+    size = real.shape[1]
+    within, across, known = ((a @ b.T / size + 1) ** 3 for a, b in ((other, other), (real, other), (real, real)))
+    np.fill_diagonal(within, 0)
+    fixed = (known.sum() - np.trace(known)) / (len(real) * (len(real) - 1))
+    pairs = weights.sum(axis=1) ** 2 - (weights**2).sum(axis=1)
+    own = ((weights @ within) * weights).sum(axis=1) / pairs
+    return interval(fixed + own - 2 * (weights @ across.mean(axis=0)) / weights.sum(axis=1))
+
+
+def two_sample_test(real: np.ndarray, other: np.ndarray, seed: int) -> float:
+    """Classifier two-sample test (Lopez-Paz & Oquab 2017): AUC of a random forest that tells two sets, .5 if alike.
+
+    Five folds; each row is judged by trees that have not seen it. Of more than 64 features their first 64 standardised
+    principal components are used.
+    """
     rows, truth = np.concatenate([real, other]), np.repeat([0, 1], [len(real), len(other)])
-    fewer = [PCA(64, random_state=seed)] if rows.shape[1] > 64 and len(rows) > 80 else []
-    weigh = LogisticRegression(solver="newton-cholesky", class_weight="balanced")
-    judge = make_pipeline(StandardScaler(), *fewer, weigh)
+    if rows.shape[1] > 64 and len(rows) > 80:  # once, since it sees no labels
+        rows = PCA(64, whiten=True, random_state=seed).fit_transform(StandardScaler().fit_transform(rows))
+    forest = RandomForestClassifier(200, min_samples_leaf=3, class_weight="balanced", n_jobs=2, random_state=seed)
     folds = StratifiedKFold(5, shuffle=True, random_state=seed)
-    share = cross_val_predict(judge, rows, truth, cv=folds, method="predict_proba")[:, 1]
-    return float(roc_auc_score(truth, share)), float(((share > 0.5) == truth).mean())
+    share = cross_val_predict(forest, rows, truth, cv=folds, method="predict_proba")[:, 1]
+    return float(roc_auc_score(truth, share))
 
 
 def mmd(one: np.ndarray, other: np.ndarray, rng: np.random.Generator, rounds: int = 500) -> tuple[float, float]:
@@ -116,8 +159,6 @@ def mmd(one: np.ndarray, other: np.ndarray, rng: np.random.Generator, rounds: in
 
     Gaussian kernel, its width the median distance. A small p says that the two sets, (songs, numbers) each, differ.
     """
-    from scipy.spatial.distance import pdist, squareform
-
     squares = squareform(pdist(np.concatenate([one, other]), "sqeuclidean"))
     kernel = np.exp(-squares / np.median(squares[np.triu_indices(len(squares), 1)]))
     sign = np.repeat([1 / len(one), -1 / len(other)], [len(one), len(other)])

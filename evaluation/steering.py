@@ -1,257 +1,232 @@
-"""M4, M5 and M8: whether a memory makes the network compose, and expect, songs of its region, and no caricature."""
+"""M4 and M5: whether a memory makes the network compose, and predict, songs of its region."""
 
 from __future__ import annotations
 
-from functools import partial
+from functools import cache
 
 import numpy as np
 
 from evaluation import conditions
-from evaluation.context import EVERY, OPENING, THREE, TWO, WINDOW, Context
-from evaluation.metrics import STYLE_FEATURES, openings, style_features
+from evaluation.classifier import StyleClassifier
+from evaluation.context import CLASSES, EVERY, OPENING, PAIR, THREE, Context
+from evaluation.metrics import Songs, openings
 from evaluation.ngrams import KneserNey, bits
-from evaluation.report import AROUND, row
-from evaluation.statistics import difference_interval, log_mean_exp, mean_interval
+from evaluation.report import CLEAR, NOT_ABOVE, NOT_BELOW, Figure, Rows
+from evaluation.statistics import interval, resampled_means
 from melody import scoring
 from melody.batching import inputs_and_targets
 
-PAIR = ("china", "deutschl")  # the regions that are set against each other
-SAID = {region: label for label, region in TWO.items()}  # what the judge of two calls a region
-BEGINNING = 8  # notes that are foretold from memories
-BARS = {  # of M5: own memories against none, wrong ones against own, in bits a note
-    "china": ("≥ 0.20", "≥ 0.30", "≥ 0.45", "≥ 0.70"),
-    "deutschl": ("≥ 0.06", "≥ 0.10", "≥ 0.30", "≥ 0.70"),
-}
-TELLABLE = 0.75  # balanced accuracy on real songs below which no steering is claimed
-FEW = 20  # held-out songs; fewer say nothing
-
-
-def settings(context: Context) -> dict[str, float]:
-    """The two guidances that composed songs are judged at: what people get, and none."""
-    return {"default": context.guidance, "without guidance": 0.0} if context.guidance else {"default": 0.0}
+TARGETS = {"china": "≥ 0.90", "deutschl": "≥ 0.95"}
+POSITIONS = {"1": (0, 1), "2-8": (1, 8), "9-32": (8, 32)}  # of M5
+DISTINCT = 0.75  # balanced accuracy on real songs below which no steering is claimed
+FEW = 20  # real songs; fewer allow no claim
+FEW_CONDITIONS = (conditions.VAE, conditions.UNCONDITIONAL, conditions.MEAN, conditions.TRAINING)
 
 
 # M4
 
 
-def hits(context: Context, songs: list[np.ndarray], label: str, first: int = 0) -> np.ndarray:
-    """Of each song, whether the judge of two calls its notes `first` … `first + 32` by this label."""
-    return context.two.calls(openings(songs, OPENING, first)) == label if songs else np.zeros(0, bool)
+def hits(songs: Songs, classifier: StyleClassifier, label: str, first: int = 0) -> tuple[np.ndarray, np.ndarray]:
+    """For each song whether its notes `first` … `first + 32` are classified as this label, and whether it has them."""
+    counts = np.array([len(song) >= first + OPENING for song in songs])
+    found = np.zeros(len(songs))
+    if counts.any():
+        found[counts] = classifier.predict(openings(songs, OPENING, first)) == label
+    return found, counts.astype(float)
+
+
+def share(found: tuple[np.ndarray, np.ndarray]) -> float:
+    return found[0].sum() / max(found[1].sum(), 1)
+
+
+def rate(found: tuple[np.ndarray, np.ndarray], weights: np.ndarray) -> Figure:
+    """The share of `hits` with its interval."""
+    return Figure(share(found), found[1].sum(), interval(resampled_means(*found, weights)))
+
+
+def difference(one: tuple, other: tuple, weights: np.ndarray, other_weights: np.ndarray | None = None) -> Figure:
+    """The difference of two shares; paired by song unless the second has weights of its own."""
+    rounds = resampled_means(*one, weights)
+    rounds = rounds - resampled_means(*other, weights if other_weights is None else other_weights)
+    return Figure(share(one) - share(other), one[1].sum(), interval(rounds))
 
 
 def m4(context: Context) -> list[dict]:
-    """The steering rate: how often an independent judge hears the region in the first notes."""
-    return [
-        line for name, guidance in settings(context).items() for line in _m4(context, name, guidance)
-    ] + each_region(context)
+    """Steering rate: how often does an independent classifier assign composed songs to their region?"""
+    rows = []
+    for guidance in context.guidances:
+        rows += [line for region in PAIR for line in pair_rows(context, region, guidance)]
+        rows += three_way_rows(context, guidance)
+    return rows + [line for region in sorted(set(context.vaes) - {EVERY}) for line in region_rows(context, region)]
 
 
-def _m4(context: Context, name: str, guidance: float) -> list[dict]:
-    rng, lines, found = context.rng("M4", name), [], {}
-    for region, bar in zip(PAIR, ("≥ 0.90", "≥ 0.95"), strict=True):
-        label = SAID[region]
-        real = hits(context, context.part("test", label), label)
-        for first, must in ((0, bar), (OPENING, "≥ 0.80")):
-            rates = {
-                way: hits(context, conditions.songs(context, way, region, guidance), label, first)
-                for way in conditions.every(context)
-            }
-            own = rates.pop(conditions.OURS)
-            if not first:
-                found[region] = own
-            lines.append(row(
-                f"{region} called {label}, notes {first + 1}–{first + OPENING}, {name}", own.mean(), must=must,
-                interval=mean_interval(own, np.ones(len(own)), rng), n=len(own),
-                real=hits(context, context.part("test", label), label, first).mean(),
-                baselines={way: rate.mean() for way, rate in rates.items()},
-            ))  # fmt: skip
-        apart = difference_interval((found[region], np.ones(len(found[region]))), (real, np.ones(len(real))), rng)
-        lines.append(row(f"{region} called {label}, less real songs, {name}", found[region].mean() - real.mean(),
-                         interval=apart, must="-0.05 … 0.05", n=len(found[region])))  # fmt: skip
-    called = [
-        (found["china"], np.ones(len(found["china"]))),
-        (1.0 - found["deutschl"], np.ones(len(found["deutschl"]))),
-    ]
-    lines.insert(0, row(
-        f"share called china: from china less from deutschl, {name}", called[0][0].mean() - called[1][0].mean(),
-        interval=difference_interval(*called, rng), must="≥ 0.85", n=min(len(calls) for calls, _ in called),
-    ))  # fmt: skip
-    return lines + three_ways(context, name, guidance)
-
-
-def three_ways(context: Context, name: str, guidance: float) -> list[dict]:
-    """Germany, Han and Shanxi told apart by one judge: the mean of the three shares that are called by their name."""
-    if any(region not in context.vaes for region in THREE.values()):
-        return []
-    rng = context.rng("three", name)
-
-    def calls(songs, label):
-        return context.three.calls(openings(songs, OPENING)) == label
-
-    found = {way: {label: calls(conditions.songs(context, way, region, guidance), label) for label, region in THREE.items()}
-             for way in conditions.every(context)}  # fmt: skip
-    real = {label: calls(context.part("test", label), label) for label in THREE}
-    means = {way: float(np.mean([called.mean() for called in shares.values()])) for way, shares in found.items()}
-    ours = found[conditions.OURS]
-    spread = np.quantile([np.mean([rng.choice(called, len(called)).mean() for called in ours.values()])
-                          for _ in range(1000)], (0.025, 0.975))  # fmt: skip
-    lines = [row(f"deutschl, han, shanxi told apart, {name}", means.pop(conditions.OURS), interval=spread, aim="≥ 0.70",
-                 baselines=means, real=np.mean([called.mean() for called in real.values()]),
-                 n=sum(map(len, ours.values())))]  # fmt: skip
-    return lines + [
-        row(f"{label} called {label}, of three, {name}", ours[label].mean(), real=real[label].mean(),
-            interval=mean_interval(ours[label], np.ones(len(ours[label])), rng), n=len(ours[label]))
-        for label in THREE
-    ]  # fmt: skip
-
-
-def each_region(context: Context) -> list[dict]:
-    """Every region with a VAE against the songs around it: its ceiling on real songs, and what is reached.
-
-    A bar is set only where real songs can be told apart: balanced accuracy of .75 or more on 20 songs or more.
-    """
-    lines = []
-    for region in sorted(set(context.vaes) - {EVERY}):
-        judge, real = context.judge_of(region), openings(context.held_out(region), OPENING)
-        if not real:
-            continue
-
-        def share(songs, region=region, judge=judge):
-            return judge.calls(openings(songs, OPENING)) == region
-
-        called = share(conditions.songs(context, conditions.OURS, region))
-        others = {
-            "without guidance": share(conditions.songs(context, conditions.OURS, region, 0.0)).mean(),
-            conditions.ZERO: share(conditions.songs(context, conditions.ZERO, region)).mean(),
-            conditions.HELD_OUT: share(conditions.songs(context, conditions.HELD_OUT, region)).mean(),
+def pair_rows(context: Context, region: str, guidance: float) -> list[dict]:
+    label, weights, rows = CLASSES[region], context.composed_weights(), Rows("M4", region=region, guidance=guidance)
+    real_weights = context.weights(context.indices(context.part, label), "M4", label)
+    for first, notes in ((0, "1-32"), (OPENING, "33-64")):
+        found = {
+            name: hits(conditions.songs(context, name, region, guidance), context.two_way, label, first)
+            for name in conditions.available(context)
         }
-        theirs = share(context.held_out(region)).mean()
-        ceiling = (theirs + 1 - share(context.around("test", region) + context.around("validation", region)).mean()) / 2
-        told = ceiling >= TELLABLE and len(real) >= FEW
-        lines.append(row(
-            f"{region} {AROUND}: {len(real)} real songs told apart with {ceiling:.2f}",
-            called.mean(), interval=mean_interval(called, np.ones(len(called)), context.rng("region", region)),
-            baselines=others, real=theirs, n=len(called), must=f"> {others[conditions.ZERO]:.3f}" if told else None,
-        ))  # fmt: skip
-    return lines
+        real = hits(context.real(label), context.two_way, label, first)
+        figures = {name: rate(one, weights) for name, one in found.items()}
+        figures |= {conditions.REAL: rate(real, real_weights)}
+        rows.add_all("steering_rate", figures, None if first else TARGETS[region], notes=notes)
+        vae = found[conditions.VAE]
+        above = difference(vae, real, weights, real_weights)
+        rows.add("steering_rate_minus_real", conditions.VAE, above, None if first else "-0.05 to 0.05", notes=notes)
+        above = difference(vae, found[conditions.MEAN], weights)
+        rows.add("steering_rate_minus_mean_memory", conditions.VAE, above, None if first else NOT_BELOW, notes=notes)
+    return rows
+
+
+def three_way_rows(context: Context, guidance: float) -> list[dict]:
+    """Germany, Han and Shanxi by one classifier: the three rates and their mean, the balanced accuracy."""
+    if any(region not in context.vaes for region in THREE):
+        return []
+    names = [
+        name for name in (*FEW_CONDITIONS, conditions.NGRAM, conditions.TOKEN) if name in conditions.available(context)
+    ]
+    rows, weights, three = Rows("M4", guidance=guidance), context.composed_weights(), {}
+    for region in THREE:
+        own = context.weights(context.indices(context.part, region), "three", region)
+        songs = {name: (conditions.songs(context, name, region, guidance), weights) for name in names}
+        songs[conditions.REAL] = context.real(region), own
+        found = {name: (hits(some, context.three_way, region), drawn) for name, (some, drawn) in songs.items()}
+        rows.add_all("three_way_steering_rate", {name: rate(*one) for name, one in found.items()}, region=region)
+        for name, one in found.items():
+            three.setdefault(name, []).append(one)
+    figures = {}
+    for name, ones in three.items():
+        spread = interval(np.mean([resampled_means(*one, drawn) for one, drawn in ones], axis=0))
+        count = sum(one[1].sum() for one, _ in ones)
+        figures[name] = Figure(np.mean([share(one) for one, _ in ones]), count, spread)
+    rows.add_all("three_way_balanced_accuracy", figures, aim="≥ 0.70")
+    return rows
+
+
+def region_rows(context: Context, region: str) -> list[dict]:
+    """A region with a VAE against the other songs around it. No VAE may steer less than the unconditional network."""
+    classifier, rows = context.one_region(region), Rows("M4", region=region, guidance=context.guidance)
+    real = hits(context.real(region), classifier, region)
+    if not real[1].any():
+        return []
+    weights, indices = context.composed_weights(), context.indices(context.part, region)
+    found = {name: hits(conditions.songs(context, name, region), classifier, region) for name in FEW_CONDITIONS}
+    figures = {name: rate(one, weights) for name, one in found.items()}
+    figures[conditions.REAL] = rate(real, context.weights(indices, "region", region))
+    accuracy = (share(real) + 1 - share(hits(context.others(context.part, region), classifier, region))) / 2
+    distinct = accuracy >= DISTINCT and real[1].sum() >= FEW
+    rows.add("balanced_accuracy_against_neighbors", conditions.REAL, Figure(accuracy, real[1].sum()))
+    rows.add_all("steering_rate_against_neighbors", figures)
+    above = difference(found[conditions.VAE], found[conditions.UNCONDITIONAL], weights)
+    rows.add("steering_rate_minus_unconditional", conditions.VAE, above, CLEAR if distinct else NOT_BELOW)
+    return rows
 
 
 # M5
 
 
-def beginnings(context: Context, songs: list[np.ndarray]) -> list[tuple[np.ndarray, np.ndarray]]:
-    """What is read and to be foretold of the first notes of each song; that it ends there is not asked."""
-    pairs = [inputs_and_targets(song[:BEGINNING], len(context.vocabulary)) for song in songs]
-    return [(read[:-1], answer[:-1]) for read, answer in pairs]
+def mixture_bits(logs: np.ndarray, weights: np.ndarray | None = None) -> np.ndarray:
+    """Bits per note, (songs, notes), of a mixture of predictors that share the song: from log2 probabilities of each
+    note, (songs, predictors, notes). Predictors that were right so far count more."""
+    prior = np.full(logs.shape[1], 1 / logs.shape[1]) if weights is None else weights
+    joint = np.logaddexp2.reduce(np.log2(prior)[:, None] + logs.cumsum(axis=2), axis=1)
+    return -np.diff(joint, axis=1, prepend=0.0)
 
 
-def by_memories(way: str, context: Context, songs: list[np.ndarray], region: str | None) -> np.ndarray:
-    """Bits for the first notes of each song, (songs,), from memories of a region; None: from no memory.
-
-    Each song draws some memories; its probability is the mean of what it is given from each of them.
-    """
-    pairs = beginnings(context, songs)
-    if region is None:
-        return context.bits(pairs)
-    rng, memories, each = context.rng("M5"), conditions.pool(context, way, region), context.sizes.memories
-    drawn = np.concatenate([rng.choice(len(memories), each, replace=False) for _ in songs])
-    found = context.bits([pair for pair in pairs for _ in range(each)], context.unpack(memories[drawn]))
-    return -log_mean_exp(-found.reshape(len(songs), each), axis=1)
+def padded(context: Context, songs: Songs, network, states=None, region_ids=None) -> np.ndarray:
+    """log2 probability of the first 32 notes of each song, (songs, 32); 0 after its end, which is not scored."""
+    pairs = [inputs_and_targets(song[:OPENING], len(context.vocabulary)) for song in songs]
+    pairs = [(read[:-1], target[:-1]) for read, target in pairs]
+    found = scoring.information_content(network, pairs, states, region_ids=region_ids)
+    return -np.stack([np.pad(song, (0, OPENING - len(song))) for song in found])
 
 
-def by_caricature(context: Context, songs: list[np.ndarray], region: str | None) -> np.ndarray:
-    """The same by Kneser-Ney of one region's songs; None: of all songs."""
-    songs = [song[:BEGINNING] for song in songs]
-    model = KneserNey(context.part("training", region or EVERY), len(context.vocabulary), 4)
-    return np.add.reduceat(bits(model.probabilities(songs), songs), np.cumsum([0, *map(len, songs[:-1])]))
+def from_memories(context: Context, condition: str, songs: Songs, region: str) -> np.ndarray:
+    """Bits per note, (songs, sets, 32): in each set a song is predicted from its own sample of memories."""
+    if condition in (conditions.UNCONDITIONAL, conditions.MEAN):
+        memories = np.repeat(conditions.pool(context, condition, region)[:1], len(songs), axis=0)
+        return mixture_bits(padded(context, songs, context.trained.network, context.unpack(memories))[:, None])[:, None]
+    pool, sets, found = conditions.pool(context, condition, region), context.sizes.sets, []
+    for k in range(sets):
+        rng, own = context.rng("M5", k), np.flatnonzero(context.set_of_song == k)
+        each = min(context.sizes.memories, len(own))
+        chosen = np.concatenate([rng.choice(own, each, replace=False) for _ in songs])
+        repeated = [song for song in songs for _ in range(each)]
+        logs = padded(context, repeated, context.trained.network, context.unpack(pool[chosen]))
+        found.append(mixture_bits(logs.reshape(len(songs), each, OPENING)))
+    return np.stack(found, axis=1)
 
 
-def by_token(context: Context, songs: list[np.ndarray], region: str | None) -> np.ndarray:
-    """The same by the network that is told regions; None: told that there is none.
-
-    A region of several collections is told by each, as likely as a training song of the region is of that one.
-    """
-    numbers, counts = np.unique(context.told("training", region) if region else [0], return_counts=True)
-    pairs = [pair for pair in beginnings(context, songs) for _ in numbers]
-    found = scoring.information_content(context.token.network, pairs, region_ids=np.tile(numbers, len(songs)))
-    totals = np.array([song.sum() for song in found]).reshape(len(songs), len(numbers))
-    return -np.logaddexp2.reduce(np.log2(counts / counts.sum()) - totals, axis=1)
+def from_token(context: Context, condition: str, songs: Songs, region: str) -> np.ndarray:
+    """The same with the control token; a region of several collections is a mixture, by their training songs."""
+    ids, counts = np.unique(context.region_ids("training", region), return_counts=True)
+    if len(ids) > 8:  # of all songs the eight largest collections are enough
+        ids, counts = (column[np.argsort(-counts)[:8]] for column in (ids, counts))
+    repeated = [song for song in songs for _ in ids]
+    logs = padded(context, repeated, context.token.network, region_ids=np.tile(ids, len(songs)))
+    return mixture_bits(logs.reshape(len(songs), len(ids), OPENING), counts / counts.sum())[:, None]
 
 
-FORETELLERS = {way: partial(by_memories, way) for way in conditions.MEMORIES if way != conditions.ZERO}
-FORETELLERS |= {conditions.CARICATURE: by_caricature, conditions.TOKEN: by_token}
+def from_ngram(context: Context, condition: str, songs: Songs, region: str) -> np.ndarray:
+    songs = [song[:OPENING] for song in songs]
+    model = KneserNey(context.songs_of("training", region), len(context.vocabulary), 4)
+    found = np.split(bits(model.probabilities(songs), songs), np.cumsum([len(song) for song in songs])[:-1])
+    return np.stack([np.pad(song, (0, OPENING - len(song))) for song in found])[:, None]
 
 
-def saved(without: dict[str, np.ndarray], having: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
-    """What each way saves of the bits that it needs without."""
-    return {way: without[way] - having[way] for way in having}
+PREDICTORS = dict.fromkeys(conditions.MEMORIES, from_memories)
+PREDICTORS |= {conditions.TOKEN: from_token, conditions.NGRAM: from_ngram}
+
+
+@cache
+def likelihoods(context: Context, condition: str, region: str, asked: str) -> np.ndarray:
+    """Bits per note of real songs of `region` under a condition of the region `asked`, (songs, sets, 32)."""
+    return PREDICTORS[condition](context, condition, scored(context, region)[0], asked)
+
+
+@cache
+def scored(context: Context, region: str) -> tuple[list[np.ndarray], list[int]]:
+    """Some real songs of a region, and their indices."""
+    indices = context.indices(context.part, region)
+    chosen = context.rng("M5", region).permutation(len(indices))[: context.sizes.scored]
+    return [context.real(region)[k] for k in chosen], [indices[k] for k in chosen]
 
 
 def m5(context: Context) -> list[dict]:
-    """Likelihood steering: what a region's memories save its held-out songs, and what the wrong region's cost them.
-
-    What is saved hangs on what was needed without, which each way has its own of; so the bits stand beside it, and
-    what is saved against memories of all songs: who foretells by all songs and then learns the region, no more, saves
-    at most -log2(the region's share of all songs) bits of a beginning there.
-    """
-    lines = []
-    for region, wrong in (PAIR, PAIR[::-1]):
-        rng, songs = context.rng("M5", region), context.part("test", region)
-        songs = [songs[k] for k in rng.permutation(len(songs))[: context.sizes.scored]]
-        counts = np.array([len(song[:BEGINNING]) for song in songs])
-        share = len(context.places("training", region)) / len(context.split["training"])
-        most = -np.log2(share) * len(songs) / counts.sum()
-        own, none, other, every = (
-            {
-                way: foretell(context, songs, asked)
-                for way, foretell in FORETELLERS.items()
-                if way in conditions.every(context)
-            }
-            for asked in (region, None, wrong, EVERY)
-        )
-        for what, found, (must, aim) in (
-            ("own memories against none", saved(none, own), BARS[region][:2]),
-            (f"memories of {wrong} against own", saved(other, own), BARS[region][2:]),
-            ("needed with own memories", own, (None, None)),
-            ("needed without", none, (None, None)),
-            (f"own memories against those of all songs, of {most:.3f} at most", saved(every, own), (None, None)),
-        ):
-            means = {way: theirs.sum() / counts.sum() for way, theirs in found.items()}
-            lines.append(row(
-                f"{region}: {what}, bits a note", means.pop(conditions.OURS), must=must, aim=aim, clear=must is not None,
-                interval=mean_interval(found[conditions.OURS], counts, rng), baselines=means, n=len(songs),
-            ))  # fmt: skip
-    return lines
+    """Likelihood steering: how many bits per note do a region's memories save on its real songs, by position?"""
+    return [line for region, wrong in (PAIR, PAIR[::-1]) for line in likelihood_rows(context, region, wrong)]
 
 
-# M8
-
-
-def m8(context: Context) -> list[dict]:
-    """Means that tell the regions apart, which a caricature overshoots: within a fifth of the real difference."""
-    real = {
-        region: style_features(openings(context.part("test", region), WINDOW), context.vocabulary) for region in PAIR
+def likelihood_rows(context: Context, region: str, wrong: str) -> list[dict]:
+    songs, indices = scored(context, region)
+    weights, lengths = context.weights(indices, "M5", region), np.array([len(song) for song in songs])
+    names = [name for name in conditions.available(context) if name in PREDICTORS]
+    own = {name: likelihoods(context, name, region, region) for name in names}
+    without = conditions.UNCONDITIONAL, conditions.RANDOM, conditions.HELD_OUT
+    other = {name: likelihoods(context, name, region, wrong) for name in names if name not in without}
+    every = {name: own[conditions.RANDOM] for name in names if name in conditions.MEMORIES}
+    every |= {name: likelihoods(context, name, region, EVERY) for name in names if name not in every}
+    measures = {
+        "bits_per_note": (own, None),
+        "bits_saved_over_memories_of_all_songs": ({name: every[name] - own[name] for name in names}, CLEAR),
+        "bits_lost_with_the_wrong_region": ({name: other[name] - own[name] for name in other}, CLEAR),
+        "bits_above_mean_memory": ({conditions.VAE: own[conditions.VAE] - own[conditions.MEAN]}, NOT_ABOVE),
     }
-    apart = np.abs(real[PAIR[0]].mean(axis=0) - real[PAIR[1]].mean(axis=0))
-    lines = []
-    for name, guidance in settings(context).items():
-        for region in PAIR:
-            found = {
-                way: style_features(
-                    openings(conditions.songs(context, way, region, guidance), WINDOW), context.vocabulary
-                )
-                for way in conditions.every(context)
-            }
-            ours, rng = found.pop(conditions.OURS), context.rng("M8", region, name)
-            for k, measure in enumerate(STYLE_FEATURES):
-                middle, room = real[region][:, k].mean(), 0.2 * apart[k]
-                lines.append(row(
-                    f"{region}: {measure}, {name}", ours[:, k].mean(), real=middle, n=len(ours),
-                    interval=mean_interval(ours[:, k], np.ones(len(ours)), rng),
-                    baselines={way: theirs[:, k].mean() for way, theirs in found.items()},
-                    must=f"{middle - room:.4f} … {middle + room:.4f}",
-                ))  # fmt: skip
-    return lines
+    if context.token:
+        above = own[conditions.VAE] - own[conditions.TOKEN]
+        measures["bits_above_control_token"] = ({conditions.VAE: above}, NOT_ABOVE)
+    rows = Rows("M5", region=region)
+    for measure, (found, target) in measures.items():
+        for notes, (first, last) in POSITIONS.items():
+            counts, figures = np.clip(lengths - first, 0, last - first), {}
+            for name, values in found.items():
+                sums = values[..., first:last].sum(axis=2)
+                spread = interval(resampled_means(sums, counts, weights, context.rng("M5 sets")))
+                figures[name] = Figure(sums.mean(axis=1).sum() / counts.sum(), len(songs), spread)
+            rows.add_all(measure, figures, target, notes=notes)
+    return rows
 
 
-METRICS = {"M4": m4, "M5": m5, "M8": m8}
+METRICS = {"M4": m4, "M5": m5}

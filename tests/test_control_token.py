@@ -80,19 +80,22 @@ def test_songs_are_sampled_with_their_control_token(network, fixed, guidance):
 
 def test_a_region_of_two_collections_is_their_mixture(monkeypatch):
     """Three training songs of collection 1 and one of 2. They give a song 2 and 4 bits, so its probability is
-    3/4 · 1/4 + 1/4 · 1/16 = 13/64, which is 2.2996 bits; without a token, 3 bits."""
+    3/4 · 1/4 + 1/4 · 1/16 = 13/64, 2.2996 bits: 1 and 3 bits for its first note, 1 and 1 for its second."""
 
-    def information_content(network, songs, region_ids):
-        return [np.array([1.0, {1: 1.0, 2: 3.0, 0: 2.0}[number]]) for _, number in zip(songs, region_ids, strict=True)]
+    def information_content(network, songs, states, region_ids):
+        return [np.array([{1: 1.0, 2: 3.0}[number], 1.0]) for number in region_ids]
 
     monkeypatch.setattr(steering.scoring, "information_content", information_content)
-    token = SimpleNamespace(network=None)
-    context = SimpleNamespace(told=lambda part, region: [1, 1, 2, 1], vocabulary="abcde", token=token)
-    songs = [np.array([1, 2]), np.array([3, 4])]
-    np.testing.assert_allclose(steering.by_token(context, songs, "china"), np.log2(64 / 13))
-    np.testing.assert_allclose(steering.by_token(context, songs, None), 3.0)
+    context = SimpleNamespace(
+        region_ids=lambda part, region: np.array([1, 1, 2, 1]), vocabulary="abcde", token=SimpleNamespace(network=None)
+    )
+    bits = steering.from_token(context, "control token", [np.array([1, 2]), np.array([3, 4])], "china")
+    assert bits.shape == (2, 1, 32)
+    np.testing.assert_allclose(bits[:, 0, :2].sum(axis=1), np.log2(64 / 13))
+    np.testing.assert_allclose(bits[:, 0, 0], -np.log2(3 / 4 / 2 + 1 / 4 / 8))
+    np.testing.assert_allclose(bits[:, 0, 2:], 0, atol=1e-12)
 
 
-def test_the_way_is_there_when_its_network_is():
-    assert conditions.TOKEN in conditions.every(SimpleNamespace(token="a network"))
-    assert conditions.TOKEN not in conditions.every(SimpleNamespace(token=None)) != ()
+def test_the_condition_is_available_when_its_network_is():
+    assert conditions.TOKEN in conditions.available(SimpleNamespace(token="a network"))
+    assert conditions.TOKEN not in conditions.available(SimpleNamespace(token=None)) != ()

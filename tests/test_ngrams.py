@@ -1,4 +1,4 @@
-"""The predictors without a network, each on an example worked by hand."""
+"""The n-gram models, each on an example worked by hand."""
 
 import os
 from pathlib import Path
@@ -19,12 +19,12 @@ SONGS = some.lists(some.lists(some.integers(0, 4), max_size=12).map(lambda notes
 def test_kneser_ney_by_hand():
     """Songs 0 1, 0 2, 1 1; S is the start.
 
-    Different bigrams S0 01 02 S1 11: so 0, 1, 2 are seen after 1, 3, 1 symbols, five in all, of three kinds.
+    Distinct bigrams S0 01 02 S1 11: so 0, 1, 2 occur after 1, 3, 1 symbols, five in all, of three kinds.
         p(1) = (3 - .8) / 5 + .8 * 3 / 5 / 3 = .60, p(0) = p(2) = (1 - .8) / 5 + .16 = .20
-    After S stand 0 0 1: p(0 | S) = (2 - .8) / 3 + .8 * 2 / 3 * .20 = .506667, p(2 | S) = .8 * 2 / 3 * .20 = .106667
+    After S come 0 0 1: p(0 | S) = (2 - .8) / 3 + .8 * 2 / 3 * .20 = .506667, p(2 | S) = .8 * 2 / 3 * .20 = .106667
                          p(1 | S) = (1 - .8) / 3 + .8 * 2 / 3 * .60 = .386667
-    After 0 stand 1 2:   p(1 | 0) = (1 - .8) / 2 + .8 * 2 / 2 * .60 = .58
-    After 2 stands nothing: p(. | 2) = p(.)
+    After 0 come 1 2:    p(1 | 0) = (1 - .8) / 2 + .8 * 2 / 2 * .60 = .58
+    After 2 comes nothing: p(. | 2) = p(.)
     """
     model = KneserNey([np.array([0, 1]), np.array([0, 2]), np.array([1, 1])], symbols=3, context=1)
     found = model.probabilities([np.array([0, 1]), np.array([2, 2])])
@@ -33,8 +33,8 @@ def test_kneser_ney_by_hand():
     np.testing.assert_allclose(found, expected, atol=1e-6)
 
 
-def test_contexts_that_begin_with_a_song_keep_their_plain_counts():
-    """Songs 0 0, 0 0, 0 1, context 2. The longest context of the second note is S 0, after which stand 0 0 1.
+def test_contexts_at_the_start_of_a_song_keep_plain_counts():
+    """Songs 0 0, 0 0, 0 1, context 2. The longest context of the second note is S 0, after which come 0 0 1.
 
     Bigrams S0 00 01: p(0) = (2 - .8) / 3 + .8 * 2 / 3 / 2 = .666667, p(1) = .333333.
     One symbol: 0 is followed, after different ones (S0 0, S0 1), by 0 once and 1 once:
@@ -50,14 +50,14 @@ def test_contexts_that_begin_with_a_song_keep_their_plain_counts():
 def test_short_term_by_hand():
     """Song 0 0 1 over two symbols, one symbol of context.
 
-    Nothing heard: 1/2. After one 0: p(0) = (1 + 1 * .5) / (1 + 1) = .75; nothing has followed a 0 yet.
+    At the start: 1/2. After one 0: p(0) = (1 + 1 * .5) / (1 + 1) = .75; nothing has followed a 0 yet.
     After 0 0: p(0) = (2 + 1 * .5) / (2 + 1) = .833333; a 0 was followed by 0: p(0 | 0) = (1 + .833333) / 2 = .916667.
     """
     found = short_term([np.array([0, 0, 1])], symbols=2, context=1)
     np.testing.assert_allclose(found[:, 0], [0.5, 0.75, 0.916667], atol=1e-6)
 
 
-def test_the_short_term_model_forgets_between_songs():
+def test_the_short_term_model_starts_anew_with_each_song():
     song = np.array([3, 1, 3, 1])
     twice = short_term([song, song], 5)
     np.testing.assert_array_equal(twice[:4], twice[4:])
@@ -76,47 +76,47 @@ def test_combined_by_hand():
 
 @settings(deadline=None)
 @given(SONGS, SONGS, some.integers(0, 4))
-def test_every_prediction_is_a_distribution(learnt, heard, context):
-    predictions = [KneserNey(learnt, 5, context).probabilities(heard), short_term(heard, 5, context)]
+def test_every_prediction_is_a_distribution(training, songs, context):
+    predictions = [KneserNey(training, 5, context).probabilities(songs), short_term(songs, 5, context)]
     for chances in [*predictions, combined(predictions, 0.5)]:
-        assert chances.shape == (sum(map(len, heard)), 5) and (chances > 0).all()
+        assert chances.shape == (sum(map(len, songs)), 5) and (chances > 0).all()
         np.testing.assert_allclose(chances.sum(axis=1), 1)
 
 
-def test_bits_read_off_the_notes_that_stand_there():
+def test_bits_are_those_of_the_actual_notes():
     np.testing.assert_allclose(bits(np.array([[0.5, 0.5], [0.75, 0.25]]), [np.array([0]), np.array([1])]), [1, 2])
 
 
-def test_told_the_key_a_transposed_song_is_no_surprise():
-    learnt = np.array(ESSEN.encode(["C4", "D4", "E4", "F4", "G4", "E4", "C4"]))
-    heard = np.array(ESSEN.encode(["G4", "A4", "B4", "C5", "D5", "B4", "G4"]))
-    otherwise = np.full((len(heard), len(ESSEN)), 1 / len(ESSEN))
-    told = relative_to_key([learnt] * 3, ["C"] * 3, [heard], ["G"], ESSEN, otherwise)
-    assert bits(told, [heard]).max() < 1.5
-    np.testing.assert_allclose(told.sum(axis=1), 1)
-    wrong = relative_to_key([learnt] * 3, ["C"] * 3, [heard], ["E-"], ESSEN, otherwise)
-    assert bits(wrong, [heard]).mean() > 4
-    untold = relative_to_key([learnt] * 3, ["C"] * 3, [heard], [""], ESSEN, otherwise)
-    np.testing.assert_array_equal(untold, otherwise)
+def test_given_the_key_a_transposed_song_is_predicted():
+    training = np.array(ESSEN.encode(["C4", "D4", "E4", "F4", "G4", "E4", "C4"]))
+    song = np.array(ESSEN.encode(["G4", "A4", "B4", "C5", "D5", "B4", "G4"]))
+    otherwise = np.full((len(song), len(ESSEN)), 1 / len(ESSEN))
+    relative = relative_to_key([training] * 3, ["C"] * 3, [song], ["G"], ESSEN, otherwise)
+    assert bits(relative, [song]).max() < 1.5
+    np.testing.assert_allclose(relative.sum(axis=1), 1)
+    wrong = relative_to_key([training] * 3, ["C"] * 3, [song], ["E-"], ESSEN, otherwise)
+    assert bits(wrong, [song]).mean() > 4
+    without = relative_to_key([training] * 3, ["C"] * 3, [song], [""], ESSEN, otherwise)
+    np.testing.assert_array_equal(without, otherwise)
 
 
-def test_songs_drawn_from_kneser_ney_keep_its_chances_and_its_endings():
+def test_songs_sampled_from_kneser_ney_have_its_probabilities_and_endings():
     rng = np.random.default_rng(0)
-    learnt = [np.array([0, 1, 2])] * 40 + [np.array([3, 2])] * 10
-    drawn = kneser_ney_songs(learnt, 4, 2, 2000, rng, length=9)
-    assert {len(song) for song in drawn} <= set(range(1, 10))
-    assert np.mean([song.tolist() in ([0, 1, 2], [3, 2]) for song in drawn]) > 0.85
-    first = KneserNey([np.append(song, 4) for song in learnt], 5, 2).probabilities([np.array([0])])[0]
-    share = np.mean([song[0] == 0 for song in drawn])
+    training = [np.array([0, 1, 2])] * 40 + [np.array([3, 2])] * 10
+    sampled = kneser_ney_songs(training, 4, 2, 2000, rng, length=9)
+    assert {len(tune) for tune in sampled} <= set(range(1, 10))
+    assert np.mean([tune.tolist() in ([0, 1, 2], [3, 2]) for tune in sampled]) > 0.85
+    first = KneserNey([np.append(tune, 4) for tune in training], 5, 2).probabilities([np.array([0])])[0]
+    share = np.mean([tune[0] == 0 for tune in sampled])
     assert share == pytest.approx(first[0] / first[:4].sum(), abs=0.03)
-    again = kneser_ney_songs(learnt, 4, 2, 2000, np.random.default_rng(0), length=9)
-    assert all(np.array_equal(one, other) for one, other in zip(drawn, again, strict=True))
+    again = kneser_ney_songs(training, 4, 2, 2000, np.random.default_rng(0), length=9)
+    assert all(np.array_equal(one, other) for one, other in zip(sampled, again, strict=True))
 
 
 @pytest.mark.slow
 @pytest.mark.skipif(not (DATA / "songs.h5").exists(), reason=f"no collection in {DATA}; preprocess.py makes it")
 def test_figures_on_the_collection():
-    """What other implementations found on a split of the same kind: 2.79, 2.77 and 2.56 bits, 46 % at first guess."""
+    """Other implementations on a split of the same kind: 2.79, 2.77 and 2.56 bits, top-1 accuracy 46 %."""
     from melody import dataset
     from melody.split import load_split
 
