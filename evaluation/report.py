@@ -88,10 +88,16 @@ def value(rows: Iterable[dict], **fields: object) -> float | None:
 # Tables
 
 
+INTERVALS = """Intervals are 95 % percentile bootstrap intervals. Of real songs, groups of near-duplicates are resampled; of
+composed songs, first the independently seeded sets of memories and then the songs. Differences are paired: same real
+songs, same random numbers. The networks and VAEs have been trained once; intervals do not cover other training seeds.
+The unconditional network, the primer and the n-grams take no guidance; their figures are the same on all lines."""
+
+
 def docs_tables(record: dict) -> str:
     """All tables, each metric opened by what it asks; the targets are those of the first condition."""
     named = "\n".join(f"- *{name}*: {about}" for name, about in record["conditions"].items())
-    parts = [f"Conditions:\n\n{named}"]
+    parts = [INTERVALS, f"Conditions:\n\n{named}"]
     for metric, about in record["about"].items():
         if rows := find(record["rows"], metric=metric):
             parts.append(f"### {metric}\n\n{about}\n\n{table(rows)}")

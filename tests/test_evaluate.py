@@ -64,7 +64,8 @@ def test_rows_are_found_by_their_fields(small):
 
 def test_docs_tables_have_a_column_for_each_condition_and_show_the_unguided_beside_every_guidance(small):
     label = "china: steering rate, notes 1-32"
-    assert report.docs_tables(small).splitlines() == [
+    lines = report.docs_tables(small).removeprefix(report.INTERVALS).strip().splitlines()
+    assert lines == [
         "Conditions:", "", "- *VAE*: sampled memories", "", "### M4", "", "Does it steer?", "",
         "|  | guidance | VAE | unconditional | real songs | target | met | n |",
         "| --- | --: | --: | --: | --: | --: | --: | --: |",
