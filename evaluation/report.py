@@ -88,9 +88,9 @@ def value(rows: Iterable[dict], **fields: object) -> float | None:
 # Tables
 
 
-INTERVALS = """Intervals are 95 % percentile bootstrap intervals. Of real songs, groups of near-duplicates are resampled; of
-composed songs, first the independently seeded sets of memories and then the songs. Differences are paired: same real
-songs, same random numbers. The networks and VAEs have been trained once; intervals do not cover other training seeds.
+INTERVALS = """Intervals are 95 % bootstrap intervals. Of real songs, groups of near-duplicates are resampled; of
+composed songs, first the sets of memories, which have seeds of their own, and then the songs. Differences are paired:
+same real songs, same random numbers. Networks and VAEs were trained once; intervals do not cover other training seeds.
 The unconditional network, the primer and the n-grams take no guidance; their figures are the same on all lines."""
 
 
