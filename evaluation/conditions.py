@@ -26,7 +26,7 @@ PCA_8, PCA_32, GAUSSIAN = "PCA-8", "PCA-32", "Gaussian"
 TOKEN, PRIMER, NGRAM, REAL = "control token", "primer", "n-gram of the region", "real songs"
 ABOUT = {
     VAE: "memories sampled from the region's VAE",
-    UNCONDITIONAL: "the network from the zero state",
+    UNCONDITIONAL: "the network with its initial state zero",
     MEAN: "one constant vector, the mean of real memories of training songs of the region",
     RANDOM: "real memories of training songs of all regions",
     TRAINING: "real memories of training songs of the region",
