@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import shlex
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -37,8 +36,7 @@ def main() -> None:
     import numpy as np
 
     name = args.name
-    folders = shlex.join(["--data", str(args.data), "--weights", str(args.weights)])
-    vae, record = load(args.weights, name, f"{regions.flag(args.regions)} {folders}")
+    vae, record = load(args.weights, name, regions.flag(args.regions))
     path = args.data / "memories" / f"{name}-sampled.h5"
     settings = {"name": name, "count": args.count, "seed": args.seed, "vae": record.weights}
     if not args.overwrite and is_up_to_date(path, settings):

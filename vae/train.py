@@ -17,7 +17,6 @@ songs.
 from __future__ import annotations
 
 import argparse
-import shlex
 import sys
 from collections.abc import Callable
 
@@ -45,8 +44,7 @@ def main() -> None:
 
     name = args.name
     path = args.data / "memories" / f"{name}.h5"
-    folders = shlex.join(["--data", str(args.data), "--weights", str(args.weights)])
-    command = f"python generate_memories.py {regions.flag(args.regions)} {folders}" + path.exists() * " --overwrite"
+    command = f"python generate_memories.py {regions.flag(args.regions)}" + path.exists() * " --overwrite"
     memories, memory_settings = memory.load(path, name, command)
     settings = {flag: getattr(args, flag) for flag in (*SETTINGS, "seed")} | {"memories": memory_settings}
     trainer = Trainer(memories, settings)
