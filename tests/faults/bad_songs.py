@@ -48,7 +48,7 @@ def read_together(root: Path, good: dict[Path, list[str]], bad: list[Path]) -> l
     if result.status or result.error:
         return [f"status {result.status}: {result.error[-500:]}"] * len(bad)
     data = dataset.load(root / "data")
-    index = {name: s for s, name in enumerate(data.name)}
+    index = {name.removeprefix("songs/"): s for s, name in enumerate(data.name)}  # named after their folder
     lost = [
         f"{path.name}: it has other notes"
         for path, notes in good.items()
@@ -58,7 +58,7 @@ def read_together(root: Path, good: dict[Path, list[str]], bad: list[Path]) -> l
         skipped = {line["file"]: line["reason"] for line in csv.DictReader(file)}
     listed = {name.rpartition("#")[0] or name for name in (*skipped, *data.name)} | {*skipped, *data.name}
     for path in bad:
-        names = (str(path), str(path.relative_to(root / "songs").with_suffix("")))
+        names = (str(path), str(path.relative_to(root).with_suffix("")))
         if not any(name.encode("utf-8", "replace").decode() in listed for name in names):
             lost.append(f"{path.name!r} is neither read nor listed as skipped")
     lost += [f"{name}: no reason" for name, reason in skipped.items() if not reason.strip() or len(reason) > 250]

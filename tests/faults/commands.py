@@ -73,9 +73,9 @@ def call(stage: str, *flags: object, **settings) -> Result:
     return finish(start(command(stage, *flags), **settings))
 
 
-def not_one_line(result: Result, *words: str) -> str:
-    """What is wrong where an error is not one line `error: …`, status 2, with these regular expressions; else ""."""
-    if result.status != 2 or not LINE.fullmatch(result.error):
+def not_one_line(result: Result, *words: str, status: int = 2) -> str:
+    """What is wrong if an error is not one line `error: …` with this status and these regular expressions; else ""."""
+    if result.status != status or not LINE.fullmatch(result.error):
         return f"status {result.status}: {result.error[-300:]}"
     missing = [word for word in words if not re.search(word, result.error)]
     return f"{missing} is not in: {result.error}" if missing else ""

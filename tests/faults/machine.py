@@ -193,5 +193,7 @@ def audio_cases(scratch: Path, workspace: Workspace) -> dict[str, str]:
         "no font": not_one_line(
             call("melody.listen.audio", song, "--sound-font", song.parent / "page.sf2", env=fake), "not a sound font"
         ),
-        "a program that fails": not_one_line(call("melody.listen.audio", song, env=fake), "FluidSynth|sound font"),
+        "a program that fails": not_one_line(
+            call("melody.listen.audio", song, env=fake), "FluidSynth|sound font", status=1
+        ),
     }
