@@ -101,6 +101,13 @@ def docs_tables(record: dict) -> str:
     for metric, about in record["about"].items():
         if rows := find(record["rows"], metric=metric):
             parts.append(f"### {metric}\n\n{about}\n\n{table(rows)}")
+            harmed = [
+                row["region"]
+                for row in find(rows, measure="steering_rate_minus_unconditional", met=False)
+                if row["interval"][1] < 0
+            ]
+            if harmed:
+                parts.append(f"Memories of {', '.join(harmed)} lower the steering rate: do not use them to steer.")
     return "\n\n".join(parts)
 
 

@@ -75,6 +75,15 @@ def test_docs_tables_have_a_column_for_each_condition_and_show_the_unguided_besi
     ]  # fmt: skip
 
 
+def test_the_tables_name_regions_that_their_memories_harm(small):
+    rows = Rows("M4")
+    for region, spread in (("natmin", (-0.7, -0.1)), ("kinder", (-0.1, 0.1)), ("han", (0.2, 0.8))):
+        figure = Figure(np.mean(spread), 9, spread)
+        rows.add("steering_rate_minus_unconditional", "VAE", figure, report.NOT_BELOW, region=region)
+    text = report.docs_tables(small | {"rows": rows})
+    assert text.endswith("Memories of natmin lower the steering rate: do not use them to steer.")
+
+
 def test_the_readme_table_shows_the_default_guidance(small):
     assert report.readme_table(small).splitlines() == [
         "|  | this project (95 % interval) | real songs | for comparison |",
