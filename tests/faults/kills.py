@@ -96,7 +96,7 @@ def next_command(workspace: Workspace, stage: str) -> list[str]:
         files = [workspace.root / "weights" / f"{name}{end}" for end in ("-checkpoint.weights.h5", ".weights.h5")]
         return command(stage, *flags, *["--resume"] * any(file.exists() for file in files))
     if stage == "generate_song":
-        songs = len(list((workspace.root / "songs/china").glob("*.mid")))
+        songs = len(list((workspace.root / "songs/china").glob("[0-9]*.mid")))  # without temporary files
         flags = (*flags[:-1], str(max(1, int(flags[-1]) - songs)))
         return command(stage, *flags, *["--overwrite"] * (songs >= 300))
     return command(stage, *flags)
