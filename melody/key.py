@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from melody.vocabulary import FIFTHS, STEPS, Spelling
 
@@ -18,6 +18,19 @@ def signature(key: str, pitch: Sequence[str]) -> int:
     """
     sharps = stated(key)
     return best_fitting(pitch) if sharps is None else sharps
+
+
+def alterations(sharps: int) -> dict[str, int]:
+    """What a key signature (flats negative) does to each letter: -2 is `{"B": -1, "E": -1}`; 8 sharps raise F twice."""
+    letters, alter = ("FCGDAEB", 1) if sharps > 0 else ("BEADGCF", -1)
+    return {letter: alter * ((abs(sharps) + 6 - i) // 7) for i, letter in enumerate(letters[: abs(sharps)])}
+
+
+def kern_signature(altered: Mapping[str, int]) -> str:
+    """The key signature in kern: `k[b-e-]` for `{"B": -1, "E": -1}`."""
+    return (
+        f"k[{''.join(letter.lower() + ('#' if alter > 0 else '-') * abs(alter) for letter, alter in altered.items())}]"
+    )
 
 
 def stated(key: str) -> int | None:

@@ -1,4 +1,4 @@
-"""A song: one melody with its durations, rests and phrases; its onsets, its note values, its record (JSON)."""
+"""A song: one melody with durations, rests and phrases; its onsets, notated durations and record (JSON)."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ from fractions import Fraction
 from melody.errors import UserError
 from melody.vocabulary import Spelling
 
-LONGEST = 10_000  # quarter notes that a note or rest may last: more than an hour
+LONGEST = 10_000  # quarter notes in a note or rest: more than an hour
 LONGEST_NAME = 7  # letters of a note name: C----10 at most
-SMALLEST, LARGEST = 1 / 64, 64  # quarter notes that a composed note may last
-SLOWEST, FASTEST = 4, 1000  # quarter notes per minute; a MIDI file has no room for slower
+SMALLEST, LARGEST = 1 / 64, 64  # quarter notes in a composed note
+SLOWEST, FASTEST = 4, 1000  # quarter notes per minute; MIDI cannot store a slower tempo
 RESOLUTION = 96  # parts of a quarter note; durations are rounded to fractions with at most this denominator
 WHOLE = 4  # quarter notes; a longer note is tied
 DOTS = ((0, Fraction(1)), (1, Fraction(3, 2)), (2, Fraction(7, 4)))  # and their factor on the duration
@@ -21,10 +21,11 @@ DOTS = ((0, Fraction(1)), (1, Fraction(3, 2)), (2, Fraction(7, 4)))  # and their
 
 @dataclass(frozen=True)
 class Song:
-    """One melody. Times are in quarter notes; tied notes are one note; grace notes are left out.
+    """One melody. Times are in quarter notes; tied notes are joined; grace notes are left out.
 
-    `rest_before` is the rest right before each note, `phrase` marks the notes that begin a phrase (known in kern only).
-    `chords` counts the chords reduced to their top note, `parts` the parts of the source, of which the first is read.
+    `rest_before` is the rest before each note; `phrase` marks the notes that begin a phrase (only kern has phrases).
+    `chords` counts the chords reduced to their highest note; `parts` counts the parts of the source (only the first
+    one is read).
     """
 
     name: str  # path in its collection, without suffix: asia/china/han/han0001
@@ -34,14 +35,14 @@ class Song:
     phrase: list[bool]
     area: str = ""
     title: str = ""
-    key: str = ""  # tonic: F is F major, d is D minor; where only the signature is known: k[b-]
+    key: str = ""  # F is F major, d is D minor; k[b-] if only the signature is known
     meter: str = ""  # 3/4; X for free meter
     chords: int = 0
     parts: int = 1
 
 
 def check_song(song: Song) -> None:
-    """Raise `UserError` unless the song's lists have equal lengths and its durations and rests are valid."""
+    """Raise `UserError` if the song's lists differ in length or a duration or rest is invalid."""
     name = song.name or "the song"
     if not len(song.pitch) == len(song.duration) == len(song.rest_before):
         counts = f"{len(song.pitch)} pitches, {len(song.duration)} durations and {len(song.rest_before)} rests"
@@ -52,20 +53,25 @@ def check_song(song: Song) -> None:
 
 
 def onsets(song: Song) -> list[tuple[float, float]]:
-    """Begin and end of each note, in quarter notes from the start of the song."""
+    """Start and end of each note, in quarter notes from the start of the song."""
     check_song(song)
-    spans, now = [], 0.0
+    spans, end = [], 0.0
     for duration, rest in zip(song.duration, song.rest_before, strict=True):
-        begin = now + rest
-        now = begin + duration
-        spans.append((begin, now))
+        start = end + rest
+        end = start + duration
+        spans.append((start, end))
     return spans
 
 
-def note_values(quarters: float) -> list[tuple[int, int, Fraction]]:
-    """The notated notes that add up to a duration, longest first: (number, dots, quarter notes).
+def printable(text: object) -> str:
+    """The text on one line, without characters that UTF-8, XML or a terminal cannot show."""
+    return "".join(filter(str.isprintable, " ".join(str(text).split())))
 
-    4 is a quarter note, 12 a third of one. The duration is rounded to a denominator of at most `RESOLUTION`.
+
+def note_values(quarters: float) -> list[tuple[int, int, Fraction]]:
+    """The tied notes that notate a duration, longest first: (number, dots, quarter notes).
+
+    Number 4 is a quarter note, 12 a third of one. The duration is rounded to a denominator of at most `RESOLUTION`.
 
     >>> [(number, dots) for number, dots, _ in note_values(5 / 4)]
     [(4, 0), (16, 0)]
@@ -81,7 +87,7 @@ def note_values(quarters: float) -> list[tuple[int, int, Fraction]]:
 
 
 def _longest_value(left: Fraction, odd: int) -> tuple[int, int, Fraction]:
-    """The longest of the notes 4 / odd, half of it, a quarter of it …, plain or dotted, within `left` quarter notes."""
+    """The longest note, plain or dotted, of at most `left` quarter notes; its number is `odd` times a power of two."""
     number = odd
     while True:
         for dots, factor in reversed(DOTS if odd == 1 else DOTS[:1]):
@@ -92,9 +98,9 @@ def _longest_value(left: Fraction, odd: int) -> tuple[int, int, Fraction]:
 
 
 def song_record(title: str, number: int, notes: Sequence[str], settings: Mapping[str, object]) -> dict:
-    """The record (JSON beside the MIDI file) of a composed song.
+    """The record of a composed song (the JSON file beside its MIDI file).
 
-    `settings` are what made it: `note_length` (quarter notes), `tempo` (quarter notes per minute), regions, seed …
+    `settings` made the song: `note_length` (quarter notes), `tempo` (quarter notes per minute), regions, seed …
     """
     record = {"title": title, "number": number, **settings, "notes": list(notes)}
     check_record(record, title)
@@ -102,7 +108,7 @@ def song_record(title: str, number: int, notes: Sequence[str], settings: Mapping
 
 
 def song_from_record(record: object, source: object = "the song's record") -> Song:
-    """The song of a record. Raises `UserError`, which names `source` and the field, for a record that is damaged."""
+    """The song in a record. If the record is damaged, raises `UserError`, which names `source` and the field."""
     check_record(record, source)
     notes, length = record["notes"], float(record["note_length"])
     rests, phrases = [0.0] * len(notes), [False] * len(notes)
@@ -110,9 +116,10 @@ def song_from_record(record: object, source: object = "the song's record") -> So
 
 
 def check_record(record: object, source: object) -> None:
-    """Raise `UserError` unless the fields that a reader of a record uses are there and valid."""
+    """Raise `UserError` if a field that a song needs is missing or invalid."""
     if not isinstance(record, Mapping):
         raise UserError(f"{source} is damaged: it is not a JSON object; compose the song again")
+    regions = record.get("regions", [])
     valid = {
         "title": isinstance(record.get("title"), str),
         "number": _is_number(record.get("number"), 1, math.inf, int),
@@ -120,7 +127,7 @@ def check_record(record: object, source: object) -> None:
         "note_length": _is_number(record.get("note_length"), SMALLEST, LARGEST),
         "tempo": _is_number(record.get("tempo"), SLOWEST, FASTEST),
         "instrument": _is_number(record.get("instrument", 0), 0, 127, int),
-        "regions": _is_list_of_text(record.get("regions", [])),
+        "regions": isinstance(regions, list) and all(isinstance(region, str) for region in regions),
     }
     for field, is_valid in valid.items():
         if not is_valid:
@@ -132,12 +139,8 @@ def _is_number(value: object, low: float, high: float, kind: type | tuple = (int
     return isinstance(value, kind) and not isinstance(value, bool) and low <= value <= high
 
 
-def _is_list_of_text(value: object) -> bool:
-    return isinstance(value, list) and all(isinstance(text, str) for text in value)
-
-
 def _is_note(name: object) -> bool:
-    """Whether this is the name of a note that MIDI can hold."""
+    """Whether this is the name of a MIDI note (0 to 127)."""
     if not isinstance(name, str) or len(name) > LONGEST_NAME:
         return False
     try:

@@ -1,4 +1,4 @@
-"""Finding and naming songs, and reading them whatever is wrong with a file."""
+"""Finding, naming and reading songs, including damaged and harmful files."""
 
 import os
 import random
@@ -37,11 +37,11 @@ from melody.vocabulary import ESSEN, Spelling, Vocabulary
         ("a.txt", "4c", "not a format"),
     ],
 )
-def test_what_gives_no_song_says_why(reason, name, content, why):
+def test_files_without_songs_are_refused_with_the_reason(reason, name, content, why):
     assert re.search(why, reason(name, content))
 
 
-def test_a_book_without_a_whole_tune(tmp_path):
+def test_a_book_without_a_readable_tune(tmp_path):
     (tmp_path / "a.abc").write_text("X:1\nK:C\n[[[\n\nX:2\nK:C\n[[[\n")
     with pytest.raises(Unreadable, match="none of its 2 tunes"):
         corpus.read_songs(tmp_path / "a.abc", tmp_path)
@@ -49,11 +49,11 @@ def test_a_book_without_a_whole_tune(tmp_path):
     assert [Path(file).name for file, _ in skipped] == ["a.abc#1", "a.abc#2"]
 
 
-# Songs that harm
+# Harmful files
 
 
-def read_or_be_killed(files, read=corpus.read_batch):
-    """`read_batch`, but at one file the system ends the process."""
+def read_or_get_killed(files, read=corpus.read_batch):
+    """`read_batch`, but the system kills the process at one file."""
     if any(path.name == "b.krn" for path, *_ in files):
         os.kill(os.getpid(), signal.SIGKILL)
     return read(files)
@@ -63,7 +63,7 @@ def test_a_reader_that_the_system_kills_costs_one_file(tmp_path, monkeypatch):
     for name in ("a", "b", "c"):
         (tmp_path / f"{name}.krn").write_text("**kern\n4c\n*-\n")
     monkeypatch.setattr(corpus, "BATCH", 2)
-    monkeypatch.setattr(corpus, "read_batch", read_or_be_killed)
+    monkeypatch.setattr(corpus, "read_batch", read_or_get_killed)
     songs, skipped = corpus.read_all(find_songs([str(tmp_path)]), jobs=2, quiet=True)
     assert [song.name for song in songs] == [f"{tmp_path.name}/a", f"{tmp_path.name}/c"]
     assert skipped == [(str(tmp_path / "b.krn"), "reading it needs too much memory, and the system stopped it")]
@@ -80,27 +80,27 @@ def test_a_song_that_takes_too_long_is_skipped(reason, monkeypatch):
     assert "takes longer than 0.1 seconds" in reason("a.krn", "**kern\n4c\n*-\n")
 
 
-def test_what_only_has_a_files_name_is_not_opened(tmp_path):
+def test_pipes_devices_and_broken_links_are_not_opened(tmp_path):
     os.mkfifo(tmp_path / "pipe.krn")
     (tmp_path / "zeros.krn").symlink_to("/dev/zero")
     (tmp_path / "gone.krn").symlink_to("nowhere")
     songs, skipped = corpus.read_batch(find_songs([str(tmp_path)]))
     assert not songs and [Path(path).name for path, _ in skipped] == ["gone.krn", "pipe.krn", "zeros.krn"]
-    assert [why.split()[0] for _, why in skipped] == ["cannot", "no", "no"]
+    assert [why.split()[0] for _, why in skipped] == ["cannot", "not", "not"]
 
 
 @pytest.mark.parametrize(
     ("name", "content", "why"),
     [
         ("a.krn", "**kern\n4cccccccc\n*-\n", "above G9"),
-        ("a.krn", "**kern\n4c\n" + "0000c\n" * 1000, "quarter notes|no note"),
-        ("a.abc", "X:1\nK:C\n" + "C" * 200_001, "200,000 letters"),
+        ("a.krn", "**kern\n4c\n" + "0000c\n" * 1000, "quarter notes|not a note"),
+        ("a.abc", "X:1\nK:C\n" + "C" * 200_001, "200,000 characters"),
     ],
 )
-def test_what_no_song_holds(read, reason, name, content, why):
+def test_extreme_notes_and_lengths(read, reason, name, content, why):
     with suppress(Unreadable):
         read(name, content)
-        assert name == "a.krn" and "0000c" in content, "breves are long, but no reason to skip"
+        assert name == "a.krn" and "0000c" in content, "long notes are no reason to skip a song"
         return
     assert re.search(why, reason(name, content))
 
@@ -134,7 +134,7 @@ def test_songs_are_found_in_folders_by_pattern_and_alone(tree):
     assert names_found(tree, tree / "asia") == names_found(tree)
 
 
-def test_nothing_found_is_said(tree):
+def test_a_pattern_without_songs_is_an_error(tree):
     with pytest.raises(UserError, match="no songs at"):
         find_songs([str(tree), str(tree / "africa")])
 
@@ -155,13 +155,13 @@ def test_nothing_found_is_said(tree):
         ("a song", ""),
     ],
 )
-def test_an_essen_name_tells_its_folder(stem, folder):
+def test_the_folder_of_an_essen_song_follows_from_its_name(stem, folder):
     assert essen.folder_of(stem) == folder
     assert song_name(Path("all", f"{stem}.mid"), Path("all")) == (f"{folder}/{stem}" if folder else f"all/{stem}")
     assert song_name(Path("all/own", f"{stem}.mid"), Path("all")) == f"all/own/{stem}"
 
 
-def test_a_name_taken_is_skipped_with_its_reason(tmp_path):
+def test_a_second_song_of_the_same_name_is_skipped_with_the_reason(tmp_path):
     for name in ("a.krn", "a.abc"):
         (tmp_path / name).write_text("**kern\n4a\n*-" if name == "a.krn" else "X:1\nK:C\nC")
     songs, skipped = corpus.read_all(find_songs([str(tmp_path)]), jobs=1, quiet=True)
@@ -272,32 +272,32 @@ def test_the_kern_edition(kern_edition):
     assert sum(sum(song.phrase) for song in songs) == 47_446
 
 
-# `[4a]` opens and ends a tie at once. We read it as the middle or the end of one, music21 as a new beginning,
-# which it joins to what was before only if another end follows.
-TIED_OTHERWISE = {"han0048", "han0794", "natmn020", "natmn024", "natmn025", "natmn043", "shanx364"}
+# `[4a]` begins and ends a tie at once. We read it as its middle or end; music21 reads a new tie, which it joins to
+# the previous note only if another end follows.
+TIED_DIFFERENTLY = {"han0048", "han0794", "natmn020", "natmn024", "natmn025", "natmn043", "shanx364"}
 
 
 @pytest.mark.slow
 def test_kern_equals_music21s_parser(kern_edition):
     files = [found for found in find_songs([str(kern_edition)]) if found[0].stem != "han0953"]
-    assert differing(files, "humdrum", len(files)) == TIED_OTHERWISE
+    assert differing(files, "humdrum", len(files)) == TIED_DIFFERENTLY
 
 
 @pytest.mark.slow
 def test_midi_equals_music21s_parser(midi_edition):
-    """In sound and onset; the lengths are compared with kern below, since music21 cuts notes at barlines."""
+    """In sound and onset. Durations are compared with kern below, because music21 cuts notes at bar lines."""
     assert differing(find_songs([str(midi_edition)]), "midi", 2000) == set()
 
 
 @pytest.mark.slow
 def test_midi_is_spelled_as_kern(kern_edition, midi_edition):
-    """Run with -s to see the figure that the README gives."""
+    """Run with -s to see the figure in docs/kern-edition.md."""
     kern_songs, midi_songs = (
         {Path(song.name).name: song for song in corpus.read_all(find_songs([str(folder)]), -1, True)[0]}
         for folder in (kern_edition, midi_edition)
     )
     assert set(kern_songs) == set(midi_songs)
-    pairs = [(kern_songs[stem], midi_songs[stem]) for stem in set(kern_songs) - TIED_OTHERWISE]
+    pairs = [(kern_songs[stem], midi_songs[stem]) for stem in set(kern_songs) - TIED_DIFFERENTLY]
     assert all(kern.name == midi.name for kern, midi in pairs)
     assert all(kern.duration == pytest.approx(midi.duration, abs=0.001) for kern, midi in pairs)
     assert all(kern.rest_before == pytest.approx(midi.rest_before, abs=0.001) for kern, midi in pairs)

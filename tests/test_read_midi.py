@@ -3,7 +3,7 @@
 import pytest
 
 from melody.formats.read_midi import midi_name
-from melody.formats.song_builder import signature
+from melody.key import alterations, kern_signature
 from melody.vocabulary import Spelling
 
 
@@ -48,7 +48,7 @@ def test_midi_notes_rests_and_meter(read):
 def test_midi_is_spelled_by_its_key_signature(read, sharps, names):
     song = read("a.mid", midi(track(key_signature(sharps)), track(*notes(61, 63, 66))))[0][0]
     assert song.pitch == names
-    assert song.key == signature(sharps)
+    assert song.key == kern_signature(alterations(sharps))
 
 
 def test_eight_flats_are_read(read):
@@ -74,5 +74,5 @@ def test_a_midi_note_ends_where_the_next_begins(read):
     assert (song.duration, song.rest_before) == ([1, 2], [0, 0])
 
 
-def test_a_track_that_breaks_off_is_damaged(reason):
-    assert "breaks off" in reason("a.mid", midi(track(*notes(60, 62)))[:-8])
+def test_a_track_without_an_end_is_damaged(reason):
+    assert "a track has no end" in reason("a.mid", midi(track(*notes(60, 62)))[:-8])

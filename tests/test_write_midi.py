@@ -1,4 +1,4 @@
-"""MIDI files: what is written is what three readers hear."""
+"""MIDI files: three readers read the notes that were written."""
 
 import io
 
@@ -36,7 +36,7 @@ def melodies(draw):
     )
 
 
-def heard(path):
+def read_notes(path):
     """The notes of a MIDI file: (MIDI number, begin, end), times in ticks; fails where two overlap."""
     notes, now, sounding = [], 0, None
     for message in mido.MidiFile(path).tracks[0]:
@@ -61,25 +61,25 @@ def test_write_then_read_gives_the_notes(tmp_path_factory, song, tempo, instrume
         (Spelling(name).midi, round(begin * TICKS), round(end * TICKS))
         for name, (begin, end) in zip(song.pitch, onsets(song), strict=True)
     ]
-    assert heard(path) == want
+    assert read_notes(path) == want
 
 
 def test_drift_does_not_add_up(tmp_path):
     """Three hundred fifths of a third of a quarter each: 300 / 15 = 20 quarter notes, not 300 rounding errors."""
     write_midi(tmp_path / "a.mid", melody(["C4"] * 300, [1 / 15] * 300, [0.0] * 300), 100)
-    assert heard(tmp_path / "a.mid")[-1][2] == 20 * TICKS
+    assert read_notes(tmp_path / "a.mid")[-1][2] == 20 * TICKS
 
 
 def test_headings(tmp_path):
     write_midi(tmp_path / "a.mid", TUNE, 96, 73, ["regions: 中国", "seed: 3"])
     messages = list(mido.MidiFile(tmp_path / "a.mid", charset="utf-8").tracks[0])
-    said = {message.type: message for message in messages}
-    assert said["track_name"].name == "Drei Rosen"
+    by_type = {message.type: message for message in messages}
+    assert by_type["track_name"].name == "Drei Rosen"
     assert [message.text for message in messages if message.type == "marker"] == ["regions: 中国", "seed: 3"]
-    assert said["set_tempo"].tempo == 625_000 and said["program_change"].program == 73
-    assert said["key_signature"].key == "D" and (
-        said["time_signature"].numerator,
-        said["time_signature"].denominator,
+    assert by_type["set_tempo"].tempo == 625_000 and by_type["program_change"].program == 73
+    assert by_type["key_signature"].key == "D" and (
+        by_type["time_signature"].numerator,
+        by_type["time_signature"].denominator,
     ) == (3, 4)
 
 
@@ -100,9 +100,9 @@ def test_same_song_same_bytes(tmp_path):
     assert (tmp_path / "a.mid").read_bytes() == (tmp_path / "b.mid").read_bytes()
 
 
-def test_no_notes_and_odd_title(tmp_path):
+def test_no_notes_and_a_title_that_is_not_utf8(tmp_path):
     write_midi(tmp_path / "a.mid", melody([], [], [], title="\udcff"), 96)
-    assert heard(tmp_path / "a.mid") == []
+    assert read_notes(tmp_path / "a.mid") == []
     assert mido.MidiFile(file=io.BytesIO((tmp_path / "a.mid").read_bytes())).length == 0
 
 
@@ -114,7 +114,7 @@ def test_no_notes_and_odd_title(tmp_path):
         ({"song": melody(["H4"], [1], [0])}, "H4"), ({"song": melody(["C11"], [1], [0])}, "outside"),
     ],
 )  # fmt: skip
-def test_what_midi_cannot_hold_is_a_problem_and_leaves_nothing(tmp_path, change, words):
+def test_what_midi_cannot_store_is_an_error_and_leaves_no_file(tmp_path, change, words):
     with pytest.raises(UserError, match=words):
         write_midi(tmp_path / "a.mid", **{"song": TUNE, "tempo": 96, "instrument": 0} | change)
     assert not list(tmp_path.iterdir())

@@ -1,4 +1,4 @@
-"""Limits on what is read: file formats, sizes, seconds."""
+"""Limits on reading (file size, time) and the exception for what cannot be read."""
 
 from __future__ import annotations
 
@@ -7,35 +7,28 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-FORMATS = {
-    ".krn": "kern",
-    ".mid": "midi",
-    ".midi": "midi",
-    ".abc": "abc",
-    ".xml": "musicxml",
-    ".musicxml": "musicxml",
-    ".mxl": "musicxml",
-}
-# MB a file. Essen songs have 12 thousand bytes at most; music21 takes minutes for larger files of MIDI and MusicXML.
+from melody.song import printable
+
+# MB per file. Essen songs have at most 12 kB; music21 takes minutes for larger MIDI and MusicXML files.
 LARGEST = {"kern": 8, "midi": 1, "abc": 32, "musicxml": 8}
-PATIENCE = 30  # seconds of one core that a song may take to be read; Essen songs take a hundredth of one
+PATIENCE = 30  # seconds of CPU time to read one song; Essen songs take 0.01
 
 
 class Unreadable(Exception):
-    """A file that gives no song, or one `tune` of a file of many; the message is the reason, in words."""
+    """A file without a song, or one `tune` of a book that cannot be read; the message is the reason."""
 
     def __init__(self, reason: str, tune: str = ""):
-        super().__init__("".join(filter(str.isprintable, " ".join(reason.split())))[:200])
+        super().__init__(printable(reason)[:200])
         self.tune = tune
 
 
 class TooSlow(BaseException):
-    """A song takes longer to read than `PATIENCE`. Not an `Exception`, which music21 would catch and go on."""
+    """Reading a song took longer than `PATIENCE`. Not an `Exception`: music21 would catch it and continue."""
 
 
 @contextmanager
 def reading_limits() -> Iterator[None]:
-    """Read one song within `PATIENCE`. Raises `Unreadable`, whatever goes wrong: no song must stop the others."""
+    """Read one song within `PATIENCE`. Any error becomes `Unreadable`, so that one song never stops the others."""
     try:
         with _time_limit():
             yield
@@ -44,14 +37,14 @@ def reading_limits() -> Iterator[None]:
     except TooSlow:
         raise Unreadable(f"it takes longer than {PATIENCE} seconds to read") from None
     except MemoryError:
-        raise Unreadable("it needs more memory to be read than there is") from None
+        raise Unreadable("reading it needs more memory than is free") from None
     except Exception as problem:  # music21 raises many kinds on damaged files
         raise Unreadable(f"damaged ({type(problem).__name__}: {problem})") from problem
 
 
 @contextmanager
 def _time_limit() -> Iterator[None]:
-    """Raise `TooSlow` in the block after `PATIENCE`, where the system has such a clock (Windows has none)."""
+    """Raise `TooSlow` in the block after `PATIENCE`, on systems with such a timer (Windows has none)."""
     if not hasattr(signal, "setitimer") or threading.current_thread() is not threading.main_thread():
         yield
         return
@@ -60,7 +53,7 @@ def _time_limit() -> Iterator[None]:
         raise TooSlow
 
     before = signal.signal(signal.SIGPROF, stop)
-    signal.setitimer(signal.ITIMER_PROF, PATIENCE, 1)  # and once more each second, should it be caught
+    signal.setitimer(signal.ITIMER_PROF, PATIENCE, 1)  # then every second, in case music21 catches it
     try:
         yield
     finally:

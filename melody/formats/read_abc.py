@@ -1,4 +1,4 @@
-"""ABC tune books -> notes. Each tune is parsed alone, so that a broken one leaves the others whole."""
+"""ABC tune books -> notes. Each tune is parsed separately, so that a damaged one does not affect the others."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ from melody.formats.abc_accidentals import PROPAGATION, explicit
 from melody.formats.limits import Unreadable, reading_limits
 from melody.song import Song
 
-INHERITED = re.compile(r"^[LMOQ]:.*$", re.MULTILINE)  # fields that a book may set for all its tunes
-UNSAID_LENGTH = "L:1/8"  # of a note in a tune that says neither length nor meter; ABC standard 2.1, section 3.1.7
-LONGEST = 200_000  # letters of a tune; music21 takes half a minute for as many
+INHERITED = re.compile(r"^[LMOQ]:.*$", re.MULTILINE)  # fields in the head of a book that apply to all tunes
+DEFAULT_LENGTH = "L:1/8"  # of a tune with neither note length nor meter; ABC standard 2.1, section 3.1.7
+LONGEST = 200_000  # characters of a tune; music21 takes half a minute for these
 FIELDS = {"title": "T", "area": "O"}
 
 
 def read(content: bytes, name: str, part: int = 0, parts: int = 1) -> list[Song | Unreadable]:
-    """The tunes of a book, or of one of its equal `parts`, named by their numbers (`X:`); the reason for a broken one.
+    """The tunes of a book, or of one of its equal `parts`, named by number (`X:`); for a damaged one, the reason.
 
     `irish/book` has the tunes `irish/book/book#1`, `irish/book/book#2` …; a single tune has the name of its file.
     """
@@ -37,15 +37,15 @@ def read(content: bytes, name: str, part: int = 0, parts: int = 1) -> list[Song 
 
 
 def split(book: str) -> dict[str, str]:
-    """The tunes by number, each with the fields set at the head of the book. A number met again becomes `3.2`.
+    """The tunes by number, each with the fields in the head of the book. A repeated number becomes `3.2`.
 
-    A tune ends at the first empty line; what follows up to the next `X:` is words.
+    A tune ends at the first empty line; the text from there to the next `X:` is ignored.
     """
     head, *rest = re.split(r"^(?=X:)", book, flags=re.MULTILINE)
     if not rest:
         head, rest = "", [head]
     directives = [found[0] for found in PROPAGATION.finditer(head)]
-    inherited, met, tunes = "\n".join(directives + INHERITED.findall(head)), Counter(), {}
+    inherited, seen, tunes = "\n".join(directives + INHERITED.findall(head)), Counter(), {}
     for text in rest:
         tune = re.split(r"\n[ \t]*\n", text.strip())[0]
         first, _, others = tune.partition("\n")
@@ -53,22 +53,22 @@ def split(book: str) -> dict[str, str]:
             continue
         number = first.removeprefix("X:").partition("%")[0].strip() if first.startswith("X:") else "1"
         number = "".join(filter(str.isprintable, number))[:40]
-        met[number] += 1
-        key = number if met[number] == 1 else f"{number}.{met[number]}"
-        length = "" if re.search(r"^(L:|M:[ \t]*[\dC])", f"{inherited}\n{tune}", re.MULTILINE) else UNSAID_LENGTH
+        seen[number] += 1
+        key = number if seen[number] == 1 else f"{number}.{seen[number]}"
+        length = "" if re.search(r"^(L:|M:[ \t]*[\dC])", f"{inherited}\n{tune}", re.MULTILINE) else DEFAULT_LENGTH
         tunes[key] = "\n".join(part for part in (first, inherited, length, others) if part) + "\n"
     return tunes
 
 
 def _tune(text: str, name: str) -> Song:
     if len(text) > LONGEST:
-        raise Unreadable(f"a tune of more than {LONGEST:,} letters")
-    words = {}
-    for what, letter in FIELDS.items():
-        field = re.search(rf"^{letter}:[ \t]*(.*?)[ \t]*(?:%.*)?$", text, re.MULTILINE)
-        words[what] = field[1] if field else ""
-    text, words["key"] = explicit(text)
-    return music21_score.read(text, "abc", name, **words)
+        raise Unreadable(f"a tune of more than {LONGEST:,} characters")
+    about = {}
+    for field, letter in FIELDS.items():
+        line = re.search(rf"^{letter}:[ \t]*(.*?)[ \t]*(?:%.*)?$", text, re.MULTILINE)
+        about[field] = line[1] if line else ""
+    text, about["key"] = explicit(text)
+    return music21_score.read(text, "abc", name, **about)
 
 
 def _decoded(content: bytes) -> str:

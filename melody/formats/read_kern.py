@@ -1,4 +1,4 @@
-"""Humdrum kern -> notes. music21 reads each different token, once; the lines are walked here, for speed."""
+"""Humdrum kern -> notes. music21 parses each distinct token once; this module walks the lines, which is faster."""
 
 from __future__ import annotations
 
@@ -18,17 +18,17 @@ METER = re.compile(r"\*M(\d+/\d+|X|FREI)")
 
 
 class KernNote(NamedTuple):
-    """A token of a kern spine: a note, the top note of a chord, or a rest, whose name is ""."""
+    """A token of a kern spine: a note, the highest note of a chord, or a rest (its name is "")."""
 
     name: str
     duration: Time  # quarter notes
-    tied: bool  # to the note before
+    tied: bool  # to the previous note
     grace: bool
     chord: bool
 
 
 def read(content: bytes, name: str) -> list[Song]:
-    """The first `**kern` spine of a Humdrum file. Essen files hold the byte 0xFF, hence Latin-1."""
+    """The first `**kern` spine of a Humdrum file. Latin-1, because Essen files contain the byte 0xFF."""
     melody, about, column, parts = SongBuilder(), {}, -1, 0
     for number, line in enumerate(content.decode("latin-1").split("\n"), start=1):
         sign, fields = line[:1], line.rstrip("\r").split("\t")
@@ -38,7 +38,7 @@ def read(content: bytes, name: str) -> list[Song]:
             column, parts = fields.index("**kern"), fields.count("**kern")
         elif sign == "*" and column >= 0:
             _kern_setting(fields[column], about)
-            column = follow(column, fields)
+            column = next_column(column, fields)
         elif sign != "=" and fields[0] and 0 <= column < len(fields) and fields[column] != ".":
             _add_kern(melody, fields[column], number)
     if not parts:
@@ -46,19 +46,19 @@ def read(content: bytes, name: str) -> list[Song]:
     return [melody.song(name, parts=parts, **about)]
 
 
-def follow(column: int, fields: list[str]) -> int:
-    """Where a column stands after a line that splits, joins, exchanges, adds or ends spines; -1 when it has ended.
+def next_column(column: int, fields: list[str]) -> int:
+    """The index of a column after a line that splits, joins, exchanges, adds or ends spines; -1 if it has ended.
 
-    >>> follow(1, ["*^", "*"])
+    >>> next_column(1, ["*^", "*"])
     2
     """
     if fields[column] == "*-":
         return -1
-    joined = [fields[place : place + 2] == ["*v", "*v"] for place in range(column)]
-    place = sum({"*^": 2, "*+": 2, "*-": 0}.get(field, 1) for field in fields[:column]) - sum(joined)
+    joined = [fields[i : i + 2] == ["*v", "*v"] for i in range(column)]
+    index = sum({"*^": 2, "*+": 2, "*-": 0}.get(field, 1) for field in fields[:column]) - sum(joined)
     if fields[column] == "*x":
-        place += -1 if fields[:column].count("*x") % 2 else 1
-    return place
+        index += -1 if fields[:column].count("*x") % 2 else 1
+    return index
 
 
 def _kern_record(line: str, about: dict) -> None:
@@ -83,25 +83,25 @@ def _add_kern(melody: SongBuilder, token: str, number: int) -> None:
     except Unreadable:
         raise
     except Exception as problem:
-        raise Unreadable(f"line {number}: {token[:40]!r} is no note") from problem
+        raise Unreadable(f"line {number}: {token[:40]!r} is not a note") from problem
     if note.grace:
         return
-    melody.opening |= "{" in token and not note.tied
+    melody.phrase_begins |= "{" in token and not note.tied
     if not note.name:
         melody.rest(note.duration)
-    elif note.tied and melody.pitch and melody.pitch[-1] == note.name and not melody.silence:
-        melody.prolong(note.duration)
+    elif note.tied and melody.pitch and melody.pitch[-1] == note.name and not melody.rest_now:
+        melody.tie(note.duration)
     else:
         melody.note(note.name, note.duration)
         melody.chords += note.chord
 
 
-@lru_cache(maxsize=2**16)  # the 460 thousand tokens of the Essen collection are two thousand different ones
+@lru_cache(maxsize=2**16)  # 2,000 distinct ones among the 460,000 of the Essen collection
 def kern_note(token: str) -> KernNote:
-    """Read a token as music21 does: `4f#` is F#4, one quarter note. Raises what music21 raises."""
+    """Parse a token with music21: `4f#` is F#4, one quarter note. Raises what music21 raises."""
     notes = [hdStringToNote(part) for part in token.split(" ")]
     sounding = [note for note in notes if note.isNote]
     top = max(sounding, key=lambda note: note.pitch.ps, default=notes[0])
-    tied = "]" in token or "_" in token  # some Essen notes are `[4a]`, the middle of a tie, which music21 calls a start
+    tied = "]" in token or "_" in token  # `[4a]` in Essen files is the middle of a tie; music21 reads a start
     name = note_name(top.pitch) if sounding else ""
     return KernNote(name, top.duration.quarterLength, tied, top.duration.isGrace, len(sounding) > 1)

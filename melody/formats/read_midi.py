@@ -1,4 +1,4 @@
-"""MIDI -> notes. music21 reads the events; a MIDI number is spelled here, by its file's key signature."""
+"""MIDI -> notes. music21 parses the events; MIDI numbers are spelled by the key signature of the file."""
 
 from __future__ import annotations
 
@@ -9,24 +9,25 @@ from functools import cache
 from music21.midi import MetaEvents, MidiEvent, MidiFile, MidiTrack
 
 from melody.formats.limits import Unreadable
-from melody.formats.song_builder import HIGHEST, LOWEST, signature, skyline
+from melody.formats.song_builder import HIGHEST, LOWEST, skyline
+from melody.key import alterations, kern_signature
 from melody.song import Song
 from melody.vocabulary import ESSEN, FIFTHS, SEMITONES, spelled
 
-DRUMS = 10  # the channel of General MIDI that has no pitches
-FURTHEST = 8  # sharps or flats of a key signature; two Essen files have eight flats
-CENTRE = 2.3  # mean position of the notes of melodies, in fifths above the tonic of the major key of the signature
+DRUMS = 10  # the percussion channel of General MIDI
+MOST_ACCIDENTALS = 8  # in a key signature; two Essen files have eight flats
+MEAN_FIFTH = 2.3  # of the notes of melodies, in fifths above the major tonic of the key signature
 
 
 def read(content: bytes, name: str) -> list[Song]:
-    """The first part of a MIDI file: the lowest channel with notes of the first track with notes, drums left out."""
+    """The lowest channel with notes in the first track with notes. Percussion is left out."""
     if not content.startswith(b"MThd"):
         raise Unreadable("not a MIDI file")
     file = MidiFile()
     file.readstr(content)
     tracks = [list(_timed(track)) for track in file.tracks]
     if any(not events or events[-1][1].type != MetaEvents.END_OF_TRACK for events in tracks):
-        raise Unreadable("damaged: a track breaks off")
+        raise Unreadable("damaged: a track has no end")
     parts = [part for events in tracks for part in _midi_parts(events)]
     if not parts:
         raise Unreadable("no notes")
@@ -59,31 +60,31 @@ def _midi_parts(events: list[tuple[int, MidiEvent]]) -> list[list[tuple[int, int
 
 
 def _midi_settings(tracks: list[list[tuple[int, MidiEvent]]]) -> tuple[list[tuple[int, int]], dict]:
-    """The key signatures as (tick, sharps), flats below zero, and the first of them and the first meter in words."""
+    """The key signatures as (tick, sharps; flats negative), and the song's `key` and `meter`: the first of each."""
     signatures, about = [], {}
     for time, event in (timed for events in tracks for timed in events):
         if event.type == MetaEvents.KEY_SIGNATURE and event.data:
             signatures.append((time, int.from_bytes(event.data[:1], signed=True)))
         elif event.type == MetaEvents.TIME_SIGNATURE and len(event.data) > 1:
             about.setdefault("meter", f"{event.data[0]}/{2 ** event.data[1]}")
-    signatures = sorted((time, sharps) for time, sharps in signatures if abs(sharps) <= FURTHEST)
+    signatures = sorted((time, sharps) for time, sharps in signatures if abs(sharps) <= MOST_ACCIDENTALS)
     if signatures:
-        about["key"] = signature(signatures[0][1])
+        about["key"] = kern_signature(alterations(signatures[0][1]))
     return signatures, about
 
 
 @cache
 def midi_name(number: int, sharps: int) -> str:
-    """Spell a MIDI number as the note nearest to its key signature on the line of fifths, if it can be an Essen note.
+    """The spelling of a MIDI number nearest to the key signature on the line of fifths, an Essen note if possible.
 
-    The notes that melodies use lie on average 2.3 fifths above the signature's major tonic: the scale of C (0 sharps)
-    reaches from F (-1) to B (5), and raised notes are commoner than lowered ones. So 66 is F#4 in C, and in D- G-4.
+    The notes of melodies lie on average 2.3 fifths above the signature's major tonic: the scale of C (0 sharps) reaches
+    from F (-1) to B (5), and raised notes are more frequent than lowered ones. So 66 is F#4 in C and G-4 in D-.
     """
     if not LOWEST <= number <= HIGHEST:
         raise Unreadable("it has notes below C1 or above G9")
-    centre = sharps + CENTRE
-    places = sorted(range(-21, 28), key=lambda fifth: abs(fifth - centre))
-    names = [_name_at(number, fifth) for fifth in places if (7 * fifth - number) % 12 == 0]
+    center = sharps + MEAN_FIFTH
+    fifths = sorted(range(-21, 28), key=lambda fifth: abs(fifth - center))
+    names = [_name_at(number, fifth) for fifth in fifths if (7 * fifth - number) % 12 == 0]
     return next((name for name in names if name in ESSEN.index), names[0])
 
 

@@ -1,4 +1,4 @@
-"""MusicXML, plain or packed (.mxl) -> notes. Nothing that a file declares is expanded or fetched."""
+"""MusicXML, plain or compressed (.mxl) -> notes. XML entities are refused, and nothing is downloaded."""
 
 from __future__ import annotations
 
@@ -17,15 +17,15 @@ def read(content: bytes, name: str) -> list[Song]:
     """The first part of a score."""
     text = checked(unpacked(content) if content.startswith(b"PK") else content)
     if "<score-partwise" not in text:
-        raise Unreadable("not a MusicXML score in parts (score-partwise)")
+        raise Unreadable("not a MusicXML score (score-partwise)")
     title = re.search(r"<(work-title|movement-title)>\s*([^<]*?)\s*</", text)
     return [music21_score.read(text, "musicxml", name, title=unescape(title[2]) if title else "")]
 
 
 def checked(content: bytes) -> str:
-    """The text of an XML file. Raises `Unreadable` when it declares anything of its own: entities are no music.
+    """The text of an XML file. Raises `Unreadable` if it is malformed or declares entities.
 
-    The checker reads the same text as music21 will, so that no encoding can hide a declaration from it.
+    The check reads the decoded text that music21 gets, so that no encoding can hide a declaration from it.
     """
     text = _decoded(content)
     parser = expat.ParserCreate()
@@ -39,7 +39,7 @@ def checked(content: bytes) -> str:
 
 def _refuse_declarations(name: str, system: str | None, public: str | None, declares: bool) -> None:
     if declares:
-        raise Unreadable("refused: it declares XML entities of its own")
+        raise Unreadable("refused: it declares XML entities")
 
 
 def _decoded(content: bytes) -> str:
@@ -51,12 +51,12 @@ def _decoded(content: bytes) -> str:
 
 
 def unpacked(content: bytes) -> bytes:
-    """The score inside an .mxl archive: the file that its container names."""
+    """The score in an .mxl archive: the file that its container names."""
     try:
         with zipfile.ZipFile(io.BytesIO(content)) as archive:
             container = checked(_member(archive, "META-INF/container.xml"))
-            place = re.search(r"<rootfile[^>]*full-path=[\"']([^\"']+)", container)
-            return _member(archive, place[1] if place else "")
+            root = re.search(r"<rootfile[^>]*full-path=[\"']([^\"']+)", container)
+            return _member(archive, root[1] if root else "")
     except (zipfile.BadZipFile, KeyError) as problem:
         raise Unreadable("a damaged .mxl archive") from problem
 
@@ -64,7 +64,7 @@ def unpacked(content: bytes) -> bytes:
 def _member(archive: zipfile.ZipFile, name: str) -> bytes:
     most = LARGEST["musicxml"] * 2**20
     with archive.open(name) as member:
-        content = member.read(most + 1)  # what the archive says of the size may be a lie
+        content = member.read(most + 1)  # the size stated in the archive may be wrong
     if len(content) > most:
         raise Unreadable(f"larger than {LARGEST['musicxml']} MB when unpacked")
     return content

@@ -1,66 +1,64 @@
-"""What the readers share: building a song from notes. Each format has one module with `read(content, name)`."""
+"""Building a song from notes, for all readers. Each format has one module with `read(content, name)`."""
 
 from __future__ import annotations
 
 from fractions import Fraction
 from itertools import groupby, zip_longest
 from operator import itemgetter
-from typing import TYPE_CHECKING
+
+from music21.pitch import Pitch
 
 from melody.formats.limits import Unreadable
-from melody.song import Song
+from melody.song import LONGEST, Song, printable
 
-if TYPE_CHECKING:
-    from music21.pitch import Pitch
-
-Time = Fraction | float  # music21 gives a Fraction for what is no binary number
-LOWEST = 24  # MIDI number, C1; below C0 the names would be ambiguous (C-1), and nobody sings there
-HIGHEST = 127  # MIDI number, G9; above it nothing could be written as MIDI
-LONGEST = 10_000  # quarter notes a note or rest may last: more than an hour
-LETTERS = 500  # of a title, an area, a key or a meter
+Time = Fraction | float  # quarter notes; music21 gives a Fraction where a float is not exact
+LOWEST = 24  # MIDI number, C1; below C0 the names are ambiguous (C-1), and nobody sings there
+HIGHEST = 127  # MIDI number, G9, the highest that MIDI can write
+MAX_TEXT = 500  # characters of a title, an area, a key or a meter
 
 
 class SongBuilder:
-    """Builds a song note by note, in the order of the source."""
+    """Builds a song note by note, in the order of the source. Times are in quarter notes."""
 
     def __init__(self):
         self.pitch: list[str] = []
-        self.duration: list[Time] = []  # quarter notes
-        self.rest_before: list[Time] = []  # quarter notes
+        self.duration: list[Time] = []
+        self.rest_before: list[Time] = []
         self.phrase: list[bool] = []
-        self.silence: Time = 0  # quarter notes since the last note
-        self.opening = False  # a phrase has begun and waits for its first note
+        self.rest_now: Time = 0  # rest since the last note
+        self.phrase_begins = False  # the next note begins a phrase
         self.chords = 0
 
     def note(self, name: str, duration: Time) -> None:
         self.pitch.append(name)
         self.duration.append(duration)
-        self.rest_before.append(self.silence)
-        self.phrase.append(self.opening)
-        self.silence, self.opening = 0, False
+        self.rest_before.append(self.rest_now)
+        self.phrase.append(self.phrase_begins)
+        self.rest_now, self.phrase_begins = 0, False
 
     def rest(self, duration: Time) -> None:
-        self.silence += duration
+        self.rest_now += duration
 
-    def prolong(self, duration: Time) -> None:
-        """A note tied to the last one."""
+    def tie(self, duration: Time) -> None:
+        """Extend the last note by a note tied to it."""
         self.duration[-1] += duration
 
-    def song(self, name: str, parts: int, **words: str) -> Song:
-        """The finished song. Raises `Unreadable` when there was no note."""
+    def song(self, name: str, parts: int, **texts: str) -> Song:
+        """The finished song. Raises `Unreadable` if it has no notes or invalid durations."""
         if not self.pitch:
             raise Unreadable("no notes")
         times = [float(time) for time in self.duration], [float(time) for time in self.rest_before]
         if not all(0 <= time <= LONGEST for time in (*times[0], *times[1])):
-            raise Unreadable(f"a note or rest that lasts less than none or more than {LONGEST:,} quarter notes")
-        words = {field: "".join(filter(str.isprintable, text))[:LETTERS] for field, text in words.items()}
-        return Song(name, self.pitch, *times, self.phrase, **words, chords=self.chords, parts=parts)
+            raise Unreadable(f"it has a note or rest below 0 or above {LONGEST:,} quarter notes")
+        texts = {field: printable(text)[:MAX_TEXT] for field, text in texts.items()}
+        return Song(name, self.pitch, *times, self.phrase, **texts, chords=self.chords, parts=parts)
 
 
 def skyline(notes: list[tuple[Time, Time, int, str]], quarter: int = 1) -> SongBuilder:
-    """The melody in notes of (start, end, MIDI number, name): of those that start together the highest, until the next.
+    """The melody of notes (start, end, MIDI number, name) that may overlap.
 
-    `quarter` is how long a quarter note is in the unit of the times.
+    Of notes that start together the highest is used; it ends where the next one starts. `quarter` is the length of a
+    quarter note in the unit of the times.
     """
     melody, time = SongBuilder(), 0
     lasting = sorted((note for note in notes if note[1] > note[0]), key=itemgetter(0))
@@ -75,16 +73,9 @@ def skyline(notes: list[tuple[Time, Time, int, str]], quarter: int = 1) -> SongB
 
 
 def note_name(pitch: Pitch) -> str:
-    """The name of a music21 pitch, such as F#5. Raises `Unreadable` for a pitch without a note name."""
+    """The name of a music21 pitch, such as F#5. Raises `Unreadable` if it has none here."""
     if pitch.ps % 1:
         raise Unreadable("it has quarter tones")
     if not LOWEST <= pitch.ps <= HIGHEST:
         raise Unreadable("it has notes below C1 or above G9")
     return f"{pitch.name}{pitch.implicitOctave}"
-
-
-def signature(sharps: int) -> str:
-    """A key signature in kern's words, flats below zero: -2 is `k[b-e-]`, -8 is `k[b--e-a-d-g-c-f-]`."""
-    letters, sign = ("fcgdaeb", "#") if sharps > 0 else ("beadgcf", "-")
-    counts = [(abs(sharps) + 6 - place) // 7 for place in range(7)]
-    return "k[" + "".join(letter + sign * count for letter, count in zip(letters, counts, strict=True) if count) + "]"

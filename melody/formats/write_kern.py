@@ -8,25 +8,26 @@ from pathlib import Path
 
 from melody import key
 from melody.atomic import atomic_write
-from melody.song import RESOLUTION, Song, check_song, note_values
+from melody.song import RESOLUTION, Song, check_song, note_values, printable
 from melody.vocabulary import Spelling
 
 
 def write_kern(path: Path, song: Song, records: Mapping[str, object] | None = None) -> None:
-    """Write the song as a kern file; `records` become reference records (`!!!seed: 3`) beside title and area."""
-    with atomic_write(path) as beside:
-        beside.write_text(kern(song, records), encoding="utf-8", newline="\n")
+    """Write the song as a kern file; `records` become reference records (`!!!seed: 3`) after title and area."""
+    with atomic_write(path) as temporary:
+        temporary.write_text(kern(song, records), encoding="utf-8", newline="\n")
 
 
 def kern(song: Song, records: Mapping[str, object] | None = None) -> str:
-    """The song as the text of a kern file, one `**kern` spine without bar lines, which a song does not know.
+    """The song as the text of a kern file: one `**kern` spine without bar lines, phrases in braces.
 
-    Braces mark the phrases. Raises `UserError` for lists of unequal lengths.
+    Raises `UserError` for an invalid song (see `check_song`).
     """
     check_song(song)
     headings = {"OTL": song.title, "ARE": song.area} | dict(records or {})
-    lines = [f"!!!{_word(code)}: {_line(text)}" for code, text in headings.items() if _line(text)]
-    lines += ["**kern", _signature(song)]
+    records = {re.sub(r"[ :!]+", "-", printable(code)): printable(text) for code, text in headings.items()}
+    lines = [f"!!!{code}: {text}" for code, text in records.items() if text]
+    lines += ["**kern", f"*{key.kern_signature(key.alterations(key.signature(song.key, song.pitch)))}"]
     if re.fullmatch(r"[A-Ga-g][#-]*", song.key):
         lines.append(f"*{song.key}:")
     if re.fullmatch(r"\d+/\d+|X", song.meter):
@@ -36,12 +37,12 @@ def kern(song: Song, records: Mapping[str, object] | None = None) -> str:
 
 def _tokens(song: Song) -> list[str]:
     begins = [*(song.phrase or [False] * len(song.pitch)), True]
-    tokens, within = [], False
+    tokens, in_phrase = [], False
     for index, name in enumerate(song.pitch):
-        tokens += [f"{length}r" for length in durations(song.rest_before[index])]
-        within = within or begins[index]
-        opening, closing = "{" * begins[index], "}" * (within and begins[index + 1])
-        tokens += _tied(durations(max(song.duration[index], 1 / RESOLUTION)), _pitch(name), opening, closing)
+        tokens += [f"{duration}r" for duration in durations(song.rest_before[index])]
+        in_phrase = in_phrase or begins[index]
+        opening, closing = "{" * begins[index], "}" * (in_phrase and begins[index + 1])
+        tokens += _note(durations(max(song.duration[index], 1 / RESOLUTION)), _pitch(name), opening, closing)
     return tokens
 
 
@@ -54,8 +55,8 @@ def durations(quarters: float) -> list[str]:
     return [f"{number}{'.' * dots}" for number, dots, _ in note_values(quarters)]
 
 
-def _tied(pieces: list[str], pitch: str, opening: str, closing: str) -> list[str]:
-    """One note in one or several tied tokens."""
+def _note(pieces: list[str], pitch: str, opening: str, closing: str) -> list[str]:
+    """The tokens of one note, tied if there are several."""
     if len(pieces) == 1:
         return [f"{opening}{pieces[0]}{pitch}{closing}"]
     middle = [f"{piece}{pitch}_" for piece in pieces[1:-1]]
@@ -67,17 +68,3 @@ def _pitch(name: str) -> str:
     octave, step = divmod(Spelling(name).step, 7)
     letter = "cdefgab"[step] * (octave - 3) if octave > 3 else "CDEFGAB"[step] * (4 - octave)
     return letter + name.strip("ABCDEFG0123456789")
-
-
-def _signature(song: Song) -> str:
-    sharps = key.signature(song.key, song.pitch)
-    order = "fcgdaeb" if sharps > 0 else "beadgcf"
-    return f"*k[{''.join(letter + ('#' if sharps > 0 else '-') for letter in order[: abs(sharps)])}]"
-
-
-def _word(text: object) -> str:
-    return re.sub(r"[\s:!]+", "-", str(text).strip())
-
-
-def _line(text: object) -> str:
-    return re.sub(r"[\r\n]+", " ", str(text).encode("utf-8", "replace").decode()).strip()

