@@ -5,6 +5,7 @@ it; `--help` shows these comments. A new setting is a new line here and its name
 DATA = "data"  # songs as arrays, their split, and memories
 WEIGHTS = "weights"  # weights of the network and of the VAEs
 SONGS = "songs"  # composed songs
+RESULTS = "results"  # tables and figures of evaluate.py and the benchmarks
 SEED = 0  # of all random numbers; the same seed gives the same result
 
 # 1  preprocess.py

@@ -27,7 +27,7 @@ from evaluation import report
 from melody.atomic import atomic_write, load_json, write_json
 from melody.cli import init_keras, log, progress, run
 from melody.errors import UserError
-from melody.flags import folder, parser
+from melody.flags import parser
 
 METRICS = [*(f"M{k}" for k in range(1, 13)), "E5"]
 NEEDED = ([], ["china"], ["deutschl"])  # the regions that the targets are about; []: all songs
@@ -53,8 +53,7 @@ def main() -> None:
 
 
 def arguments() -> argparse.Namespace:
-    flags = parser(__doc__, "data", "weights", "temperature", "guidance", "length")
-    flags.add_argument("--out", type=folder, default="results", metavar="DIR", help="(default: results)")
+    flags = parser(__doc__, "data", "weights", "temperature", "guidance", "length", out="RESULTS")
     flags.add_argument(
         "--part",
         choices=("validation", "test"),

@@ -31,7 +31,7 @@ from benchmarks.report import row, shown, tables
 from melody.atomic import load_json, write_json
 from melody.cli import log, progress, run
 from melody.errors import UserError
-from melody.flags import folder, parser
+from melody.flags import parser
 from melody.plots import scaling
 
 PACKAGES = ("keras", "tensorflow", "jax", "torch", "numpy", "music21")
@@ -57,8 +57,7 @@ def main() -> None:
 
 
 def arguments() -> argparse.Namespace:
-    flags = parser(__doc__)
-    flags.add_argument("--out", type=folder, default="results", metavar="DIR", help="folder (default: results)")
+    flags = parser(__doc__, out="RESULTS")
     flags.add_argument("--kern", type=Path, metavar="DIR", help="folder of the kern edition (default: not measured)")
     flags.add_argument("--midi", type=Path, metavar="DIR", help="folder of the MIDI edition (default: in config.DATA)")
     flags.add_argument("--quick", action="store_true", help="every case once, at toy size, on synthetic songs")

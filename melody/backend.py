@@ -1,7 +1,5 @@
 """What the backend runs on: the kind of device, whether XLA is there, and how much memory is available."""
 
-from __future__ import annotations
-
 import os
 from pathlib import Path
 

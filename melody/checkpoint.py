@@ -1,7 +1,5 @@
 """Weights on disk: saved as float16, loaded with checks. Records: `melody.records`; runs: `melody.training_run`."""
 
-from __future__ import annotations
-
 import io
 import warnings
 from pathlib import Path

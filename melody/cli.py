@@ -1,7 +1,5 @@
 """How every script starts and ends: log lines, the start of Keras, one-line errors."""
 
-from __future__ import annotations
-
 import argparse
 import errno
 import logging

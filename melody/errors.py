@@ -1,7 +1,5 @@
 """Errors that a user can correct, and how they are printed."""
 
-from __future__ import annotations
-
 import sys
 from contextlib import suppress
 

@@ -11,8 +11,6 @@ product over all times, where automatic differentiation adds up one for each. Pr
 everything else in the loop is float32.
 """
 
-from __future__ import annotations
-
 import keras
 import numpy as np
 from keras import ops

@@ -1,12 +1,11 @@
 """Flags of the scripts: each setting of config.py with its type, default and help."""
 
-from __future__ import annotations
-
 import argparse
 import difflib
+import os
 import sys
 import tokenize
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from pathlib import Path
 from types import ModuleType
 from typing import NoReturn
@@ -28,62 +27,55 @@ def folder(text: str) -> Path:
     return Path(text)
 
 
-def region(text: str) -> str:
-    if not text.strip():
-        raise argparse.ArgumentTypeError(f"{text!r} is not a region; `--regions` with nothing after it: all songs")
+def path(text: str) -> str:
+    """A file, folder or pattern."""
     return text
 
 
-def in_range(least: float, most: float, kind: type = float) -> Callable[[str], float]:
+def parsed(kind: Callable[[str], object], allowed: Callable[[object], bool], what: str) -> Callable[[str], object]:
+    """The type of a flag: `kind(text)` if it is `allowed`; `what` describes what is."""
+
+    def convert(text: str) -> object:
+        try:
+            if allowed(value := kind(text)):
+                return value
+        except ValueError:
+            pass
+        raise argparse.ArgumentTypeError(f"{text!r} is not {what}")
+
+    return convert
+
+
+def in_range(least: float, most: float, kind: type = float) -> Callable[[str], object]:
     """The type of a number from `least` to `most`, both included."""
     what = f"a {'whole number' if kind is int else 'number'} from {least:,} to {most:,}"
-
-    def number(text: str) -> float:
-        try:
-            value = kind(text)
-        except ValueError:
-            value = None
-        if value is None or not least <= value <= most:
-            raise argparse.ArgumentTypeError(f"{text!r} is not {what}")
-        return value
-
-    return number
+    return parsed(kind, lambda value: least <= value <= most, what)
 
 
-def jobs(text: str) -> int:
-    if text == "-1" or (text.isdecimal() and int(text) > 0):
-        return int(text)
-    raise argparse.ArgumentTypeError(f"{text!r} is neither -1 nor a whole number from 1")
-
-
-def precision(text: str) -> str:
-    if text not in ("mixed_bfloat16", "float32"):
-        raise argparse.ArgumentTypeError(f"{text!r} is neither mixed_bfloat16 nor float32")
-    return text
-
-
+region = parsed(str, str.strip, "a region; `--regions` with nothing after it: all songs")
+jobs = parsed(int, lambda count: count == -1 or count > 0, "-1 or a whole number from 1")
+precision = parsed(str, ("mixed_bfloat16", "float32").__contains__, "mixed_bfloat16 or float32")
 natural = in_range(0, 2**32 - 1, int)  # a seed: Keras takes no larger ones
 positive = in_range(1, 1_000_000, int)
 size = in_range(1, 16_384, int)  # of an array in memory
 above_zero = in_range(1e-6, 1e6)
 nonnegative = in_range(0, 1e6)
 temperature = in_range(0.01, 100)  # below: only the likeliest note is left; above: all are equally likely
-share = in_range(0, 1)
 
 TYPES = {  # of settings; one that is not listed is `positive` for a whole number, `nonnegative` for another, or text
-    folder: "DATA WEIGHTS SONGS",
+    folder: "DATA WEIGHTS SONGS RESULTS",
+    path: "SONG_FILES SOUND_FONT",
     natural: "SEED",
     jobs: "JOBS",
     precision: "PRECISION",
     region: "REGIONS",
-    str: "SONG_FILES SOUND_FONT",
     positive: "EPOCHS WARMUP_STEPS MEMORIES VAE_EPOCHS COUNT",
     size: "EMBEDDING UNITS DENSE BATCH BPTT_LENGTH WINDOWS_PER_STREAM MEMORY_SONGS MEMORY_NOTES LATENT MIXTURE HIDDEN "
     "VAE_BATCH LENGTH",
     above_zero: "LEARNING_RATE VAE_LEARNING_RATE",
     nonnegative: "BETA",
     temperature: "TEMPERATURE",
-    share: "TRANSPOSE_PROBABILITY MID_SONG_FRACTION",
+    in_range(0, 1): "TRANSPOSE_PROBABILITY MID_SONG_FRACTION",
     in_range(1, 64, int): "LAYERS",
     in_range(0, 0.99): "DROPOUT",
     in_range(0, 100): "GUIDANCE",
@@ -92,107 +84,104 @@ TYPES = {  # of settings; one that is not listed is `positive` for a whole numbe
     instrument: "INSTRUMENT",
 }
 LISTS = {"REGIONS": "*", "SONG_FILES": "*", "HIDDEN": "+"}  # settings that hold several values
-METAVARS = {folder: "DIR", instrument: "NAME", str: "PATH", precision: "NAME", region: "REGION"}
+METAVARS = {folder: "DIR", path: "PATH", region: "REGION", **dict.fromkeys((instrument, precision, str), "NAME")}
 
 
 # Flags
 
 
 class Flags(argparse.ArgumentParser):
-    """A parser with errors of one line, which converts and checks defaults as it does flags."""
+    """A parser with `--quiet`, flags for settings of config.py, and errors of one line.
+
+    Raises `UserError` when config.py is not valid.
+    """
+
+    def __init__(self, doc: str):
+        super().__init__(description=doc, formatter_class=argparse.RawDescriptionHelpFormatter)
+        self.config, self.comments = load_config()
+        self.add_argument("--quiet", action="store_true", help="print errors only")
 
     def error(self, message: str) -> NoReturn:
         print_error(f"error: {message}; see --help")
         sys.exit(2)
 
-    def parse_args(self, args: Sequence[str] | None = None, namespace: argparse.Namespace | None = None):
+    def parse_args(self, *args) -> argparse.Namespace:
         """The flags; with `--regions` also `name`, the file name of the regions."""
-        defaults = {
-            action: action.default
-            for action in self._actions
-            if action.option_strings and action.nargs != 0 and action.default is not argparse.SUPPRESS
-        }
-        for action in defaults:
-            action.default = defaults  # marks a flag that is not given
-        parsed = super().parse_args(args, namespace)
-        for action, default in defaults.items():
-            action.default = default
-            if getattr(parsed, action.dest) is defaults:
-                try:
-                    setattr(parsed, action.dest, _default(action))
-                except (argparse.ArgumentTypeError, ValueError) as mistake:
-                    self.error(f"config.py: the default of {action.option_strings[0]}: {mistake}")
+        parsed = super().parse_args(*args)
         if "regions" in parsed:
             parsed.name = file_name(parsed.regions)
         return parsed
 
+    def add_setting(self, name: str, flag: str = "", help: str = "") -> None:
+        """Add the flag of a setting, by default `--note-length` for NOTE_LENGTH, with its comment as help."""
+        value, nargs = getattr(self.config, name), LISTS.get(name)
+        kinds = {known: kind for kind, names in TYPES.items() for known in names.split()}
+        kind = kinds.get(name) or {int: positive, float: nonnegative}.get(type(value), str)
+        try:
+            default = checked(value, kind, nargs)
+        except (argparse.ArgumentTypeError, ValueError) as mistake:
+            raise UserError(f"config.py: {name}: {mistake}") from None
+        self.add_argument(
+            f"--{(flag or name.lower()).replace('_', '-')}",
+            type=kind,
+            default=default,
+            nargs=nargs,
+            metavar=METAVARS.get(kind, "N"),
+            help=f"{help or self.comments[name]} (default: {shown(value)})".replace("%", "%%"),
+        )
 
-def _default(action: argparse.Action) -> object:
-    """The default of a flag, converted. One text stands for a list of one; a folder is beside the scripts."""
-    value, kind = action.default, action.type or str
-    if action.nargs in ("*", "+"):
+
+def checked(value: object, kind: Callable[[str], object], nargs: str | None = None) -> object:
+    """A value of config.py, converted as a flag is. One text stands for a list of one; paths start from `ROOT`."""
+    if nargs:
         values = [value] if isinstance(value, str) else value
-        if not isinstance(values, (list, tuple)) or (action.nargs == "+" and not values):
+        if not isinstance(values, (list, tuple)) or (nargs == "+" and not values):
             raise ValueError(f"{value!r} is not a list" if values else "the list is empty")
-        return [kind(str(one)) for one in values]
-    if value is None and kind in (str, Path):
+        return [checked(one, kind) for one in values]
+    if value is None and kind is path:
         return None
-    if kind in (str, Path, folder) and not isinstance(value, (str, Path)):
+    if kind in (folder, path, str) and not isinstance(value, (str, Path)):
         raise ValueError(f"{value!r} is not a text")
-    if action.choices and value not in action.choices:
-        raise ValueError(f"{value!r} is not one of {', '.join(action.choices)}")
     converted = kind(str(value))
-    return converted if kind is not folder or Path.cwd() == ROOT else ROOT / converted
+    if kind in (folder, path) and Path.cwd() != ROOT:
+        return kind(os.path.join(ROOT, os.path.expanduser(converted)))
+    return converted
 
 
 def parser(doc: str, *settings: str, **renamed: str) -> Flags:
-    """The flags of a script: `doc` as help, `--seed`, `--quiet`, and a flag for each setting of config.py it uses.
+    """The flags of a script: `doc` as help, `--quiet`, `--seed`, and a flag for each setting of config.py it uses.
 
     `parser(__doc__, "data", count="MEMORIES")` gives `--data` with the default `config.DATA` and `--count` with
-    `config.MEMORIES`. The comments of config.py are the help. Raises `UserError` when config.py is not valid.
+    `config.MEMORIES`.
     """
-    flags = Flags(description=doc, formatter_class=argparse.RawDescriptionHelpFormatter)
-    config = load_config()
-    comments = setting_comments(config)
-    kinds = {name: kind for kind, names in TYPES.items() for name in names.split()}
-    for flag, name in {**{flag: flag.upper() for flag in (*settings, "seed")}, **renamed}.items():
-        value = getattr(config, name)
-        known = {int: positive, float: nonnegative}.get(type(value), str)
-        kind = kinds.get(name, known)
-        flags.add_argument(
-            f"--{flag.replace('_', '-')}",
-            type=kind,
-            default=value,
-            nargs=LISTS.get(name),
-            metavar=METAVARS.get(kind, "N"),
-            help=f"{comments[name]} (default: {shown(value)})".replace("%", "%%"),
-        )
-    flags.add_argument("--quiet", action="store_true", help="print errors only")
+    flags = Flags(doc)
+    for name in (*settings, "seed"):
+        flags.add_setting(name.upper())
+    for flag, name in renamed.items():
+        flags.add_setting(name, flag)
     return flags
 
 
 def add_regions(flags: Flags, help: str = "") -> None:
     """Add `--regions`; the parsed flags then hold the list `regions` and their file name `name`."""
-    config = load_config()
-    text = f"{help or setting_comments(config)['REGIONS']} (default: {shown(config.REGIONS)})".replace("%", "%%")
-    flags.add_argument("--regions", type=region, nargs="*", default=config.REGIONS, metavar="REGION", help=text)
+    flags.add_setting("REGIONS", help=help)
 
 
-def load_config() -> ModuleType:
-    """The module config.py. Raises `UserError` when it does not run, or when a setting is unknown or missing."""
+def load_config() -> tuple[ModuleType, dict[str, str]]:
+    """The module config.py and its comments. Raises `UserError` when a setting is unknown or missing, or it fails."""
     try:
         import config
     except SyntaxError as mistake:
         raise UserError(f"config.py, line {mistake.lineno}: {mistake.msg}") from None
     except Exception as mistake:
         raise UserError(f"config.py: {type(mistake).__name__}: {mistake}") from None
-    names, explained = {name for name in vars(config) if name.isupper()}, set(setting_comments(config))
-    for name in sorted(names - explained):
-        near = difflib.get_close_matches(name, explained, n=1, cutoff=0)
+    names, comments = {name for name in vars(config) if name.isupper()}, setting_comments(config)
+    for name in sorted(names - set(comments)):
+        near = difflib.get_close_matches(name, comments, n=1, cutoff=0)
         raise UserError(f"config.py: {name} is not a setting; the nearest is {near[0]} (new ones need a comment)")
-    for name in sorted(explained - names):
+    for name in sorted(set(comments) - names):
         raise UserError(f"config.py: the setting {name} is missing")
-    return config
+    return config, comments
 
 
 def setting_comments(config: ModuleType) -> dict[str, str]:

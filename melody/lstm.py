@@ -5,8 +5,6 @@ The layers are built once, in `build`. Three views share them: `melody.training`
 whose meaning `melody.batching` defines, and the candidates that `melody.lookback` finds in the song so far.
 """
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from pathlib import Path
 

@@ -7,8 +7,6 @@ by side, (batch, 6 * units).
 array([[1., 2., 3., 4.]], dtype=float32)
 """
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from pathlib import Path
 

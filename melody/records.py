@@ -1,10 +1,8 @@
 """The JSON records beside weights: typed, and checked when they are loaded."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, Self, TypeVar
 
 from melody import regions
 from melody.atomic import load_json
@@ -49,7 +47,7 @@ class NetworkRecord:
     regions: list[str] = field(default_factory=list)  # that its control tokens stand for, from 1
 
     @classmethod
-    def parse(cls, record: dict) -> NetworkRecord:
+    def parse(cls, record: dict) -> Self:
         """Raises `ValueError` or `UserError` if a field is missing or not of its type."""
         vocabulary, settings = Vocabulary(_texts(record, "vocabulary")), _get(record, "settings", dict)
         known = _texts(record, "regions") if "regions" in record else []
@@ -71,7 +69,7 @@ class VaeRecord:
     memories: dict  # the settings that made the memories, with the fingerprint of the network that they belong to
 
     @classmethod
-    def parse(cls, record: dict) -> VaeRecord:
+    def parse(cls, record: dict) -> Self:
         """Raises `ValueError` if a field is missing or not of its type."""
         settings = _get(record, "settings", dict)
         memories = _get(settings, "memories", dict)

@@ -1,7 +1,5 @@
 """Composing: the network samples songs note by note."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Sequence
 
 import keras

@@ -1,7 +1,5 @@
 """What a trained network predicts of given songs, and its states after reading them."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator, Sequence
 
 import keras

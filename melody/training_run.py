@@ -1,7 +1,5 @@
 """A training on its way through the epochs: history, weights, record and the checkpoint for --resume."""
 
-from __future__ import annotations
-
 import csv
 import json
 import math

@@ -1,6 +1,7 @@
 """Flags from config.py, log lines, and one-line errors."""
 
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -86,8 +87,8 @@ def test_the_settings_are_printed_and_the_backend_is_silent(capfd):
 
 
 def test_the_settings_are_wrapped_and_leave_out_what_is_off(capsys):
-    args = SimpleNamespace(quiet=False, play=False, font=None, page=True, name="x", regions=["a"], **dict.fromkeys(
-        (f"number_{k}" for k in range(20)), 1))  # fmt: skip
+    numbers = {f"number_{k}": 1 for k in range(20)}
+    args = SimpleNamespace(quiet=False, play=False, font=None, page=True, name="x", regions=["a"], **numbers)
     cli.log_settings(args)
     lines = capsys.readouterr().out.splitlines()
     assert len(lines) > 1 and all(len(line) <= 100 for line in lines) and lines[1].startswith("  ")
@@ -98,47 +99,46 @@ def test_the_settings_are_wrapped_and_leave_out_what_is_off(capsys):
 
 
 @pytest.mark.parametrize(
-    ("flag", "default", "says"),
+    ("name", "value", "says"),
     [
-        ({"type": flags.positive}, 0, "'0' is not a whole number from 1"),
-        ({"type": flags.positive}, 2.5, "'2.5' is not"),
-        ({"type": flags.positive}, True, "'True' is not"),
-        ({"type": flags.positive}, None, "'None' is not"),
-        ({"type": flags.temperature}, float("nan"), "'nan' is not a number from 0.01 to 100"),
-        ({"type": flags.size, "nargs": "+"}, [], "the list is empty"),
-        ({"type": flags.size, "nargs": "+"}, [3, 0], "'0' is not"),
-        ({"type": flags.natural}, "x", "'x' is not a whole number"),
-        ({"type": flags.region, "nargs": "*"}, [""], "'' is not a region"),
-        ({"nargs": "*"}, 3, "3 is not a list"),
-        ({"choices": ("a", "b")}, "c", "'c' is not one of a, b"),
-        ({"type": flags.precision}, "int4", "'int4' is neither"),
-        ({"type": flags.folder}, None, "None is not a text"),
-        ({}, 7, "7 is not a text"),
+        ("COUNT", 0, "'0' is not a whole number from 1"),
+        ("COUNT", 2.5, "'2.5' is not"),
+        ("COUNT", True, "'True' is not"),
+        ("COUNT", None, "'None' is not"),
+        ("TEMPERATURE", float("nan"), "'nan' is not a number from 0.01 to 100"),
+        ("HIDDEN", [], "the list is empty"),
+        ("HIDDEN", [3, 0], "'0' is not"),
+        ("SEED", "x", "'x' is not a whole number"),
+        ("JOBS", 0, "'0' is not -1 or a whole number from 1"),
+        ("REGIONS", [""], "'' is not a region"),
+        ("REGIONS", 3, "3 is not a list"),
+        ("PRECISION", "int4", "'int4' is not mixed_bfloat16 or float32"),
+        ("DATA", None, "None is not a text"),
+        ("DATA", "", "'' is not the name of a folder"),
+        ("SOUND_FONT", 7, "7 is not a text"),
     ],
 )
-def test_values_of_config_are_checked(flag, default, says, capsys):
-    parser = flags.parser("doc")
-    parser.add_argument("--setting", default=default, **flag)
-    with pytest.raises(SystemExit) as end:
-        parser.parse_args([])
-    error = capsys.readouterr().err
-    assert end.value.code == 2 and f"config.py: the default of --setting: {says}" in error and error.count("\n") == 1
+def test_values_of_config_are_checked(name, value, says, monkeypatch):
+    monkeypatch.setattr(f"config.{name}", value)
+    with pytest.raises(UserError, match=f"^config.py: {name}: {re.escape(says)}"):
+        flags.parser("doc", name)
 
 
 def test_values_of_config_are_converted_like_flags(monkeypatch):
     monkeypatch.chdir(ROOT)
-    parser = flags.parser("doc", "data")
-    parser.add_argument("--count", type=flags.positive, default=0)
-    parser.add_argument("--words", nargs="*", default="china")
-    parser.add_argument("--font", default=None)
-    args = parser.parse_args(["--count", "3"])
-    assert (args.count, args.words, args.font, args.data) == (3, ["china"], None, Path("data"))
+    for name, value in {"COUNT": "4", "REGIONS": "china", "SOUND_FONT": None, "DATA": "data"}.items():
+        monkeypatch.setattr(f"config.{name}", value)
+    args = flags.parser("doc", "data", "regions", "sound_font", count="COUNT").parse_args([])
+    assert (args.count, args.regions, args.sound_font, args.data) == (4, ["china"], None, Path("data"))
 
 
-def test_a_default_folder_is_beside_the_scripts_and_a_given_one_is_here(monkeypatch, tmp_path):
+def test_default_paths_start_from_the_scripts_and_given_ones_from_here(monkeypatch, tmp_path):
     monkeypatch.chdir(tmp_path)
-    args = flags.parser("doc", "data", "weights").parse_args(["--data", "here"])
+    monkeypatch.setattr("config.SONG_FILES", ["essen/**/*.krn", "~/songs", "/abc"])
+    args = flags.parser("doc", "data", "weights", songs="SONG_FILES").parse_args(["--data", "here"])
     assert (args.data, args.weights) == (Path("here"), ROOT / "weights")
+    assert args.songs == [f"{ROOT}/essen/**/*.krn", str(Path("~/songs").expanduser()), "/abc"]
+    assert flags.parser("doc", songs="SONG_FILES").parse_args(["--songs", "mine"]).songs == ["mine"]
 
 
 def test_flags_explain_themselves_by_the_comments_of_config(capsys):
@@ -228,8 +228,8 @@ def test_a_closed_pipe_ends_silently():
 
 def test_a_closed_stderr_is_no_error():
     assert ended("$PY preprocess.py --songs nowhere 2>&-") == (2, "", "")
-    assert ended("$PY -c 'import argparse; from melody import cli; cli.run(lambda: cli.init_keras(argparse.Namespace("
-                 "quiet=True)))' 2>&-")[0] == 0  # fmt: skip
+    code = "import argparse; from melody import cli; cli.run(lambda: cli.init_keras(argparse.Namespace(quiet=True)))"
+    assert ended(f"$PY -c '{code}' 2>&-")[0] == 0
     assert ended("$PY preprocess.py --help >&- 2>&-")[0] == 0
 
 

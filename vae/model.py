@@ -4,8 +4,6 @@ Kingma & Welling 2014 (Auto-Encoding Variational Bayes), with the decoder's vari
 (Rybkin, Daniilidis & Levine 2021, σ-VAE), so that it needs no tuning when memories vary more or less.
 """
 
-from __future__ import annotations
-
 from itertools import pairwise
 
 import keras

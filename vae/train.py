@@ -14,8 +14,6 @@ other combinations; so validation says how well unseen memories of these songs a
 songs.
 """
 
-from __future__ import annotations
-
 import argparse
 import sys
 from collections.abc import Callable

@@ -8,8 +8,6 @@ Reads any MIDI file of at most an hour. A song of a minute takes about a second 
 rendered are listed at the end; the exit status is then 1.
 """
 
-from __future__ import annotations
-
 import argparse
 import io
 import re
@@ -25,7 +23,7 @@ from midi2audio import FluidSynth
 from melody.atomic import atomic_write
 from melody.cli import log, run
 from melody.errors import UserError
-from melody.flags import Flags, load_config
+from melody.flags import Flags
 from melody.listen.convert import convert_all
 from melody.listen.soundfont import check_synthesizer, find_fluidsynth, find_sound_font
 
@@ -147,13 +145,11 @@ def main() -> None:
 
 
 def arguments() -> argparse.Namespace:
-    flags = Flags(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    flags = Flags(__doc__)
     flags.add_argument("songs", nargs="+", type=Path, metavar="SONG.mid")
-    font = "an .sf2 or .sf3 file (default: that of config.py, else the first in the usual places)"
-    flags.add_argument("--sound-font", default=load_config().SOUND_FONT, metavar="FILE", help=font)
+    flags.add_setting("SOUND_FONT")
     flags.add_argument("--out", type=Path, metavar="DIR", help="folder for the WAV files (default: beside each song)")
     flags.add_argument("--play", action="store_true", help="play the songs instead of writing files")
-    flags.add_argument("--quiet", action="store_true", help="print errors only")
     args = flags.parse_args()
     if not args.play and len({_wav(song, args) for song in args.songs}) < len(args.songs):
         raise UserError("two songs would be written to the same WAV file; render them separately, or omit --out")

@@ -1,7 +1,5 @@
 """Converts one file after another and goes on after those that cannot be read."""
 
-from __future__ import annotations
-
 import sys
 from collections.abc import Callable, Iterable
 from typing import TypeVar

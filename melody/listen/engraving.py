@@ -7,8 +7,6 @@ Reads the formats of preprocess.py: kern, MIDI, ABC, MusicXML. Takes a second fo
 twenty songs per second. Files that cannot be read are listed at the end; the exit status is then 1.
 """
 
-from __future__ import annotations
-
 import argparse
 import re
 from collections.abc import Mapping
@@ -87,11 +85,10 @@ def _titled(picture: str, title: str) -> str:
 
 
 def main() -> None:
-    flags = Flags(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    flags = Flags(__doc__)
     flags.add_argument("songs", nargs="+", metavar="SONG", help="files, folders or patterns of songs")
     out = "folder for the scores, in the same tree as the songs (default: beside each song)"
     flags.add_argument("--out", type=Path, metavar="DIR", help=out)
-    flags.add_argument("--quiet", action="store_true", help="print errors only")
     args = flags.parse_args()
     convert_all(find_songs(args.songs), partial(_engrave, args=args), args.quiet)
 

@@ -1,7 +1,5 @@
 """The instruments of General MIDI (System Level 1) by name; their order gives the program numbers, from 0."""
 
-from __future__ import annotations
-
 import argparse
 import difflib
 

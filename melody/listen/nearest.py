@@ -1,7 +1,5 @@
 """Finds the song of the collection most similar to a new one: the one with the longest run of equal intervals."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from dataclasses import dataclass
 

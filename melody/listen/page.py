@@ -6,9 +6,6 @@
 Twenty songs take a second.
 """
 
-from __future__ import annotations
-
-import argparse
 import shlex
 from collections.abc import Mapping
 from pathlib import Path
@@ -17,7 +14,7 @@ from melody import dataset
 from melody.atomic import load_json
 from melody.cli import log, progress, run
 from melody.errors import UserError
-from melody.flags import Flags, folder, load_config
+from melody.flags import Flags
 from melody.listen.nearest import Collection
 from melody.listen.page_html import PageSong, write_page
 from melody.song import song_from_record
@@ -27,12 +24,9 @@ SHOWN = ("regions", "seed", "temperature", "guidance", "length", "network", "vae
 
 
 def main() -> None:
-    flags = Flags(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    flags = Flags(__doc__)
     flags.add_argument("folders", nargs="+", type=Path, metavar="DIR", help="folders written by generate_song.py")
-    data = load_config().DATA
-    help_text = f"folder of songs.h5, the collection of the most similar songs (default: {data})"
-    flags.add_argument("--data", type=folder, default=data, metavar="DIR", help=help_text)
-    flags.add_argument("--quiet", action="store_true", help="print errors only")
+    flags.add_setting("DATA", help="folder of songs.h5, the collection of the most similar songs")
     args = flags.parse_args()
     for songs in args.folders:
         log(args, f"wrote {write_folder_page(songs, args.data, args.quiet)}")

@@ -1,7 +1,5 @@
 """Composed songs -> an HTML page to listen to them and read their scores, one file that works offline."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from html import escape

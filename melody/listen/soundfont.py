@@ -1,7 +1,5 @@
 """Finds what FluidSynth needs on this machine, its program and a sound font, or says how to install them."""
 
-from __future__ import annotations
-
 import importlib.util
 import os
 import shutil

@@ -79,7 +79,7 @@ def table(record: dict) -> str:
 
 
 def main() -> None:
-    flags = Flags(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    flags = Flags(__doc__)
     flags.add_argument("--quick", action="store_true", help="a tenth of the counts, into faults-quick.json")
     flags.add_argument(
         "--seed",
