@@ -10,7 +10,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from melody.dataset import steps_of
+from melody.dataset import intervals_of
 from melody.vocabulary import Vocabulary
 
 Songs = Sequence[np.ndarray]
@@ -45,7 +45,7 @@ def openings(songs: Songs, length: int, first: int = 0) -> list[np.ndarray]:
 
 def intervals(songs: Songs, vocabulary: Vocabulary) -> list[np.ndarray]:
     """The melodic steps of each song, (notes - 1,) integers."""
-    return [steps_of(song, vocabulary) for song in songs]
+    return [intervals_of(song, vocabulary) for song in songs]
 
 
 # Passages shared with other songs

@@ -1,11 +1,4 @@
-"""The collection as arrays: songs.h5, the split that keeps near-duplicates together, and streams to train on.
-
-The network reads integers: a note is its place in the vocabulary. Two more are read where a song begins, `START` or,
-when the song has been moved to another key, `MOVED`; one more is to be foretold where it ends.
-
-    read   START  n1  n2  n3        notes 0 … V-1, START = V, MOVED = V + 1
-    answer    n1  n2  n3  END       notes 0 … V-1, END = V
-"""
+"""The songs as arrays: what songs.h5 holds, written and loaded. A pitch is an integer, its index in the vocabulary."""
 
 from __future__ import annotations
 
@@ -23,19 +16,19 @@ from melody.errors import UserError
 from melody.vocabulary import Vocabulary
 
 COMMAND = "python preprocess.py"
-WORDS = ("name", "area", "title", "key", "meter")
-NOTES = {"duration": np.float32, "rest_before": np.float32, "phrase": bool}
+NOTE_FIELDS = {"duration": np.float32, "rest_before": np.float32, "phrase": bool}  # one value per note, beside `pitch`
+TEXT_FIELDS = ("name", "area", "title", "key", "meter")  # one text per song
 
 
 @dataclass
 class Dataset:
-    """What `preprocess.py` wrote, in memory. Song s has the notes `start[s]:start[s + 1]`."""
+    """The songs of `preprocess.py`, one after another. Song s has the notes `start[s]:start[s + 1]`."""
 
     vocabulary: Vocabulary
-    pitch: np.ndarray  # (notes,) uint8, uint16 in a vocabulary of more than 256
+    pitch: np.ndarray  # (notes,) uint8, or uint16 if the vocabulary has more than 256 notes
     duration: np.ndarray  # (notes,) float32, quarter notes
     rest_before: np.ndarray  # (notes,) float32, quarter notes
-    phrase: np.ndarray  # (notes,) bool, a phrase begins here
+    phrase: np.ndarray  # (notes,) bool, whether a phrase begins here
     start: np.ndarray  # (songs + 1,) int64
     name: list[str]
     area: list[str]
@@ -47,20 +40,25 @@ class Dataset:
         return len(self.start) - 1
 
     def song(self, s: int) -> np.ndarray:
-        """The pitches of song s, (notes,) integers of the vocabulary."""
+        """The pitches of song s, (notes,) integers."""
         return self.pitch[self.start[s] : self.start[s + 1]]
 
-    def songs(self, which: Iterable[int]) -> list[np.ndarray]:
-        return [self.song(s) for s in which]
+    def songs(self, indices: Iterable[int]) -> list[np.ndarray]:
+        return [self.song(s) for s in indices]
 
     @cached_property
     def intervals(self) -> list[np.ndarray]:
-        """The steps of each song, see `steps_of`."""
-        return [steps_of(song, self.vocabulary) for song in self.songs(range(len(self)))]
+        """The intervals of each song, see `intervals_of`."""
+        return [intervals_of(song, self.vocabulary) for song in self.songs(range(len(self)))]
 
 
-def steps_of(song: Sequence[int], vocabulary: Vocabulary) -> np.ndarray:
-    """One integer a melodic step, (notes - 1,), alike where the diatonic and the semitone difference are alike."""
+def intervals_of(song: Sequence[int], vocabulary: Vocabulary) -> np.ndarray:
+    """The melodic intervals of a song, (notes - 1,) integers: 256 times the diatonic steps plus the semitones.
+
+    >>> vocabulary = Vocabulary(["C4", "E4", "G4"])
+    >>> intervals_of(vocabulary.encode(["C4", "E4", "G4"]), vocabulary).tolist()  # a major and a minor third
+    [516, 515]
+    """
     return np.diff(np.array(vocabulary.step)[song]) * 256 + np.diff(np.array(vocabulary.midi)[song])
 
 
@@ -68,48 +66,44 @@ def write_songs(path: Path, songs: Iterable, vocabulary: Vocabulary, settings: d
     """Write songs (`melody.song.Song`) as songs.h5, with the settings that made it."""
     songs = list(songs)
     sizes = [len(song.pitch) for song in songs]
-    words = sum(len(getattr(song, field).encode()) + 32 for song in songs for field in WORDS)
-    with atomic_write(path, 16 * sum(sizes) + 2 * words) as beside, h5py.File(beside, "w") as file:
+    text_bytes = sum(len(getattr(song, field).encode()) + 32 for song in songs for field in TEXT_FIELDS)
+    with atomic_write(path, 16 * sum(sizes) + 2 * text_bytes) as temporary, h5py.File(temporary, "w") as file:
         kind = np.min_scalar_type(max(len(vocabulary), 1) - 1)  # uint8 for up to 256 notes
-        file["pitch"] = _joined((vocabulary.encode(song.pitch) for song in songs), kind)
-        for field, kind in NOTES.items():
-            file[field] = _joined((getattr(song, field) for song in songs), kind)
+        file["pitch"] = _concatenate((vocabulary.encode(song.pitch) for song in songs), kind)
+        for field, kind in NOTE_FIELDS.items():
+            file[field] = _concatenate((getattr(song, field) for song in songs), kind)
         file["start"] = np.concatenate([[0], np.cumsum(sizes)]).astype(np.int64)
-        for field in WORDS:
+        for field in TEXT_FIELDS:
             file[field] = np.array([getattr(song, field) for song in songs], h5py.string_dtype())
         file.attrs["settings"] = json.dumps(settings)
 
 
-def _joined(parts: Iterable[Sequence], kind: type) -> np.ndarray:
+def _concatenate(parts: Iterable[Sequence], kind: type) -> np.ndarray:
     return np.concatenate([np.zeros(0, kind), *(np.asarray(part, kind) for part in parts)])
 
 
 def load(data: Path) -> Dataset:
-    """Read songs.h5 and vocabulary.json. Raises `Problem` when they are missing or damaged."""
+    """Load songs.h5 and vocabulary.json. Raises `UserError` if one of them is missing or damaged."""
     path = data / "songs.h5"
     with open_hdf5(path, COMMAND) as file:
-        arrays = {field: file[field][:] for field in ("pitch", *NOTES, "start")}
-        words = {field: file[field].asstr()[:].tolist() for field in WORDS}
-        _check_arrays(arrays, words)
+        arrays = {field: file[field][:] for field in ("pitch", *NOTE_FIELDS, "start")}
+        texts = {field: file[field].asstr()[:].tolist() for field in TEXT_FIELDS}
+        _check_arrays(arrays, texts)
     vocabulary = Vocabulary.load(data / "vocabulary.json")
     if arrays["pitch"].size and arrays["pitch"].max() >= len(vocabulary):
-        raise UserError(
-            f"{path} holds notes beyond {data / 'vocabulary.json'} ({vocabulary}); make both with: {COMMAND}"
-        )
-    return Dataset(vocabulary, **arrays, **words)
+        other = f"{data / 'vocabulary.json'} ({vocabulary})"
+        raise UserError(f"{path} has notes that are not in {other}; make both again with: {COMMAND}")
+    return Dataset(vocabulary, **arrays, **texts)
 
 
-def _check_arrays(arrays: dict[str, np.ndarray], words: dict[str, list[str]]) -> None:
-    """Raise `ValueError` unless the arrays of songs.h5 are of one collection."""
+def _check_arrays(arrays: dict[str, np.ndarray], texts: dict[str, list[str]]) -> None:
+    """Raise `ValueError` unless the arrays of songs.h5 fit together."""
     start, notes = arrays["start"], len(arrays["pitch"])
     if not np.issubdtype(start.dtype, np.integer) or not np.issubdtype(arrays["pitch"].dtype, np.unsignedinteger):
-        raise ValueError("pitch and start are no whole numbers")
-    if any(array.ndim != 1 for array in arrays.values()) or any(len(arrays[field]) != notes for field in NOTES):
-        raise ValueError("its columns are not equally long")
+        raise ValueError("pitch and start are not integers")
+    if any(array.ndim != 1 for array in arrays.values()) or any(len(arrays[field]) != notes for field in NOTE_FIELDS):
+        raise ValueError("the arrays of its notes differ in length")
     if not start.size or start[0] != 0 or start[-1] != notes or (np.diff(start) < 0).any():
-        raise ValueError("its songs do not follow each other")
-    if any(len(column) != len(start) - 1 for column in words.values()):
-        raise ValueError("not every song has its words")
-
-
-# The split
+        raise ValueError("start does not divide its notes into songs")
+    if any(len(column) != len(start) - 1 for column in texts.values()):
+        raise ValueError("a song has no name, area, title, key or meter")

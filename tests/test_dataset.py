@@ -59,7 +59,7 @@ def test_missing_damaged_and_foreign_files_are_told_apart(tmp_path):
         dataset.load(tmp_path)
     write(tmp_path, [simple("a/b1", ["C7"])])
     Vocabulary(["C4"]).save(tmp_path / "vocabulary.json")
-    with pytest.raises(UserError, match="beyond"):
+    with pytest.raises(UserError, match="has notes that are not in"):
         dataset.load(tmp_path)
     (tmp_path / "songs.h5").write_bytes(b"no HDF5")
     with pytest.raises(UserError, match="damaged"):

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from melody.dataset import Dataset, steps_of
+from melody.dataset import Dataset, intervals_of
 
 FIRST_LETTER = 0x18000  # of the letters that stand for intervals; none of them is the line break between songs
 
@@ -33,7 +33,7 @@ class Collection:
         vocabulary = self.songs.vocabulary
         if not set(pitch) <= set(vocabulary.names):
             return None
-        word, position, longest = _word(steps_of(vocabulary.encode(pitch), vocabulary)), -1, 0
+        word, position, longest = _word(intervals_of(vocabulary.encode(pitch), vocabulary)), -1, 0
         for start in range(len(word)):
             while start + longest < len(word) and (found := self.text.find(word[start : start + longest + 1])) >= 0:
                 position, longest = found, longest + 1
