@@ -22,7 +22,6 @@ from pathlib import Path
 
 import numpy as np
 
-from melody import regions
 from melody.atomic import file_lock, load_json, write_json
 from melody.cli import init_keras, log, progress, run
 from melody.errors import UserError
@@ -96,7 +95,7 @@ def load_composer(args: argparse.Namespace) -> tuple[Callable, dict]:
     from melody import lstm, memory, sampling
     from vae import sample
 
-    vae, record = sample.load(args.weights, args.name, regions.flag(args.regions))
+    vae, record = sample.load(args.weights, args.name, args.regions)
     trained = lstm.load(args.weights)
     record.check_network(trained.fingerprint)
     sampler = sampling.Sampler(trained.network, guided=args.guidance != 0)

@@ -130,10 +130,11 @@ def load(folder: Path, name: str = "lstm", command: str = COMMAND) -> TrainedNet
 
     Raises `UserError` if they are missing, damaged, of two trainings, or too large for this machine.
     """
-    path = folder / f"{name}.json"
-    record = records.load(NetworkRecord, path, command)
+    path, weights = folder / f"{name}.json", folder / f"{name}.weights.h5"
+    again = f"{command}{' --overwrite' * weights.exists()}"
+    record = records.load(NetworkRecord, path, again)
     check_memory(4 * parameters(record.shape), f"the network of {path}", "use a machine with more memory")
-    network = checkpoint.load_weights(build(record.shape), folder / f"{name}.weights.h5", command, record.weights)
+    network = checkpoint.load_weights(build(record.shape), weights, again, record.weights)
     return TrainedNetwork(network, record, command)
 
 
@@ -142,7 +143,7 @@ def check_vocabulary(trained: TrainedNetwork, vocabulary: Vocabulary) -> None:
     if trained.vocabulary != vocabulary:
         raise UserError(
             f"the network knows {trained.vocabulary} ({trained.vocabulary.fingerprint}); the songs are in {vocabulary} "
-            f"({vocabulary.fingerprint}); train it on them: {trained.command}"
+            f"({vocabulary.fingerprint}); train it on them: {trained.command} --weights DIR"
         )
 
 

@@ -74,16 +74,17 @@ def sample_inputs(
     return np.stack(rows)
 
 
-def load(path: Path, name: str, command: str) -> tuple[np.ndarray, dict]:
-    """The memories of a file, (count, memory) float32, and the settings that made them.
+def load(data: Path, chosen: Sequence[str]) -> tuple[np.ndarray, dict]:
+    """The memories of the `chosen` regions, (count, memory) float32, and the settings that made them.
 
-    Raises `UserError`, which names the `command` that makes the file, if it is missing, damaged, or its regions are not
-    those of the file name `name`.
+    Raises `UserError`, which names the command that makes the file, if it is missing, damaged or of other regions.
     """
+    path = data / "memories" / f"{regions.file_name(chosen)}.h5"
+    command = f"python generate_memories.py {regions.flag(chosen)}{' --overwrite' * path.exists()}"
     with open_hdf5(path, command) as file:
         memories, settings = file["memory"][:], settings_of(file)
         if memories.ndim != 2 or memories.dtype != np.float32 or not np.isfinite(memories).all():
             raise ValueError("its memories are not rows of finite numbers")
-        if regions.file_name(settings["regions"]) != name or not settings["network"]:
-            raise ValueError(f"these are memories of {settings['regions']}, not of {name}")
+        if regions.file_name(settings["regions"]) != regions.file_name(chosen) or not settings["network"]:
+            raise ValueError(f"these are memories of {settings['regions']}")
         return memories, settings

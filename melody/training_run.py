@@ -6,7 +6,7 @@ import math
 import shlex
 import sys
 from collections.abc import Callable
-from contextlib import ExitStack, nullcontext
+from contextlib import nullcontext
 from dataclasses import KW_ONLY, dataclass, field
 from importlib.metadata import version
 from pathlib import Path
@@ -76,42 +76,36 @@ class TrainingRun:
         return len(self.history)
 
     def train(self, epochs: int, steps: int, epoch: Callable[[int, Callable[[Row], None]], Row], quiet: bool) -> None:
-        """Call `epoch(number, on_step)` until the last one; it calls `on_step` after each step and returns its row.
-
-        One progress bar for each epoch; one for all of them if an epoch has one step.
-        """
-        try:
-            with ExitStack() as stack:
-                whole = None
-                if steps == 1:
-                    bar = progress(None, quiet, total=epochs, initial=len(self.history), unit="epoch")
-                    whole = stack.enter_context(bar)
-                for number in range(len(self.history), epochs):
-                    self._epoch(number, epochs, steps, epoch, quiet, whole)
-        finally:
-            if self.history:
-                training_curve(self.history_file, self.history, self.monitor)
-
-    def _epoch(self, number: int, epochs: int, steps: int, epoch: Callable, quiet: bool, whole) -> None:
-        own = {"total": steps, "desc": f"epoch {number + 1}/{epochs}", "unit": "step"}
-        with progress(None, quiet, **own) if whole is None else nullcontext(whole) as bar:
+        """Call `epoch(number, on_step)` until the last one; it calls `on_step` after each step and returns its row."""
+        done = len(self.history)
+        with progress(None, quiet, total=epochs * steps, initial=done * steps, unit="step") as bar:
 
             def on_step(row: Row) -> None:
-                bar.set_postfix_str(_line(row))
+                bar.set_postfix_str(_line(row), refresh=False)
                 bar.update()
 
-            reseed(self.model, self.settings["seed"], number)
             try:
-                row = epoch(number, on_step)
-            except KeyboardInterrupt:
-                done = f"after {number} epochs; continue with: {self.command} --resume"
-                raise UserError(f"stopped {done if number else 'in the first epoch; nothing was saved'}") from None
-            bar.set_postfix_str(_line(row))
+                for number in range(done, epochs):
+                    bar.set_description(f"epoch {number + 1}/{epochs}")
+                    row = self._epoch(number, epoch, on_step)
+                    if steps > 1 and not quiet:
+                        with bar.external_write_mode():
+                            print(f"epoch {number + 1}/{epochs}: {_line(row)}", flush=True)
+            finally:
+                if self.history:
+                    training_curve(self.history_file, self.history, self.monitor)
+
+    def _epoch(self, number: int, epoch: Callable, on_step: Callable[[Row], None]) -> Row:
+        reseed(self.model, self.settings["seed"], number)
+        try:
+            row = epoch(number, on_step)
+        except KeyboardInterrupt:
+            done = f"after {number} epochs; continue with: {self.command} --resume"
+            raise UserError(f"stopped {done if number else 'in the first epoch; nothing was saved'}") from None
         if not math.isfinite(row[self.monitor]):
             raise UserError(f"epoch {number + 1} ended with {_line(row)}; start again with a lower --learning-rate")
         self._save({"epoch": number + 1, **row})
-        if whole is None and bar.disable and not quiet:
-            print(f"epoch {number + 1}/{epochs}: {_line(row)}", flush=True)
+        return row
 
     def _save(self, row: Row) -> None:
         """Write what an epoch has given. If this is cut short, `_restore` finds either this epoch or the one before.
@@ -146,17 +140,17 @@ class TrainingRun:
         write_json(self.json, record | {"versions": versions, "history": self.history})
 
     def _restore(self) -> None:
+        again = f"{self.command}{' --overwrite' * self.weights.exists()}"
         if not self.checkpoint.exists():
             if self.weights.exists() and not self.json.exists():
                 return  # stopped while the first epoch was saved
-            start = f"{self.command} --overwrite" if self.weights.exists() else self.command
-            raise UserError(f"{self.checkpoint} is missing, so this training cannot be resumed; start with: {start}")
-        with open_hdf5(self.checkpoint, f"{self.command} --overwrite") as file:
+            raise UserError(f"{self.checkpoint} is missing, so this training cannot be resumed; start with: {again}")
+        with open_hdf5(self.checkpoint, again) as file:
             run = json.loads(file.attrs["run"])
             settings, history = dict(run["settings"]), [dict(row) for row in run["history"]]
         check_settings(self.checkpoint, settings, self.settings)
         self.model.optimizer.build(self.model.trainable_variables)
-        load_weights(self.model, self.checkpoint, f"{self.command} --overwrite")
+        load_weights(self.model, self.checkpoint, again)
         self.history = history
         self._write_record()
 

@@ -61,19 +61,22 @@ def changed(record, path, value):
 
 
 @pytest.mark.parametrize("value", [None, "many", 0, 10**9, 2.5, True, [], {}])
-@pytest.mark.parametrize(("kind", "record", "path"), [
-    (NetworkRecord, NETWORK, ("settings", "units")),
-    (NetworkRecord, NETWORK, ("settings", "layers")),
-    (NetworkRecord, NETWORK, ("settings",)),
-    (NetworkRecord, NETWORK, ("vocabulary",)),
-    (NetworkRecord, NETWORK, ("held_out", "test")),
-    (NetworkRecord, NETWORK, ("weights",)),
-    (VaeRecord, VAE, ("settings", "latent")),
-    (VaeRecord, VAE, ("settings", "hidden")),
-    (VaeRecord, VAE, ("settings", "memories")),
-    (VaeRecord, VAE, ("settings", "memories", "network")),
-    (VaeRecord, VAE, ("weights",)),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("kind", "record", "path"),
+    [
+        (NetworkRecord, NETWORK, ("settings", "units")),
+        (NetworkRecord, NETWORK, ("settings", "layers")),
+        (NetworkRecord, NETWORK, ("settings",)),
+        (NetworkRecord, NETWORK, ("vocabulary",)),
+        (NetworkRecord, NETWORK, ("held_out", "test")),
+        (NetworkRecord, NETWORK, ("weights",)),
+        (VaeRecord, VAE, ("settings", "latent")),
+        (VaeRecord, VAE, ("settings", "hidden")),
+        (VaeRecord, VAE, ("settings", "memories")),
+        (VaeRecord, VAE, ("settings", "memories", "network")),
+        (VaeRecord, VAE, ("weights",)),
+    ],
+)
 def test_a_damaged_record_is_one_line(tmp_path, kind, record, path, value):
     if (path[-1], value) in (("weights", "many"), ("network", "many"), ("test", []), ("vocabulary", [])):
         return  # these are what they should be

@@ -10,14 +10,19 @@ from __future__ import annotations
 
 import argparse
 import json
+import shlex
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 if not __package__:  # run as a file, so that the project's packages cannot be imported
     sys.exit("error: run this in the project's folder as: python -m vae.sample")
 
-from melody import records, regions
+import h5py
+import numpy as np
+
+from melody import records
 from melody.atomic import atomic_write, file_lock
 from melody.cli import init_keras, log, run
 from melody.errors import UserError
@@ -32,13 +37,9 @@ if TYPE_CHECKING:
 def main() -> None:
     args = arguments()
     init_keras(args)
-    import h5py  # after Keras is silenced, as all that needs it
-    import numpy as np
-
-    name = args.name
-    vae, record = load(args.weights, name, regions.flag(args.regions))
-    path = args.data / "memories" / f"{name}-sampled.h5"
-    settings = {"name": name, "count": args.count, "seed": args.seed, "vae": record.weights}
+    vae, record = load(args.weights, args.name, args.regions)
+    path = args.data / "memories" / f"{args.name}-sampled.h5"
+    settings = {"name": args.name, "count": args.count, "seed": args.seed, "vae": record.weights}
     if not args.overwrite and is_up_to_date(path, settings):
         return log(args, f"{path} exists and was made with these settings; nothing to do")
     memories = vae.decode(latents := vae.sample(args.count, np.random.default_rng(args.seed)))
@@ -57,21 +58,21 @@ def arguments() -> argparse.Namespace:
     return flags.parse_args()
 
 
-def load(folder: Path, name: str, flags: str) -> tuple[VAE, VaeRecord]:
-    """The VAE called `name` and its record; `flags` are those of the commands that make it, for messages.
+def load(folder: Path, name: str, regions: Sequence[str]) -> tuple[VAE, VaeRecord]:
+    """The VAE called `name` and its record; `regions` are for the commands in messages.
 
-    Raises `UserError` if it is missing (naming those that are there), damaged, or too large for this machine.
+    Raises `UserError` if it is missing (naming those that exist), damaged, or too large for this machine.
     """
     from melody.backend import check_memory
     from melody.checkpoint import load_weights
     from vae.model import VAE, parameters
 
-    path = folder / f"vae-{name}.weights.h5"
+    path, flags = folder / f"vae-{name}.weights.h5", shlex.join(["--regions", *regions])
     if not path.exists():
-        trained = [file.name.removesuffix(".weights.h5") for file in folder.glob("vae-*.weights.h5")]
-        ready = ", ".join(sorted(file[4:] for file in trained if not file.endswith("-checkpoint")))
-        raise UserError(f"no VAE of {name} in {folder}; make it with: {vae_commands(flags)} (ready: {ready or 'none'})")
-    command = f"python -m vae.train {flags}"
+        trained = {file.name.removesuffix(".weights.h5") for file in folder.glob("vae-*.weights.h5")}
+        ready = ", ".join(sorted(name[4:] for name in trained if not name.endswith("-checkpoint"))) or "none"
+        raise UserError(f"no VAE of {name} in {folder}; make it with: {vae_commands(flags)} (ready: {ready})")
+    command = f"python -m vae.train {flags} --overwrite"
     record = records.load(VaeRecord, folder / f"vae-{name}.json", command)
     sizes = record.memory, record.latent, record.hidden, record.mixture
     check_memory(4 * parameters(*sizes), f"the VAE of {folder}/vae-{name}.json", "use a machine with more memory")

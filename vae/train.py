@@ -21,7 +21,9 @@ from collections.abc import Callable
 if not __package__:  # run as a file, so that the project's packages cannot be imported
     sys.exit("error: run this in the project's folder as: python -m vae.train")
 
-from melody import memory, regions
+import numpy as np
+
+from melody import memory
 from melody.cli import init_keras, log, run
 from melody.errors import UserError
 from melody.flags import add_regions, parser
@@ -40,16 +42,19 @@ def main() -> None:
     init_keras(args)
     from melody.training_run import TrainingRun, same_command  # Keras takes 5 s to load, which --help need not wait for
 
-    name = args.name
-    path = args.data / "memories" / f"{name}.h5"
-    command = f"python generate_memories.py {regions.flag(args.regions)}" + path.exists() * " --overwrite"
-    memories, memory_settings = memory.load(path, name, command)
+    memories, memory_settings = memory.load(args.data, args.regions)
     settings = {flag: getattr(args, flag) for flag in (*SETTINGS, "seed")} | {"memories": memory_settings}
     trainer = Trainer(memories, settings)
-    models = {"model": trainer.vae, "eval_model": trainer.vae, "monitor": "validation_loss", "save_best": False}
-    record, command = {"memory": memories.shape[1]}, same_command("python -m vae.train")
     training = TrainingRun(
-        args.weights, f"vae-{args.name}", **models, settings=settings, record=record, command=command
+        args.weights,
+        f"vae-{args.name}",
+        model=trainer.vae,
+        eval_model=trainer.vae,
+        monitor="validation_loss",
+        save_best=False,
+        settings=settings,
+        record={"memory": memories.shape[1]},
+        command=same_command("python -m vae.train"),
     )
     with training.lock():
         done = training.start(args.resume, args.overwrite)
@@ -70,9 +75,8 @@ def arguments() -> argparse.Namespace:
 class Trainer:
     """The epochs of a VAE over memories (count, memory); `settings` are the flags of this script."""
 
-    def __init__(self, memories, settings: dict):
+    def __init__(self, memories: np.ndarray, settings: dict):
         import keras
-        import numpy as np
 
         from melody.backend import check_memory, jit_compile
         from vae.model import VAE, parameters
@@ -94,8 +98,6 @@ class Trainer:
 
     def epoch(self, number: int, on_step: Callable[[dict], None]) -> dict[str, float]:
         """Train on all memories once; losses (nats), mean squared error of standardised memories, active units."""
-        import numpy as np
-
         order = np.random.default_rng([self.settings["seed"], number]).permutation(len(self.training))
         self.vae.reset_metrics()
         for batch in np.split(order, range(self.settings["batch"], len(order), self.settings["batch"])):
