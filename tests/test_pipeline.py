@@ -201,7 +201,7 @@ def test_what_the_user_can_mend_is_one_line(place, capsys, module, flags, says):
 
 def test_advice_for_missing_memories_has_the_folders_and_no_overwrite(place, capsys):
     assert stage("vae.train", *place.folders, "--regions", "han", "asia/*") == 2
-    advice = f"generate_memories.py --regions han 'asia/*' --data {place.data} --weights {place.weights}\n"
+    advice = f"generate_memories.py --data {place.data} --weights {place.weights} --regions han 'asia/*'\n"
     assert capsys.readouterr().err.endswith(advice)
 
 
