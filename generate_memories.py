@@ -1,20 +1,25 @@
-"""Stage 3: let the network read songs of a region and keep its states: memories.
+"""Stage 3: the network reads songs of a region; its states are the memories of the region.
 
 reads   data/songs.h5, data/vocabulary.json, weights/lstm.*
-writes  data/memories/<regions>.h5   memory (count, 6 * units), song (count, songs), name: the songs' names
+writes  data/memories/<regions>.h5   memory (count, 6 * units), song (count, songs), name: the names of the songs
 
     python generate_memories.py                        memories of config.REGIONS: half a minute on two cores
-    python generate_memories.py --regions han shanxi   memories of songs of either
+    python generate_memories.py --regions han shanxi   memories of songs of either region
+    python generate_memories.py --list                 the regions of the songs: songs, language and place
 
-A memory is the network's state after it has read some random songs of the region, one after the other, the last one to
-its end or to some place within. Songs that were held out from the network's training are not read, so that they stay
-unheard.
+For each memory the network reads random songs of the region one after another, the last one to its end or to a random
+note. It reads no songs that were held out from its training.
 """
 
 import argparse
 import json
+from pathlib import Path
 
-from melody.atomic import file_lock
+import h5py
+import numpy as np
+
+from melody import dataset, memory, regions
+from melody.atomic import atomic_write, file_lock
 from melody.cli import init_keras, log, progress, run
 from melody.errors import UserError
 from melody.flags import add_regions, parser
@@ -25,80 +30,86 @@ BLOCK = 256  # memories made at a time
 
 def main() -> None:
     args = arguments()
+    if args.list:
+        return list_regions(args)
     init_keras(args)
-    from melody import dataset, lstm
+    from melody import lstm  # Keras takes 5 s to load, which --help need not wait for
 
     songs, trained = dataset.load(args.data), lstm.load(args.weights)
     lstm.check_vocabulary(trained, songs.vocabulary)
     chosen = choose(args, songs.name, trained.held_out)
     path = args.data / "memories" / f"{args.name}.h5"
-    settings = {
-        "regions": sorted(args.regions), "count": args.count, "songs": args.songs, "notes": args.notes,
-        "mid_song_fraction": args.mid_song_fraction, "seed": args.seed, "network": trained.fingerprint,
-    }  # fmt: skip
+    settings = {name: getattr(args, name) for name in ("count", "songs", "notes", "mid_song_fraction", "seed")}
+    settings |= {"regions": sorted(args.regions), "network": trained.fingerprint}
     if not args.overwrite and is_up_to_date(path, settings):
-        return log(args, f"{path} is there, made with these settings; nothing to do")
+        return log(args, f"{path} exists and was made with these settings; nothing to do")
     with file_lock(path):
         different = write_memories(path, trained.network, songs, chosen, settings, args.quiet)
     log(args, f"wrote {args.count} memories, {different} of them different, to {path}")
 
 
 def arguments() -> argparse.Namespace:
-    flags = parser(
-        __doc__, "data", "weights", "mid_song_fraction", count="MEMORIES", songs="MEMORY_SONGS", notes="MEMORY_NOTES"
-    )
+    renamed = {"count": "MEMORIES", "songs": "MEMORY_SONGS", "notes": "MEMORY_NOTES"}
+    flags = parser(__doc__, "data", "weights", "mid_song_fraction", **renamed)
     add_regions(flags)
-    flags.add_argument("--overwrite", action="store_true", help="over memories that are there")
+    flags.add_argument("--list", action="store_true", help="print the regions of the songs in --data, and stop")
+    flags.add_argument("--overwrite", action="store_true", help="replace the memories of the region")
     return flags.parse_args()
 
 
-def choose(args: argparse.Namespace, names: list[str], held_out: dict[str, list[str]]) -> list[int]:
-    """The songs that answer the regions and were not held out; tells what each region answers."""
-    from melody import regions
+def list_regions(args: argparse.Namespace) -> None:
+    """Print each region, its number of songs, and the language and place that are known of the Essen collection."""
+    rows = regions.table(dataset.load(args.data).name)
+    width = max([len("region"), *(len(region) for region, *_ in rows)])
+    print(f"{'region':{width}}  {'songs':>7}  {'language':30}  place")
+    for region, songs, language, place in rows:
+        print(f"{region:{width}}  {songs:7,}  {language:30}  {place}".rstrip())
 
+
+def choose(args: argparse.Namespace, names: list[str], held_out: dict[str, list[str]]) -> list[int]:
+    """The indices of the songs of the regions that were not held out. Prints the number of songs of each region."""
     for constraint in args.regions:
         log(args, f"{constraint}: {len(regions.choose(names, [constraint]))} songs")
-    answering = regions.choose(names, args.regions)
-    unheard = {name for part in held_out.values() for name in part}
-    chosen = [s for s in answering if names[s] not in unheard]
+    songs = regions.choose(names, args.regions)
+    unseen = {name for part in held_out.values() for name in part}
+    chosen = [s for s in songs if names[s] not in unseen]
     if not chosen:
-        raise UserError(f"all of the {len(answering)} songs are held out to measure by; choose a wider region")
-    log(args, f"{len(answering)} songs in all; {len(chosen)} of them are read, the others held out to measure by")
+        raise UserError(f"all {len(songs)} songs of the region are held out for the evaluation; add a region")
+    log(args, f"{len(songs)} songs in all; {len(chosen)} of them are read, the others are held out for the evaluation")
     if len(chosen) < regions.FEW:
-        log(args, f"warning: {len(chosen)} songs are few for a manner; the memories will hardly differ")
+        log(args, f"warning: {len(chosen)} songs are too few for a style; the memories will hardly differ")
     return chosen
 
 
-def write_memories(path, network, songs, chosen: list[int], settings: dict, quiet: bool) -> int:
-    """Write the memories block by block, so that many need no more room than few; how many are different."""
-    import h5py
-    import numpy as np
+def write_memories(path: Path, network, songs: dataset.Dataset, chosen: list[int], settings: dict, quiet: bool) -> int:
+    """Write the memories block by block, so that memory use does not grow with their number.
 
-    from melody import lstm, memory, scoring
-    from melody.atomic import atomic_write
+    Returns how many of them are different.
+    """
+    from melody import lstm, scoring
 
     rng, state_encoder = np.random.default_rng(settings["seed"]), scoring.StateEncoder(network)
-    heard, start = songs.songs(chosen), len(songs.vocabulary)
-    count, readings, numbers = settings["count"], set(), lstm.shape_of(network).memory
+    melodies, start = songs.songs(chosen), len(songs.vocabulary)
+    count, different, size = settings["count"], set(), lstm.shape_of(network).memory
     names = [songs.name[s] for s in chosen]
-    room = 4 * count * (numbers + settings["songs"]) + sum(len(name.encode()) + 32 for name in names)
+    file_size = 4 * count * (size + settings["songs"]) + sum(len(name.encode()) + 32 for name in names)
     with (
-        atomic_write(path, room) as beside,
-        h5py.File(beside, "w") as file,
+        atomic_write(path, file_size) as temporary,
+        h5py.File(temporary, "w") as file,
         progress(None, quiet, total=count, unit="memory") as bar,
     ):
-        rows = file.create_dataset("memory", (count, numbers), np.float32)
-        read = file.create_dataset("song", (count, settings["songs"]), np.int32)
+        memories = file.create_dataset("memory", (count, size), np.float32)
+        indices = file.create_dataset("song", (count, settings["songs"]), np.int32)
         file["name"] = np.array(names, h5py.string_dtype())
         file.attrs["settings"] = json.dumps(settings)
         for first in range(0, count, BLOCK):
             block = slice(first, min(first + BLOCK, count))
-            drawn = memory.sample_songs(len(heard), settings["songs"], block.stop - first, rng)
-            entries = memory.sample_inputs(heard, drawn, settings["notes"], start, settings["mid_song_fraction"], rng)
-            rows[block], read[block] = memory.pack(state_encoder.encode(entries)), drawn
-            readings.update(row.tobytes() for row in entries)
-            bar.update(len(drawn))
-    return len(readings)
+            indices[block] = sampled = memory.sample_songs(len(melodies), settings["songs"], block.stop - first, rng)
+            rows = memory.sample_inputs(melodies, sampled, settings["notes"], start, settings["mid_song_fraction"], rng)
+            memories[block] = memory.pack(state_encoder.encode(rows))
+            different.update(row.tobytes() for row in rows)
+            bar.update(len(rows))
+    return len(different)
 
 
 if __name__ == "__main__":

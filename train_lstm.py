@@ -4,7 +4,7 @@ reads   data/songs.h5, data/vocabulary.json, data/split.json
 writes  weights/lstm.weights.h5     the best weights, by bits per note on validation songs
         weights/lstm.json           vocabulary, settings, versions, history
         weights/lstm-history.csv    and .png, .svg: bits per note, epoch by epoch
-        weights/lstm-checkpoint.weights.h5   what --resume needs
+        weights/lstm-checkpoint.weights.h5   the state of the training, for --resume
 
     python train_lstm.py            a new network: about half an hour on two cores
     python train_lstm.py --resume   continues after the last complete epoch
@@ -16,9 +16,9 @@ from melody.cli import init_keras, run
 from melody.flags import parser
 
 SETTINGS = (
-    "embedding", "units", "layers", "dense", "dropout", "epochs", "batch", "bptt_length", "windows_per_stream",
-    "transpose_probability", "learning_rate", "warmup_steps", "precision",
-)  # fmt: skip
+    "embedding units layers dense dropout epochs batch bptt_length windows_per_stream transpose_probability "
+    "learning_rate warmup_steps precision"
+).split()
 
 
 def main() -> None:

@@ -12,7 +12,7 @@ from evaluation.metrics import Songs
 from evaluation.statistics import ROUNDS, bootstrap_weights
 from melody import lstm, memory, regions, sampling, scoring
 from melody.dataset import Dataset
-from melody.split import related_groups
+from melody.split import near_duplicates
 
 OPENING = 32  # notes that classifiers see
 WINDOW = 48  # notes of a song that features are computed on
@@ -106,7 +106,7 @@ class Context:
     @cached_property
     def groups(self) -> np.ndarray:
         """The group of near-duplicates of every song, (songs,)."""
-        return related_groups(self.songs.intervals)
+        return near_duplicates(self.songs.intervals)
 
     def weights(self, indices: list[int], *words: object, rounds: int = ROUNDS) -> np.ndarray:
         """Bootstrap weights of real songs, (rounds, songs): groups of near-duplicates are resampled."""

@@ -13,7 +13,7 @@ from evaluation.context import CLASSES, EVERY, PAIR, WINDOW, Context
 from evaluation.generation_quality import song_features
 from evaluation.metrics import FEATURES, STYLE_FEATURES, openings, style_features
 from evaluation.steering import hits, share
-from melody.plots import COLOURS, save
+from melody.plots import COLORS, save
 
 SIX = ("han", "shanxi", "natmin", "deutschl", "kinder", "jugoslav")
 GUIDANCES = (0.0, 0.5, 1.0, 2.0)
@@ -58,7 +58,7 @@ def steering_figure(path: Path, context: Context, lines: list[dict]) -> None:
     figure, panels = grid(4 * len(names), 6, 2, len(names))
     for column, name in enumerate(names):
         fixed = {"guidance": "temperature", "temperature": "guidance"}[name]
-        for region, color in zip(PAIR, COLOURS, strict=False):
+        for region, color in zip(PAIR, COLORS, strict=False):
             points = [line for line in lines if line["region"] == region and line[fixed] == getattr(context, fixed)]
             points.sort(key=lambda line: line[name])
             for panel, what in zip(panels[:, column], ("steering_rate", "overshoot"), strict=True):
@@ -82,7 +82,7 @@ def latent_figure(path: Path, context: Context) -> None:
             codes[region] = context.vaes[EVERY].encode(conditions.read(context, EVERY, songs, count, rng))
     plane = PCA(2).fit(np.concatenate(list(codes.values())))
     figure, panels = grid(6, 5, 1, 1)
-    for (region, rows), color, sign in zip(codes.items(), COLOURS, "os^Dv<", strict=False):
+    for (region, rows), color, sign in zip(codes.items(), COLORS, "os^Dv<", strict=False):
         x, y = plane.transform(rows).T
         panels[0, 0].scatter(x, y, s=14, alpha=0.7, color=color, marker=sign, linewidths=0, label=region)
     shares = plane.explained_variance_ratio_
@@ -98,7 +98,7 @@ def feature_figure(path: Path, context: Context) -> None:
     panel, heights = panels[0, 0], np.arange(len(FEATURES))
     real = {region: song_features(context, context.real(region))[:, : len(FEATURES)] for region in PAIR}
     every = np.concatenate(list(real.values()))
-    for region, color, shift in zip(PAIR, COLOURS, (-0.15, 0.15), strict=False):
+    for region, color, shift in zip(PAIR, COLORS, (-0.15, 0.15), strict=False):
         composed = song_features(context, conditions.songs(context, conditions.VAE, region))[:, : len(FEATURES)]
         for rows, sign, words in ((real[region], "o", "real"), (composed, "x", "composed")):
             standard = (rows - every.mean(axis=0)) / every.std(axis=0)

@@ -1,7 +1,5 @@
 """The songs as arrays: what songs.h5 holds, written and loaded. A pitch is an integer, its index in the vocabulary."""
 
-from __future__ import annotations
-
 import json
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass

@@ -1,6 +1,4 @@
-"""The key signature of a song: stated by its source, or the best fit to its notes."""
-
-from __future__ import annotations
+"""The key signature of a song: that of its source, or the best fit to its notes."""
 
 import re
 from collections.abc import Mapping, Sequence
@@ -21,16 +19,15 @@ def signature(key: str, pitch: Sequence[str]) -> int:
 
 
 def alterations(sharps: int) -> dict[str, int]:
-    """What a key signature (flats negative) does to each letter: -2 is `{"B": -1, "E": -1}`; 8 sharps raise F twice."""
+    """How a key signature (flats negative) alters letters: -2 is `{"B": -1, "E": -1}`; 8 sharps raise F twice."""
     letters, alter = ("FCGDAEB", 1) if sharps > 0 else ("BEADGCF", -1)
     return {letter: alter * ((abs(sharps) + 6 - i) // 7) for i, letter in enumerate(letters[: abs(sharps)])}
 
 
 def kern_signature(altered: Mapping[str, int]) -> str:
     """The key signature in kern: `k[b-e-]` for `{"B": -1, "E": -1}`."""
-    return (
-        f"k[{''.join(letter.lower() + ('#' if alter > 0 else '-') * abs(alter) for letter, alter in altered.items())}]"
-    )
+    notes = (letter.lower() + ("#" if alter > 0 else "-") * abs(alter) for letter, alter in altered.items())
+    return f"k[{''.join(notes)}]"
 
 
 def stated(key: str) -> int | None:

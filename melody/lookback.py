@@ -11,8 +11,6 @@ This is the look-up of a short-term model with contexts of any length (Cleary & 
 how far to rely on it. A lookback starts afresh with each song, so only the state carries information between songs.
 """
 
-from __future__ import annotations
-
 import numpy as np
 
 CANDIDATES = 2  # the longest match, and the longest that was followed by another note

@@ -1,28 +1,28 @@
-"""Which song belongs to which region, told by names such as `asia/china/han/han0001`."""
+"""Which songs belong to a region, by their names, such as `asia/china/han/han0001`; and what is known about it."""
 
-from __future__ import annotations
-
+import csv
 import difflib
 import fnmatch
 import re
 import shlex
-from collections import Counter
 from collections.abc import Sequence
+from pathlib import Path
 
 from melody.errors import UserError
 from melody.provenance import fingerprint
 
-ALL = "all"  # the file name that stands for no constraint: every song
-FEW = 20  # songs; a region with fewer is hardly a manner
+ALL = "all"  # the file name for no constraint: all songs
+FEW = 20  # songs; a warning is printed for a smaller region
+DESCRIPTIONS = Path(__file__).with_name("regions.csv")  # language and place of the regions of the Essen collection
 
 
 def prefix(name: str) -> str:
-    """The letters a song's file name begins with, its collection: `asia/china/han/han0001` gives `han`."""
+    """The letters at the start of a song's file name: `asia/china/han/han0001` gives `han`."""
     return re.match(r"[^\W\d_]*", name.rsplit("/", 1)[-1]).group().lower()
 
 
 def matches(name: str, constraint: str) -> bool:
-    """Whether a song answers a constraint: a folder of its name, its prefix, or a pattern over the whole name.
+    """Whether a song meets a constraint: a folder of its name, its prefix, or a pattern for the whole name.
 
     >>> [matches("asia/china/han/han0001", constraint) for constraint in ("han", "China", "asia/*", "sha", "al")]
     [True, True, True, False, False]
@@ -36,26 +36,39 @@ def matches(name: str, constraint: str) -> bool:
 
 
 def choose(names: Sequence[str], constraints: Sequence[str]) -> list[int]:
-    """The places of the songs that answer any of the constraints; none: all songs.
+    """The indices of the songs that meet any of the constraints; without constraints: of all songs.
 
-    Raises `Problem` with the nearest names and their counts for a constraint that no song answers.
+    Raises `UserError` for a constraint that no song meets, with similar ones and their numbers of songs.
     """
     chosen: set[int] = set() if constraints else set(range(len(names)))
     for constraint in constraints:
         found = [s for s, name in enumerate(names) if matches(name, constraint)]
         if not found:
-            raise UserError(f"no song answers the region {constraint!r}; {_suggestions(names, constraint)}")
+            raise UserError(f"no song belongs to the region {constraint!r}; {_suggestions(names, constraint)}")
         chosen.update(found)
     return sorted(chosen)
 
 
-def counts(names: Sequence[str]) -> Counter:
-    """How many songs each plain constraint (folder or prefix) answers."""
-    return Counter(word for name in names for word in {*name.lower().split("/")[:-1], prefix(name)} if word)
+def table(names: Sequence[str]) -> list[tuple[str, int, str, str]]:
+    """Each region with its number of songs, language and place ("" if unknown), the largest first.
+
+    A prefix that means the same songs as their folder is left out.
+
+    >>> table(["asia/china/shanxi/shanx001"])[-1]
+    ('shanxi', 1, 'Chinese', 'China, Shanxi')
+    """
+    with DESCRIPTIONS.open(encoding="utf-8", newline="") as file:
+        known = {row["region"]: (row["language"], row["place"]) for row in csv.DictReader(file)}
+    members = _members(names)
+    folders = {tuple(members[name.lower().split("/")[-2]]) for name in names if "/" in name}
+    is_folder = {word for name in names for word in name.lower().split("/")[:-1]}
+    shown = [word for word, songs in members.items() if word in is_folder or tuple(songs) not in folders]
+    rows = [(word, len(members[word]), *known.get(word, ("", ""))) for word in shown]
+    return sorted(rows, key=lambda row: (-row[1], row[0]))
 
 
 def region_ids(names: Sequence[str], known: Sequence[str]) -> list[int]:
-    """The index of each song's prefix in `known`, counted from 1; 0 if it is not in there.
+    """The index of each song's prefix in `known`, counted from 1; 0 if it is not there.
 
     >>> region_ids(["asia/china/han/han0001", "europa/italia/italia01"], ["deut", "han"])
     [2, 0]
@@ -64,16 +77,26 @@ def region_ids(names: Sequence[str], known: Sequence[str]) -> list[int]:
     return [ids.get(prefix(name), 0) for name in names]
 
 
+def _members(names: Sequence[str]) -> dict[str, list[int]]:
+    """The indices of the songs of each folder and prefix."""
+    members: dict[str, list[int]] = {}
+    for s, name in enumerate(names):
+        for word in {*name.lower().split("/")[:-1], prefix(name)} - {""}:
+            members.setdefault(word, []).append(s)
+    return members
+
+
 def _suggestions(names: Sequence[str], constraint: str) -> str:
-    known = counts(names)
-    near = difflib.get_close_matches(constraint.lower(), known, n=6, cutoff=0.5)
-    near += [word for word, _ in known.most_common() if constraint.lower() in word and word not in near]
-    shown = near[:6] or [word for word, _ in known.most_common(6)]
-    return ("nearest: " if near else "there are: ") + ", ".join(f"{word} ({known[word]})" for word in shown)
+    counts = {word: len(songs) for word, songs in _members(names).items()}
+    largest = sorted(counts, key=lambda word: (-counts[word], word))
+    similar = difflib.get_close_matches(constraint.lower(), counts, n=6, cutoff=0.5)
+    similar += [word for word in largest if constraint.lower() in word and word not in similar]
+    shown = ", ".join(f"{word} ({counts[word]})" for word in (similar or largest)[:6])
+    return f"{'similar' if similar else 'the largest'}: {shown}; all: python generate_memories.py --list"
 
 
 def flag(constraints: Sequence[str]) -> str:
-    """How a command is told several constraints.
+    """The flag that gives a command these constraints.
 
     >>> flag(["han", "asia/*"])
     "--regions han 'asia/*'"
@@ -82,14 +105,14 @@ def flag(constraints: Sequence[str]) -> str:
 
 
 def file_name(constraints: Sequence[str]) -> str:
-    """One file name for several constraints, whatever their order and case; `all` for none.
+    """The file name for some constraints, whatever their order and case; `all` for none.
 
     >>> file_name(["Han", "china"])
     'china+han'
     """
     words = sorted({constraint.lower() for constraint in constraints})
     plain = "+".join(re.sub(r"[^\w-]+", "-", word).strip("-") for word in words)
-    letters = plain.encode()  # a file's name has at most 255 bytes, and these are not all of it
-    if plain == "+".join(words) and len(letters) <= 100 and plain != ALL:
+    encoded = plain.encode()  # a file name has at most 255 bytes, and a suffix will follow
+    if plain == "+".join(words) and len(encoded) <= 100 and plain != ALL:
         return plain or ALL
-    return f"{letters[:80].decode(errors='ignore')}-{fingerprint(repr(words).encode())[:6]}"
+    return f"{encoded[:80].decode(errors='ignore')}-{fingerprint(repr(words).encode())[:6]}"

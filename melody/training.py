@@ -1,6 +1,4 @@
-"""How the network is trained: streams of songs of one region, window by window, evaluated on held-out songs."""
-
-from __future__ import annotations
+"""Trains the network window by window on streams of songs of one region, and validates it on held-out songs."""
 
 import argparse
 from collections.abc import Callable
@@ -16,19 +14,19 @@ from melody.errors import UserError
 from melody.split import PARTS, load_split, split_fingerprint
 from melody.training_run import TrainingRun, same_command
 
-NAT = 1 / np.log(2)  # bits
+BITS_PER_NAT = 1 / np.log(2)
 
 
 def train(args: argparse.Namespace, name: str, script: str, settings: dict) -> None:
     """Train a network on the songs of `args.data` and write `<name>.*` to `args.weights`; see `Trainer` for `settings`.
 
-    `args` also holds resume, overwrite and quiet; `script` is the command line that was called, for messages.
+    `args` also holds resume, overwrite and quiet; `script` is the command, for messages.
     """
     songs = dataset.load(args.data)
     split = load_split(args.data, songs)
     if not split["validation"]:
         raise UserError(
-            f"{len(songs)} songs are too few: none is left for validation; preprocess.py --songs takes more"
+            f"{len(songs)} songs are too few: none is left for validation; add songs with: {dataset.COMMAND} --songs"
         )
     log(args, f"{len(split['training'])} training and {len(split['validation'])} validation songs; {songs.vocabulary}")
     settings = settings | {"split": split_fingerprint(songs, split)}
@@ -122,9 +120,9 @@ class Trainer:
         self.model.reset_metrics()
         for inputs, targets, is_start in self._streams(number).epoch():
             starts = np.full((len(inputs), 1), is_start, np.float32)
-            weights = (targets >= 0) / np.mean(targets >= 0)  # what follows a stream's last song has no weight
+            weights = (targets >= 0) / np.mean(targets >= 0)  # no weight after the end of a stream
             loss = float(self.model.train_on_batch([np.maximum(inputs, 0), starts], np.maximum(targets, 0), weights))
-            row = {"loss": loss, "bits": loss * NAT}
+            row = {"loss": loss, "bits": loss * BITS_PER_NAT}
             on_step(row)
         self.eval_model.set_weights(self.model.network.get_weights())
         return row | self._validate()
@@ -138,6 +136,6 @@ class Trainer:
 
 
 def training_bytes(shape: lstm.Shape, batch: int, bptt_length: int) -> int:
-    """The least memory that training takes: weights, gradients, Adam's two moments and the evaluation's copy, float32;
-    and of each note of a window, two bytes for the gates and states of each layer, which back-propagation needs."""
+    """The least memory (bytes) that training needs: weights, gradients, Adam's two moments and `eval_model` in float32;
+    and for back-propagation, in two bytes each, the gates and states of each layer at each note of a window."""
     return 5 * 4 * lstm.parameters(shape) + 2 * batch * bptt_length * shape.layers * 6 * shape.units

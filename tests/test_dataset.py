@@ -1,4 +1,4 @@
-"""Songs as arrays, the split, and what the network reads."""
+"""Songs as arrays, the grouped split, and the inputs and targets of the network."""
 
 import h5py
 import numpy as np
@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from melody import batching, dataset, lookback
 from melody.errors import UserError
 from melody.song import Song
-from melody.split import grouped_split, load_split, related_groups, write_split
+from melody.split import grouped_split, load_split, near_duplicates, write_split
 from melody.vocabulary import ESSEN, Vocabulary
 from tests.synthetic import melodies
 
@@ -41,20 +41,20 @@ def write(folder, songs, vocabulary=ESSEN):
 
 
 @given(SONGS)
-def test_songs_are_the_same_after_writing(tmp_path_factory, drawn):
-    songs = [song(f"a/b{k}", notes) for k, notes in enumerate(drawn)]
-    kept = write(tmp_path_factory.mktemp("data"), songs)
-    assert kept.name == [one.name for one in songs]
+def test_load_restores_written_songs(tmp_path_factory, examples):
+    songs = [song(f"a/b{k}", notes) for k, notes in enumerate(examples)]
+    loaded = write(tmp_path_factory.mktemp("data"), songs)
+    assert loaded.name == [one.name for one in songs]
     for s, one in enumerate(songs):
-        notes = slice(kept.start[s], kept.start[s + 1])
-        assert ESSEN.decode(kept.song(s)) == one.pitch
-        np.testing.assert_array_equal(kept.duration[notes], np.array(one.duration, np.float32))
-        np.testing.assert_array_equal(kept.rest_before[notes], np.array(one.rest_before, np.float32))
-        assert kept.phrase[notes].tolist() == one.phrase
-    assert set(kept.title) <= {"歌"} and set(kept.area) <= {"Nowhere, Île"}
+        notes = slice(loaded.start[s], loaded.start[s + 1])
+        assert ESSEN.decode(loaded.song(s)) == one.pitch
+        np.testing.assert_array_equal(loaded.duration[notes], np.array(one.duration, np.float32))
+        np.testing.assert_array_equal(loaded.rest_before[notes], np.array(one.rest_before, np.float32))
+        assert loaded.phrase[notes].tolist() == one.phrase
+    assert set(loaded.title) <= {"歌"} and set(loaded.area) <= {"Nowhere, Île"}
 
 
-def test_missing_damaged_and_foreign_files_are_told_apart(tmp_path):
+def test_the_error_says_whether_songs_are_missing_damaged_or_of_another_vocabulary(tmp_path):
     with pytest.raises(UserError, match=r"preprocess\.py"):
         dataset.load(tmp_path)
     write(tmp_path, [simple("a/b1", ["C7"])])
@@ -66,7 +66,7 @@ def test_missing_damaged_and_foreign_files_are_told_apart(tmp_path):
         dataset.load(tmp_path)
 
 
-# The split
+# Grouped split
 
 
 def random_intervals(rng, notes):
@@ -74,18 +74,18 @@ def random_intervals(rng, notes):
 
 
 def test_near_duplicates_are_one_group():
-    """Song 1 has 12 8-grams, 3 of them in song 0: 3 / 12 = .25 links them; 2 of 12 do not; equal short songs do."""
+    """Song 1 has 12 8-grams, 3 of them in song 0: 3 / 12 = .25 links them; 2 / 12 does not. Equal songs are linked."""
     rng = np.random.default_rng(0)
     first = random_intervals(rng, 40)
     shares_three, shares_two = (np.concatenate([first[:n], random_intervals(rng, 19 - n)]) for n in (10, 9))
     short = np.array([1, 2, 1])
-    groups = related_groups([first, shares_three, shares_two, short, short.copy(), np.array([], int)])
+    groups = near_duplicates([first, shares_three, shares_two, short, short.copy(), np.array([], int)])
     assert groups[0] == groups[1] != groups[2]
     assert groups[3] == groups[4]
     assert len(set(groups.tolist())) == 4
 
 
-def test_the_split_is_whole_grouped_and_the_same_whatever_the_order():
+def test_the_split_is_complete_and_grouped_and_does_not_depend_on_the_order():
     rng = np.random.default_rng(1)
     intervals = [random_intervals(rng, 30) for _ in range(100)]
     intervals += [intervals[k].copy() for k in range(20)]
@@ -93,9 +93,9 @@ def test_the_split_is_whole_grouped_and_the_same_whatever_the_order():
     names = [f"song{k:03d}" for k in range(len(intervals))]
     split = grouped_split(names, intervals, seed=0)
     assert sorted(name for part in split.values() for name in part) == names
-    part = {name: which for which, members in split.items() for name in members}
-    assert all(part[names[k]] == part[names[100 + k]] for k in range(20)), "copies stay on one side"
-    assert {part[name] for name in (*names[120:], names[50])} == {"training"}, "a group over 40 songs is for training"
+    part = {name: part for part, members in split.items() for name in members}
+    assert all(part[names[k]] == part[names[100 + k]] for k in range(20)), "a song and its copy"
+    assert {part[name] for name in (*names[120:], names[50])} == {"training"}, "a group of more than 40 songs"
     assert len(split["test"]) == len(split["validation"]) == 16
     order = rng.permutation(len(names))
     assert grouped_split([names[k] for k in order], [intervals[k] for k in order], seed=0) == split
@@ -103,29 +103,29 @@ def test_the_split_is_whole_grouped_and_the_same_whatever_the_order():
 
 
 @given(st.lists(st.lists(st.integers(-2, 2), max_size=20), max_size=60), st.integers(0, 3), st.randoms())
-def test_any_songs_are_split_whole_with_twins_on_one_side(drawn, seed, chance):
-    songs = {f"a/b{k}": np.array(steps, int) for k, steps in enumerate(drawn)}
+def test_the_split_of_any_songs_is_complete_with_equal_songs_in_one_part(examples, seed, random):
+    songs = {f"a/b{k}": np.array(intervals, int) for k, intervals in enumerate(examples)}
     split = grouped_split(list(songs), list(songs.values()), seed)
     assert sorted(name for part in split.values() for name in part) == sorted(songs)
     assert all(len(split[part]) <= len(songs) // 10 for part in ("test", "validation"))
-    place = {name: part for part, names in split.items() for name in names}
-    twins = {}
-    assert all(twins.setdefault(steps.tobytes(), place[name]) == place[name] for name, steps in songs.items())
+    part_of = {name: part for part, names in split.items() for name in names}
+    first = {}
+    assert all(first.setdefault(song.tobytes(), part_of[name]) == part_of[name] for name, song in songs.items())
     names = list(songs)
-    chance.shuffle(names)
+    random.shuffle(names)
     assert grouped_split(names, [songs[name] for name in names], seed) == split
 
 
-@pytest.mark.parametrize("damage", ["start", "words", "column", "kind"])
-def test_columns_that_do_not_fit_are_refused(tmp_path, damage):
+@pytest.mark.parametrize("damage", ["start", "texts", "lengths", "type"])
+def test_arrays_that_do_not_fit_together_are_refused(tmp_path, damage):
     write(tmp_path, [simple("a/b1", ["C4", "D4"]), simple("a/b2", ["E4"])])
     with h5py.File(tmp_path / "songs.h5", "r+") as file:
         if damage == "start":
             file["start"][:] = [0, 5, 3]
-        elif damage == "words":
+        elif damage == "texts":
             del file["title"]
             file["title"] = np.array(["one"], h5py.string_dtype())
-        elif damage == "column":
+        elif damage == "lengths":
             del file["duration"]
             file["duration"] = [1.0]
         else:
@@ -135,16 +135,16 @@ def test_columns_that_do_not_fit_are_refused(tmp_path, damage):
         dataset.load(tmp_path)
 
 
-def test_more_than_256_notes_are_kept_apart(tmp_path):
+def test_a_vocabulary_may_have_more_than_256_notes(tmp_path):
     names = [
         f"{letter}{sign}{octave}"
         for letter in "CDEFGAB"
         for sign in ("", "#", "-", "##", "--")
         for octave in range(1, 9)
     ]
-    assert write(tmp_path, [simple("a/b1", names)], Vocabulary(names)).song(0).tolist() == Vocabulary(names).encode(
-        names
-    )
+    vocabulary = Vocabulary(names)
+    songs = write(tmp_path, [simple("a/b1", names)], vocabulary)
+    assert songs.song(0).tolist() == vocabulary.encode(names)
 
 
 def test_a_split_of_other_songs_is_refused(tmp_path):
@@ -156,23 +156,23 @@ def test_a_split_of_other_songs_is_refused(tmp_path):
         load_split(tmp_path, other)
 
 
-# What the network reads
+# Inputs and targets
 
 
-def test_one_fifth_up_is_a_fourth_down_and_spelled_so():
+def test_transposition_by_a_fifth_goes_a_fourth_down_and_spells_the_notes():
     table = batching.transpositions(ESSEN)
     assert table[0].tolist() == list(range(76))
-    up = table[1:][6]  # moves -6 … -1, 1 … 6: the seventh is one fifth up
+    up = table[1:][6]  # -6 … -1, 1 … 6 fifths: the seventh is one fifth up
     assert [ESSEN.names[up[n]] for n in ESSEN.encode(["C5", "F4", "B-4"])] == ["G4", "C4", "F4"]
     assert up[ESSEN.encode(["A2"])[0]] == -1, "E2 is not in the vocabulary"
 
 
 @given(st.integers(1, 12), st.data())
-def test_a_moved_song_keeps_its_intervals(row, data):
+def test_a_transposed_song_has_the_same_intervals(row, data):
     table = batching.transpositions(ESSEN)[row]
     song = np.array(data.draw(st.lists(st.sampled_from(np.flatnonzero(table >= 0).tolist()), min_size=2)))
-    for place in (np.array(ESSEN.midi), np.array(ESSEN.step)):
-        np.testing.assert_array_equal(np.diff(place[table[song]]), np.diff(place[song]))
+    for pitch in (np.array(ESSEN.midi), np.array(ESSEN.step)):
+        np.testing.assert_array_equal(np.diff(pitch[table[song]]), np.diff(pitch[song]))
 
 
 def streams(songs, regions, **settings):
@@ -186,51 +186,68 @@ def streams(songs, regions, **settings):
     return batching.Streams(songs, regions, ESSEN, **settings)
 
 
-def test_a_stream_holds_whole_songs_of_one_region_from_the_start():
+def test_a_stream_has_complete_songs_of_one_region_from_their_start():
     rng = np.random.default_rng(3)
     songs = [np.full(rng.integers(3, 9), region * 40 + k) for region in (0, 1) for k in range(30)]
     batches = list(streams(songs, ["a"] * 30 + ["b"] * 30).epoch())
-    assert [fresh for *_, fresh in batches] == [True, False, False] * (len(batches) // 3)
+    assert [is_start for *_, is_start in batches] == [True, False, False] * (len(batches) // 3)
     for first in range(0, len(batches), 3):
-        entries, answer = (np.concatenate([batches[first + w][k] for w in range(3)], axis=1) for k in (0, 1))
-        np.testing.assert_array_equal(
-            entries, lookback.network_inputs(entries[..., 0], 76), "recall runs through the windows"
-        )
-        for row, told in zip(entries[..., 0], answer, strict=True):
-            assert row[0] == 76, "a stream begins with a start"
-            notes = row[(row >= 0) & (row < 76)]
+        inputs, targets = (np.concatenate([batches[first + w][k] for w in range(3)], axis=1) for k in (0, 1))
+        np.testing.assert_array_equal(inputs, lookback.network_inputs(inputs[..., 0], 76), "lookback crosses windows")
+        for tokens, following in zip(inputs[..., 0], targets, strict=True):
+            assert tokens[0] == 76, "a stream begins with a start"
+            notes = tokens[(tokens >= 0) & (tokens < 76)]
             assert len(set(notes // 40)) == 1, "one region"
-            np.testing.assert_array_equal(
-                row[1:][row[1:] >= 0], told[:-1][row[1:] >= 0], "end and start share an integer"
-            )
+            inside = tokens[1:] >= 0
+            np.testing.assert_array_equal(tokens[1:][inside], following[:-1][inside], "end and start are both 76")
 
 
-def test_each_song_is_read_whole_once_in_an_epoch():
+def test_streams_of_a_worked_example():
+    """The example in the docstring of `Streams`: the song that a stream cuts off begins the next one."""
+
+    class InOrder:
+        """A random generator that shuffles nothing, except that songs are taken from the end of their list."""
+
+        def permutation(self, x):
+            return np.arange(x) if np.ndim(x) == 0 else np.array(x)[::-1]
+
+        def random(self):
+            return 1.0
+
+    songs = [np.array([10] * 3), np.array([20] * 2), np.array([30] * 3)]
+    found = list(streams(songs, ["a"] * 3, bptt_length=4, windows_per_stream=2, rng=InOrder()).epoch())
+    assert [inputs[..., 0].tolist() for inputs, *_ in found] == [
+        [[76, 10, 10, 10], [76, 30, 30, 30]],
+        [[76, 20, 20, 76], [-1] * 4],
+    ]
+    assert [targets.tolist() for _, targets, _ in found] == [
+        [[10, 10, 10, 76], [30, 30, 30, 76]],
+        [[20, 20, 76, 30], [-1] * 4],
+    ]
+
+
+def test_each_song_is_in_an_epoch():
     songs = [np.array([k, k, k]) for k in range(60)]
-    whole = np.concatenate(
-        [
-            entries[..., 0].ravel()
-            for entries, *_ in streams(songs, ["a"] * 60, bptt_length=8, windows_per_stream=1, batch=1).epoch()
-        ]
-    )
-    assert set(whole[whole < 76]) - {-1} == set(range(60))
+    batches = streams(songs, ["a"] * 60, bptt_length=8, windows_per_stream=1, batch=1).epoch()
+    tokens = np.concatenate([inputs[..., 0].ravel() for inputs, *_ in batches])
+    assert set(tokens[tokens < 76]) - {-1} == set(range(60))
 
 
-def test_a_told_region_stands_in_a_last_column_and_changes_nothing_else():
+def test_a_control_token_is_a_further_column_and_changes_nothing_else():
     songs, regions = [np.array([k, k, k]) for k in range(60)], [1] * 30 + [2] * 30
-    deaf, told = (list(streams(songs, regions, token_probability=share).epoch()) for share in (0.0, 0.5))
-    for (entries, answer, fresh), (beside, same, begins) in zip(deaf, told, strict=True):
-        np.testing.assert_array_equal(beside[..., :-1], entries)
-        np.testing.assert_array_equal(same, answer)
-        assert fresh == begins and (beside[..., -1] == beside[:, :1, -1]).all()
-        own = beside[beside[..., 0] >= 0]
-        assert set(own[own[:, 0] < 30, -1]) <= {0, 1} and set(own[(own[:, 0] >= 30) & (own[:, 0] < 60), -1]) <= {0, 2}
-    assert {number for entries, *_ in told for number in entries[:, 0, -1]} == {0, 1, 2}
+    without, with_token = (list(streams(songs, regions, token_probability=p).epoch()) for p in (0.0, 0.5))
+    for (inputs, targets, is_start), (more, same, also_start) in zip(without, with_token, strict=True):
+        np.testing.assert_array_equal(more[..., :-1], inputs)
+        np.testing.assert_array_equal(same, targets)
+        assert is_start == also_start and (more[..., -1] == more[:, :1, -1]).all()
+        tokens, region_ids = more[..., 0], more[..., -1]
+        assert set(region_ids[(tokens >= 0) & (tokens < 30)]) <= {0, 1}
+        assert set(region_ids[(tokens >= 30) & (tokens < 60)]) <= {0, 2}
+    assert {region_id for inputs, *_ in with_token for region_id in inputs[:, 0, -1]} == {0, 1, 2}
 
 
-def test_moved_songs_say_so():
+def test_a_transposed_song_has_another_start():
     songs = [np.array(ESSEN.encode(["C5", "D5", "E5", "G5"]))] * 40
-    read = np.concatenate(
-        [entries[..., 0] for entries, *_ in streams(songs, ["a"] * 40, transpose_probability=1.0).epoch()]
-    )
-    assert (read == 77).any() and not (read == 76).any()
+    batches = streams(songs, ["a"] * 40, transpose_probability=1.0).epoch()
+    tokens = np.concatenate([inputs[..., 0] for inputs, *_ in batches])
+    assert (tokens == 77).any() and not (tokens == 76).any()

@@ -1,4 +1,4 @@
-"""All stages chained at toy size, on invented songs, each called as from the shell."""
+"""All stages in sequence at toy size, on synthetic songs, each called like the command."""
 
 import hashlib
 import importlib
@@ -16,12 +16,15 @@ from melody.cli import run
 from melody.formats.corpus import read_songs
 from tests.synthetic import REGIONS, kern, melodies
 
-SMALL = "--embedding 4 --units 6 --layers 2 --dense 5 --epochs 2 --batch 4 --bptt-length 8 --windows-per-stream 2 --warmup-steps 2".split()
+SMALL = (
+    "--embedding 4 --units 6 --layers 2 --dense 5 --epochs 2 --batch 4 --bptt-length 8 --windows-per-stream 2 "
+    "--warmup-steps 2"
+)
 TINY_VAE = "--latent 2 --hidden 8 --epochs 2 --batch 16".split()
 
 
 def stage(module, *flags):
-    """Run a script with flags; its exit status, 0 when it ends by itself."""
+    """Run a script with these flags; returns its exit status."""
     before = sys.argv
     sys.argv = [module, *map(str, flags)]
     try:
@@ -35,7 +38,7 @@ def stage(module, *flags):
 
 @pytest.fixture(scope="module")
 def place(tmp_path_factory):
-    """Folders with all stages run, for China."""
+    """Folders with the outputs of all stages for China."""
     root = tmp_path_factory.mktemp("pipeline")
     place = SimpleNamespace(essen=root / "essen", data=root / "data", weights=root / "weights", songs=root / "songs")
     for name, notes in melodies(30).items():
@@ -45,7 +48,7 @@ def place(tmp_path_factory):
     (place.essen / "broken.krn").write_bytes(b"\0\1\2")
     place.folders = ("--data", place.data, "--weights", place.weights, "--quiet")
     assert stage("preprocess", "--songs", place.essen, "--data", place.data, "--jobs", 1) == 0
-    assert stage("train_lstm", *place.folders, *SMALL) == 0
+    assert stage("train_lstm", *place.folders, *SMALL.split()) == 0
     assert stage("generate_memories", *place.folders, "--regions", "china", "--count", 60, "--notes", 20) == 0
     assert stage("vae.train", *place.folders, "--regions", "china", *TINY_VAE) == 0
     assert stage("vae.sample", *place.folders, "--regions", "china", "--count", 7) == 0
@@ -62,7 +65,7 @@ def digests(folder):
     }
 
 
-def test_every_stage_leaves_its_files(place):
+def test_every_stage_writes_its_files(place):
     written = {
         path.relative_to(place.data.parent).as_posix() for path in place.data.parent.rglob("*") if path.is_file()
     }
@@ -87,32 +90,26 @@ def test_memories_are_states_of_the_network_after_songs_of_the_region(place):
         names = file["name"].asstr()[:]
         assert all(name.startswith("asia/china/") for name in names)
         assert set(names) <= set(json.loads((place.data / "split.json").read_text())["training"])
-        assert np.abs(file["memory"][:, :6]).max() <= 1, "h lies between -1 and 1"
+        assert np.abs(file["memory"][:, :6]).max() <= 1, "h is between -1 and 1"
     with h5py.File(place.data / "memories" / "china-sampled.h5") as file:
         assert file["memory"].shape == (7, 24) and file["latent"].shape == (7, 2)
 
 
-def test_songs_open_and_say_what_made_them(place, tmp_path):
-    assert (
-        compose(
-            place, "--regions", "china", "--count", 3, "--length", 12, "--note-length", 0.5, "--tempo", 90, out=tmp_path
-        )
-        == 0
-    )
+def test_songs_are_midi_files_with_their_settings(place, tmp_path):
+    flags = "--regions china --count 3 --length 12 --note-length 0.5 --tempo 90".split()
+    assert compose(place, *flags, out=tmp_path) == 0
     for number in (1, 2, 3):
         record = json.loads((tmp_path / "china" / f"00{number}.json").read_text())
         track = mido.MidiFile(tmp_path / "china" / f"00{number}.mid").tracks[0]
         assert 1 <= len(record["notes"]) <= 12 and len(record["latent"]) == 2
         assert sum(message.type == "note_on" and message.velocity > 0 for message in track) == len(record["notes"])
-        assert any(
-            "china" in message.text and '"seed": 0' in message.text for message in track if message.type == "marker"
-        )
+        markers = [message.text for message in track if message.type == "marker"]
+        assert any("china" in text and '"seed": 0' in text for text in markers)
 
 
-def test_scores_and_a_page_stand_beside_the_songs_when_asked_for(place, tmp_path):
-    assert (
-        compose(place, "--regions", "china", "--count", 2, "--score", "--page", "--data", place.data, out=tmp_path) == 0
-    )
+def test_scores_and_a_page_are_written_beside_the_songs(place, tmp_path):
+    flags = ("--regions", "china", "--count", 2, "--score", "--page", "--data", place.data)
+    assert compose(place, *flags, out=tmp_path) == 0
     ends = (".json", ".krn", ".mid", ".musicxml", ".svg")
     assert {path.name for path in (tmp_path / "china").iterdir()} == {"index.html"} | {
         f"00{k}{end}" for k in (1, 2) for end in ends
@@ -123,13 +120,13 @@ def test_scores_and_a_page_stand_beside_the_songs_when_asked_for(place, tmp_path
     assert "china 002" in page and any(region in page for region in REGIONS)
 
 
-def test_the_same_seed_gives_the_same_bytes(place, tmp_path):
+def test_the_same_seed_gives_the_same_files(place, tmp_path):
     for folder, seed in (("a", 5), ("b", 5), ("c", 6)):
         assert compose(place, "--regions", "china", "--count", 4, "--seed", seed, out=tmp_path / folder) == 0
     assert digests(tmp_path / "a") == digests(tmp_path / "b") != digests(tmp_path / "c")
 
 
-def test_memories_and_vae_are_the_same_again(place, tmp_path):
+def test_memories_and_vae_are_reproducible(place, tmp_path):
     again = ("--data", tmp_path / "data", "--weights", tmp_path / "weights", "--quiet", "--regions", "china")
     (tmp_path / "data").mkdir()
     (tmp_path / "weights").mkdir()
@@ -141,31 +138,34 @@ def test_memories_and_vae_are_the_same_again(place, tmp_path):
     assert stage("vae.train", *again, *TINY_VAE) == 0
     with h5py.File(tmp_path / "data/memories/china.h5") as one, h5py.File(place.data / "memories/china.h5") as other:
         np.testing.assert_array_equal(one["memory"][:], other["memory"][:])
-    kept = json.loads((tmp_path / "weights/vae-china.json").read_text())
-    assert kept["history"] == json.loads((place.weights / "vae-china.json").read_text())["history"]
+    record = json.loads((tmp_path / "weights/vae-china.json").read_text())
+    assert record["history"] == json.loads((place.weights / "vae-china.json").read_text())["history"]
 
 
-def test_numbering_goes_on_and_overwrite_begins_again(place, tmp_path):
+def test_numbers_continue_and_overwrite_starts_at_one(place, tmp_path):
     for flags in ((), (), ("--overwrite", "--seed", 9)):
         assert compose(place, "--regions", "china", "--count", 2, *flags, out=tmp_path) == 0
-    assert sorted(path.name for path in (tmp_path / "china").glob("*.mid")) == [
-        "001.mid",
-        "002.mid",
-        "003.mid",
-        "004.mid",
-    ]
+    assert sorted(path.stem for path in (tmp_path / "china").glob("*.mid")) == ["001", "002", "003", "004"]
     assert json.loads((tmp_path / "china/001.json").read_text())["seed"] == 9
-    kept = json.loads((tmp_path / "china/003.json").read_text())
-    assert kept["seed"] == 0
+    third = json.loads((tmp_path / "china/003.json").read_text())
+    assert third["seed"] == 0
     assert compose(place, "--regions", "china", "--count", 3, out=tmp_path / "once") == 0
-    assert json.loads((tmp_path / "once/china/003.json").read_text()) == kept, "seed and number make the song"
+    assert json.loads((tmp_path / "once/china/003.json").read_text()) == third, "a song depends on seed and number only"
 
 
-def test_one_song_by_its_number_is_the_song_of_a_longer_run(place, tmp_path):
+def test_a_song_composed_by_its_number_is_that_of_a_longer_run(place, tmp_path):
     assert compose(place, "--regions", "china", "--count", 6, out=tmp_path / "all") == 0
     assert compose(place, "--regions", "china", "--number", 6, out=tmp_path / "one") == 0
     every, one = digests(tmp_path / "all"), digests(tmp_path / "one")
     assert set(one) == {"006.mid", "006.json"} and one.items() <= every.items()
+
+
+def test_list_prints_the_regions(place, capsys):
+    assert stage("generate_memories", "--data", place.data, "--list") == 0
+    lines = [line.split(maxsplit=3) for line in capsys.readouterr().out.splitlines()]
+    assert lines[0] == ["region", "songs", "language", "place"]
+    assert ["han", "30", "Chinese", "China, many provinces (Han people)"] in lines
+    assert ["deutschl", "30", "German", "Germany"] in lines
 
 
 def test_a_second_run_has_nothing_to_do(place):
@@ -176,26 +176,38 @@ def test_a_second_run_has_nothing_to_do(place):
 
 
 @pytest.mark.parametrize(
-    ("module", "flags", "says"),
+    ("module", "flags", "message"),
     [
-        ("generate_song", ("--regions", "italia"), "with: python generate_memories.py --weights {weights} --regions italia && "),
-        ("generate_song", ("--regions", "italia"), "python -m vae.train --weights {weights} --regions italia (ready: china)"),
-        ("generate_memories", ("--regions", "chna"), "nearest: china (30)"),
-        ("generate_memories", ("--regions", "china", "--seed", "8"), "was made with count 60, now it is 3000"),
-        ("vae.train", ("--regions", "deutschl"), "python generate_memories.py --data {data} --weights {weights} --regions deutschl"),
-        ("vae.train", ("--regions", "china"), "--overwrite starts again"),
-        ("vae.train", ("--regions", "china", "--resume", "--latent", "3"), "was made with latent 2, now it is 3"),
+        (
+            "generate_song",
+            "--regions italia",
+            "with: python generate_memories.py --weights {weights} --regions italia && ",
+        ),
+        (
+            "generate_song",
+            "--regions italia",
+            "python -m vae.train --weights {weights} --regions italia (ready: china)",
+        ),
+        ("generate_memories", "--regions chna", "similar: china (30)"),
+        ("generate_memories", "--regions china --seed 8", "was made with count 60, now it is 3000"),
+        (
+            "vae.train",
+            "--regions deutschl",
+            "generate_memories.py --data {data} --weights {weights} --regions deutschl",
+        ),
+        ("vae.train", "--regions china", "--overwrite starts again"),
+        ("vae.train", "--regions china --resume --latent 3", "was made with latent 2, now it is 3"),
         ("train_lstm", SMALL, "--overwrite starts again"),
-        ("train_lstm", (*SMALL, "--units", "16384", "--layers", "64"), "this training needs at least 2,"),
-        ("train_lstm", (*SMALL, "--resume", "--units", "7"), "was made with units 6, now it is 7"),
+        ("train_lstm", f"{SMALL} --units 16384 --layers 64", "this training needs at least 2,"),
+        ("train_lstm", f"{SMALL} --resume --units 7", "was made with units 6, now it is 7"),
     ],
-)  # fmt: skip
-def test_what_the_user_can_mend_is_one_line(place, capsys, module, flags, says):
+)
+def test_user_errors_are_one_line(place, capsys, module, flags, message):
     folders = ("--weights", place.weights, "--quiet") if module == "generate_song" else place.folders
     before = digests(place.weights)
-    assert stage(module, *folders, *flags) == 2
+    assert stage(module, *folders, *flags.split()) == 2
     error = capsys.readouterr().err.strip()
-    assert error.startswith("error: ") and says.format(**vars(place)) in error and "\n" not in error
+    assert error.startswith("error: ") and message.format(**vars(place)) in error and "\n" not in error
     assert digests(place.weights) == before
 
 
@@ -205,13 +217,11 @@ def test_advice_for_missing_memories_has_the_folders_and_no_overwrite(place, cap
     assert capsys.readouterr().err.endswith(advice)
 
 
-def test_a_network_of_another_training_is_refused(place, tmp_path, capsys):
+def test_a_vae_of_another_network_is_refused(place, tmp_path, capsys):
     for path in place.weights.iterdir():
         (tmp_path / path.name).write_bytes(path.read_bytes())
-    assert (
-        stage("train_lstm", "--data", place.data, "--weights", tmp_path, "--quiet", *SMALL, "--overwrite", "--seed", 3)
-        == 0
-    )
+    other = ("--data", place.data, "--weights", tmp_path, "--quiet", *SMALL.split(), "--overwrite", "--seed", 3)
+    assert stage("train_lstm", *other) == 0
     assert stage("generate_song", "--weights", tmp_path, "--out", tmp_path / "songs", "--regions", "china") == 2
     assert "the VAE of china belongs to network" in capsys.readouterr().err
     assert not (tmp_path / "songs").exists()
@@ -220,23 +230,23 @@ def test_a_network_of_another_training_is_refused(place, tmp_path, capsys):
     assert "is not the file that" in capsys.readouterr().err
 
 
-def test_a_stopped_training_goes_on_as_if_it_had_not_stopped(place, tmp_path, monkeypatch, capsys):
-    """Ctrl-C in the second epoch; then --resume gives the same weights as the run that was left alone."""
+def test_a_resumed_training_gives_the_same_weights(place, tmp_path, monkeypatch, capsys):
+    """Ctrl-C in the second epoch; then --resume gives the same weights as an uninterrupted training."""
     from melody.training import Trainer
 
-    whole = Trainer.epoch
+    epoch = Trainer.epoch
 
     def stopped(self, number, on_step):
         if number == 1:
             raise KeyboardInterrupt
-        return whole(self, number, on_step)
+        return epoch(self, number, on_step)
 
-    flags = ("--data", place.data, "--weights", tmp_path, "--quiet", *SMALL)
+    flags = ("--data", place.data, "--weights", tmp_path, "--quiet", *SMALL.split())
     monkeypatch.setattr(Trainer, "epoch", stopped)
     assert stage("train_lstm", *flags) == 2
     advice = r"stopped after 1 epochs; continue with: python train_lstm.py .*--epochs 2.* --resume"
     assert re.search(advice, capsys.readouterr().err)
-    monkeypatch.setattr(Trainer, "epoch", whole)
+    monkeypatch.setattr(Trainer, "epoch", epoch)
     assert stage("train_lstm", *flags, "--resume") == 0
     with h5py.File(tmp_path / "lstm.weights.h5") as one, h5py.File(place.weights / "lstm.weights.h5") as other:
         names = []

@@ -12,14 +12,14 @@ def test_essen_has_the_76_notes():
     assert (len(ESSEN), ESSEN.names[0], ESSEN.names[-1]) == (76, "A2", "C7")
 
 
-def test_a_spelling_says_step_sound_and_fifth():
-    """C#4 and D-4 sound alike (MIDI 61) and stand a step and twelve fifths apart: +7 and -5."""
+def test_a_spelling_has_step_midi_number_and_fifth():
+    """C#4 and D-4 are both MIDI 61; their steps differ by one and their fifths by twelve: 7 and -5."""
     sharp, flat = Spelling("C#4"), Spelling("D-4")
     assert (sharp.midi, sharp.step, sharp.fifth) == (61, 28, 7)
     assert (flat.midi, flat.step, flat.fifth) == (61, 29, -5)
 
 
-def test_flats_are_not_negative_octaves():
+def test_a_flat_is_not_a_negative_octave():
     assert Spelling("B-2").midi == 46
     for name in ("H4", "C", "C#-4", "c4", "C4 ", ""):
         with pytest.raises(UserError):
@@ -37,17 +37,17 @@ def test_decode_undoes_encode(names):
 
 
 @given(st.sets(st.sampled_from(ESSEN.names)))
-def test_a_vocabulary_is_the_same_after_saving(tmp_path_factory, names):
+def test_load_restores_a_saved_vocabulary(tmp_path_factory, names):
     path = tmp_path_factory.mktemp("vocabulary") / "vocabulary.json"
     Vocabulary(names).save(path)
     assert Vocabulary.load(path) == Vocabulary(names)
     assert Vocabulary.load(path).fingerprint == Vocabulary(names).fingerprint
 
 
-def test_low_to_high_whatever_the_order_given():
+def test_notes_are_sorted_from_low_to_high():
     assert Vocabulary(["E4", "D-4", "C#4", "C4", "C4"]).names == ["C4", "C#4", "D-4", "E4"]
 
 
-def test_a_note_out_of_the_vocabulary_is_named():
+def test_the_error_names_a_note_that_is_not_in_the_vocabulary():
     with pytest.raises(UserError, match="C7"):
         Vocabulary(["C4"]).encode(["C4", "C7"])

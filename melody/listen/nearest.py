@@ -1,4 +1,4 @@
-"""Finds the song of the collection most similar to a new one: the one with the longest run of equal intervals."""
+"""Finds the song of the collection that is most similar to a new one: it shares the longest run of intervals."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -7,7 +7,7 @@ import numpy as np
 
 from melody.dataset import Dataset, intervals_of
 
-FIRST_LETTER = 0x18000  # of the letters that stand for intervals; none of them is the line break between songs
+ZERO = 0x18000  # the character of interval 0; no interval becomes the line break that separates songs
 
 
 @dataclass(frozen=True)
@@ -20,22 +20,22 @@ class NearestSong:
 
 
 class Collection:
-    """Songs to search. Each interval is one letter, so a run of intervals is found as a word in a text."""
+    """Songs to search. Each interval is one character, so a run of intervals is found by a text search."""
 
     def __init__(self, songs: Dataset):
         self.songs = songs
-        lines = [_word(steps) for steps in songs.intervals]
+        lines = [_as_text(intervals) for intervals in songs.intervals]
         self.text = "\n".join(lines)
         self.starts = np.cumsum([0, *(len(line) + 1 for line in lines)])
 
     def nearest(self, pitch: Sequence[str]) -> NearestSong | None:
-        """The first song that shares the longest run of intervals with note names such as C4; None: no interval."""
+        """The first song that shares the longest run of intervals with these note names (C4 …); None if none does."""
         vocabulary = self.songs.vocabulary
         if not set(pitch) <= set(vocabulary.names):
             return None
-        word, position, longest = _word(intervals_of(vocabulary.encode(pitch), vocabulary)), -1, 0
-        for start in range(len(word)):
-            while start + longest < len(word) and (found := self.text.find(word[start : start + longest + 1])) >= 0:
+        line, position, longest = _as_text(intervals_of(vocabulary.encode(pitch), vocabulary)), -1, 0
+        for start in range(len(line)):
+            while start + longest < len(line) and (found := self.text.find(line[start : start + longest + 1])) >= 0:
                 position, longest = found, longest + 1
         if not longest:
             return None
@@ -43,5 +43,5 @@ class Collection:
         return NearestSong(self.songs.name[index], self.songs.title[index], longest + 1)
 
 
-def _word(steps: np.ndarray) -> str:
-    return "".join(chr(FIRST_LETTER + step) for step in steps.tolist())
+def _as_text(intervals: np.ndarray) -> str:
+    return "".join(chr(ZERO + interval) for interval in intervals.tolist())
