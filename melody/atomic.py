@@ -1,4 +1,4 @@
-"""Files that are whole or not there: written beside their place, then moved into it, by one run at a time."""
+"""Files that are complete or missing: written under a temporary name, then renamed, by one run at a time."""
 
 from __future__ import annotations
 
@@ -26,28 +26,27 @@ MARGIN = 2**18  # bytes that HDF5 may need beside the numbers themselves
 
 @contextmanager
 def atomic_write(path: Path, room: int = 0) -> Iterator[Path]:
-    """Give a path beside `path` to write to; move it into place when the block ends well, remove it when it fails.
+    """Give a temporary path to write to; rename it to `path` when the block succeeds, remove it when it fails.
 
     The temporary name keeps the suffixes, which some writers read: `song.mid` becomes `.song.melody-tmp-123.mid`.
     An error of the system, such as a full disk, is raised as an `OSError` that names `path`. HDF5 ends the process
-    when the disk becomes full, so a caller that writes with it gives the bytes it needs as `room`; they are reserved
-    first.
+    when the disk becomes full, so a caller that uses it gives the bytes it needs as `room`; they are reserved first.
     """
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
-    beside = _temporary_path(path)
-    with _named(path, beside):
+    temporary = _temporary_path(path)
+    with _errors_name(path, temporary):
         try:
             if room:
-                _reserve(beside, room + MARGIN)
-            yield beside
-            os.replace(beside, path)
+                _reserve(temporary, room + MARGIN)
+            yield temporary
+            os.replace(temporary, path)
         finally:
-            beside.unlink(missing_ok=True)
+            temporary.unlink(missing_ok=True)
 
 
 def _reserve(path: Path, room: int) -> None:
-    """Make a file of so many bytes. Raises `OSError` when there is no room for it."""
+    """Make a file of `room` bytes. Raises `OSError` when the disk has no room for it."""
     with path.open("wb") as file:
         if hasattr(os, "posix_fallocate"):
             os.posix_fallocate(file.fileno(), 0, room)
@@ -57,36 +56,35 @@ def _reserve(path: Path, room: int) -> None:
 
 @contextmanager
 def atomic_write_all(folder: Path, names: Sequence[str]) -> Iterator[Path]:
-    """Give a folder to write the files `names` to; move all of them into `folder` when the block ends well.
+    """Give a folder to write the files `names` to; move all of them into `folder` when the block succeeds.
 
-    Of the old files the last one goes first, and the new one comes last: where it is, all belong together.
+    The last one is removed first and moved last: if it exists, all files belong together.
     """
     folder = Path(folder)
-    beside = _temporary_path(folder / names[0])
-    beside.mkdir(parents=True)
-    with _named(folder, beside):
+    temporary = _temporary_path(folder / names[0])
+    temporary.mkdir(parents=True)
+    with _errors_name(folder, temporary):
         try:
-            yield beside
+            yield temporary
             if (folder / names[-1]).is_file():
                 (folder / names[-1]).unlink()
             for name in names:
-                os.replace(beside / name, folder / name)
+                os.replace(temporary / name, folder / name)
         finally:
-            shutil.rmtree(beside, ignore_errors=True)
+            shutil.rmtree(temporary, ignore_errors=True)
 
 
 @contextmanager
 def file_lock(*paths: Path) -> Iterator[None]:
     """Let only one run at a time write `paths`, files or folders of one folder. Raises `UserError` in a second run.
 
-    The lock ends with the process, however it ends, and its file is removed. What a killed run left half-written beside
-    `paths` is removed too.
+    The lock ends with the process, however it ends. Temporary files that a killed run left are removed.
     """
     folder, lock = paths[0].parent, FileLock(paths[0].parent / f".lock-{paths[0].name}", timeout=0.2)
     new = not folder.exists()
     folder.mkdir(parents=True, exist_ok=True)
     try:
-        with _named(paths[0], Path(lock.lock_file)):
+        with _errors_name(paths[0], Path(lock.lock_file)):
             lock.acquire()
     except Timeout:
         raise UserError(f"another run is writing {paths[0]}; wait until it ends, or use another folder") from None
@@ -95,7 +93,7 @@ def file_lock(*paths: Path) -> Iterator[None]:
             shutil.rmtree(left) if left.is_dir() else left.unlink()
         yield
     finally:
-        if os.name != "nt":  # while it is locked, so that nobody else's is removed
+        if os.name != "nt":  # while it is locked, so that no other run's is removed
             Path(lock.lock_file).unlink(missing_ok=True)
         lock.release()  # on Windows this removes the file
         if new and not any(folder.iterdir()):
@@ -108,7 +106,7 @@ def _temporary_path(path: Path) -> Path:
 
 
 def _left_behind(path: Path) -> list[Path]:
-    """What lies where `_beside` puts `path`, or what belongs into the folder `path`, for whatever process."""
+    """The temporary files of any process for `path`, and for the files in it if it is a folder."""
     stem, dot, suffixes = path.name.partition(".")
     own = rf"\.{re.escape(stem)}\.{MARK}-\d+{re.escape(dot + suffixes)}"
     left = [file for file in path.parent.iterdir() if re.fullmatch(own, file.name)]
@@ -116,27 +114,27 @@ def _left_behind(path: Path) -> list[Path]:
 
 
 @contextmanager
-def _named(path: Path, beside: Path) -> Iterator[None]:
-    """Let an error of the system name `path` where it happened to `beside`, also one that HDF5 tells in its words."""
+def _errors_name(path: Path, temporary: Path) -> Iterator[None]:
+    """Raise the errors of the system and of HDF5 about `temporary` as an `OSError` that names `path`."""
     try:
         yield
     except (OSError, RuntimeError) as failed:
-        told = re.search(r"errno = (\d+)", str(failed))
-        number = int(told[1]) if told else getattr(failed, "errno", None)
-        elsewhere = getattr(failed, "filename", None)
-        if number is None or (elsewhere and not str(elsewhere).startswith(str(beside))):
+        of_hdf5 = re.search(r"errno = (\d+)", str(failed))
+        number = int(of_hdf5[1]) if of_hdf5 else getattr(failed, "errno", None)
+        file = getattr(failed, "filename", None)
+        if number is None or (file and not str(file).startswith(str(temporary))):
             raise
         raise OSError(number, os.strerror(number), str(path)) from failed
 
 
 def write_json(path: Path, content: object) -> None:
     """Write `content` as JSON that a person can read."""
-    with atomic_write(path) as beside:
-        beside.write_text(json.dumps(content, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+    with atomic_write(path) as temporary:
+        temporary.write_text(json.dumps(content, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
 
 
 def load_json(path: Path, command: str, kind: type = dict):
-    """Read a JSON file of a `kind`. Raises `Problem` naming the command `command` when it is missing or is none."""
+    """Read a JSON file that holds a `kind`. Raises `UserError`, which names `command`, if it is missing or damaged."""
     try:
         content = json.loads(Path(path).read_text(encoding="utf-8"))
     except FileNotFoundError:
@@ -150,12 +148,12 @@ def load_json(path: Path, command: str, kind: type = dict):
 
 @contextmanager
 def open_hdf5(path: Path, command: str) -> Iterator[h5py.File]:
-    """Open an HDF5 file that a stage wrote.
+    """Open an HDF5 file.
 
-    Raises `Problem` naming the command `command` when it is missing, is no HDF5, is cut short, does not hold what the
-    block looks for, or claims more than a file of its size can hold.
+    Raises `UserError`, which names `command`, if it is missing or damaged, does not contain what the block looks for,
+    or claims to contain more than a file of its size can.
     """
-    import h5py
+    import h5py  # takes .2 s, which a script that finds its files up to date or prints its help need not wait for
 
     path = Path(path)
     if not path.exists():
@@ -171,22 +169,17 @@ def open_hdf5(path: Path, command: str) -> Iterator[h5py.File]:
 
 
 def _check_hdf5(file: h5py.File, size: int) -> None:
-    """Raise `ValueError` when a file links elsewhere, or when its arrays are larger than itself: ours never are."""
+    """Raise `ValueError` if a file links to other places, or if its arrays are larger than itself."""
     import h5py
 
-    def look(group: h5py.Group) -> int:
-        total = 0
-        for name in group:
-            if not isinstance(group.get(name, getlink=True), h5py.HardLink):
-                raise ValueError(f"{name} is a link")
-            item = group[name]
-            if isinstance(item, h5py.Group):
-                total += look(item)
-            elif item.external or item.is_virtual:
+    total, links = 0, []
+    file.visititems_links(lambda name, link: links.append((name, link)))
+    for name, link in links:
+        if not isinstance(link, h5py.HardLink):
+            raise ValueError(f"{name} is a link")
+        if isinstance(item := file[name], h5py.Dataset):
+            if item.external or item.is_virtual:
                 raise ValueError(f"{name} lies in another file")
-            else:
-                total += item.nbytes
-        return total
-
-    if look(file) > size:
+            total += item.nbytes
+    if total > size:
         raise ValueError("its arrays are larger than the file")

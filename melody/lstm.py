@@ -91,15 +91,9 @@ def build(shape: Shape, dropout: float = 0.0, dtype: str = "float32") -> keras.M
 
 
 def parameters(shape: Shape) -> int:
-    """How many weights `build(shape)` has, without building it."""
-    embeddings = shape.notes + 2 + (shape.regions + 1 if shape.regions else 0)
-    features = (1 + lookback.CANDIDATES + (shape.regions > 0)) * shape.embedding
-    features += lookback.CANDIDATES * MATCH_EMBEDDING
-    total = embeddings * shape.embedding + (lookback.MAX_MATCH + 1) * MATCH_EMBEDDING
-    total += 4 * shape.units * (features + shape.units + 1)
-    total += (shape.layers - 1) * 4 * shape.units * (2 * shape.units + 1)
-    total += (shape.units + features + 1) * shape.dense
-    return total + (shape.dense + 1) * (shape.notes + 1 + lookback.CANDIDATES)
+    """The least number of weights of `build(shape)`, without building it: its embedding and matrices of units."""
+    lstm = (2 * shape.layers - 1) * 4 * shape.units**2
+    return shape.notes * shape.embedding + lstm + shape.units * shape.dense
 
 
 @dataclass(frozen=True)

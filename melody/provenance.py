@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 def is_up_to_date(path: Path, settings: dict) -> bool:
-    """Whether an HDF5 file is there, made with these settings. Raises `Problem` when it was made with others."""
+    """Whether an HDF5 file exists, made with these settings. Raises `UserError` if it was made with others."""
     if not path.exists():
         return False
     with open_hdf5(path, "the same command and --overwrite") as file:
@@ -25,7 +25,7 @@ def is_up_to_date(path: Path, settings: dict) -> bool:
 
 
 def settings_of(file: h5py.File) -> dict:
-    """The settings that made a file. Raises `ValueError` or `KeyError` when it tells of none."""
+    """The settings that made a file. Raises `ValueError` or `KeyError` if it has none."""
     settings = json.loads(file.attrs["settings"])
     if not isinstance(settings, dict):
         raise ValueError("no settings")
@@ -33,7 +33,7 @@ def settings_of(file: h5py.File) -> dict:
 
 
 def check_settings(path: Path, made: dict, settings: dict) -> None:
-    """Raises `Problem` that names both values when `path` was made with another setting."""
+    """Raises `UserError`, which names both values, if `path` was made with another setting."""
     for name, value in settings.items():
         if made.get(name) != value:
             raise UserError(
@@ -42,11 +42,8 @@ def check_settings(path: Path, made: dict, settings: dict) -> None:
 
 
 def fingerprint(*contents: bytes) -> str:
-    """The first 16 hexadecimal digits of the SHA-256 of `contents`, enough to tell two files apart."""
-    digest = hashlib.sha256()
-    for content in contents:
-        digest.update(content)
-    return digest.hexdigest()[:16]
+    """The first 16 hexadecimal digits of the SHA-256 of `contents`, enough to distinguish two files."""
+    return hashlib.sha256(b"".join(contents)).hexdigest()[:16]
 
 
 def file_fingerprint(path: Path) -> str:

@@ -137,7 +137,7 @@ def test_clean_up_leaves_the_files_of_the_user(tmp_path):
         (lambda file: file.update({"a": h5py.SoftLink("/a")}), "is a link"),
         (lambda file: file.update({"b": [1]}), "a"),
     ],
-)  # fmt: skip
+)
 def test_a_file_that_claims_too_much_is_refused(tmp_path, make, words):
     with h5py.File(tmp_path / "a.h5", "w") as file:
         make(file)

@@ -45,12 +45,10 @@ def fixed(network):
 def test_without_regions_the_network_has_no_token(network):
     plain = named(lstm.build(SHAPE))
     assert list(plain) == [
-        "input_embedding/pitch/embeddings", "input_embedding/match_length/embeddings",
-        "lstm_1/lstm_cell/kernel", "lstm_1/lstm_cell/recurrent_kernel", "lstm_1/lstm_cell/bias",
-        "lstm_2/lstm_cell/kernel", "lstm_2/lstm_cell/recurrent_kernel", "lstm_2/lstm_cell/bias",
-        "output_head/dense/kernel", "output_head/dense/bias", "output_head/logits/kernel", "output_head/logits/bias",
-        "output_head/copy_logit/kernel", "output_head/copy_logit/bias",
-    ]  # fmt: skip
+        *(f"input_embedding/{name}/embeddings" for name in ("pitch", "match_length")),
+        *(f"lstm_{k}/lstm_cell/{name}" for k in (1, 2) for name in ("kernel", "recurrent_kernel", "bias")),
+        *(f"output_head/{layer}/{name}" for layer in ("dense", "logits", "copy_logit") for name in ("kernel", "bias")),
+    ]
     assert set(named(network)) - set(plain) == {"input_embedding/region/embeddings"}
     assert lstm.shape_of(network) == SHAPE_WITH_TOKEN
 

@@ -131,9 +131,11 @@ def test_information_content_does_not_depend_on_the_batch(network):
 
 
 @pytest.mark.parametrize("regions", [0, 3])
-def test_the_number_of_parameters_is_known_before_building(regions):
-    shape = lstm.Shape(notes=7, embedding=3, units=4, layers=2, dense=6, regions=regions)
-    assert lstm.parameters(shape) == lstm.build(shape).count_params()
+def test_the_number_of_parameters_is_estimated_before_building(regions):
+    """Never more than there are, so that no network is refused that fits; nearly all for a network of usual size."""
+    for units, fraction in ((4, 0.1), (256, 0.8)):
+        shape = lstm.Shape(notes=7, embedding=3, units=units, layers=2, dense=6, regions=regions)
+        assert fraction < lstm.parameters(shape) / lstm.build(shape).count_params() <= 1
 
 
 def test_a_network_too_large_for_memory_is_refused_before_it_is_built(monkeypatch):
@@ -214,9 +216,14 @@ def test_each_song_is_reported_as_soon_as_it_has_ended(network):
         reported.append((index, notes.tolist(), len(sampled)))
 
     songs = sampling.Sampler(network, guided=False).compose(
-        states(3, seed=4), [Counting(s) for s in range(3)],
-        temperature=1.0, guidance=0.0, length=30, window=7, on_song=on_song,
-    )  # fmt: skip
+        states(3, seed=4),
+        [Counting(s) for s in range(3)],
+        temperature=1.0,
+        guidance=0.0,
+        length=30,
+        window=7,
+        on_song=on_song,
+    )
     assert sorted(index for index, *_ in reported) == [0, 1, 2]
     assert all(notes == songs[index].tolist() for index, notes, _ in reported)
     windows = [-(-min(len(songs[index]) + 1, 30) // 7) for index, *_ in reported]

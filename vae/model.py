@@ -93,8 +93,7 @@ class VAE(keras.Model):
     def posterior(self, memories: np.ndarray) -> list[np.ndarray]:
         """Means and log variances of the codes of memories, (count, latent) each."""
         standard = (memories - convert_to_numpy(self.mean)) / convert_to_numpy(self.std)
-        blocks = [self.encoder.predict_on_batch(standard[k : k + BLOCK]) for k in range(0, len(standard), BLOCK)]
-        return [np.concatenate([np.asarray(part) for part in parts]) for parts in zip(*blocks, strict=True)]
+        return self.encoder.predict(standard, batch_size=BLOCK, verbose=0)
 
     def encode(self, memories: np.ndarray) -> np.ndarray:
         """The latents of memories, (count, latent): their posterior means."""
@@ -115,8 +114,7 @@ class VAE(keras.Model):
 
     def decode(self, latents: np.ndarray) -> np.ndarray:
         """The memories of latents (count, latent), (count, memory)."""
-        blocks = [self.decoder.predict_on_batch(latents[k : k + BLOCK]) for k in range(0, len(latents), BLOCK)]
-        decoded = np.concatenate([np.asarray(block) for block in blocks])
+        decoded = self.decoder.predict(latents, batch_size=BLOCK, verbose=0)
         return decoded * convert_to_numpy(self.std) + convert_to_numpy(self.mean)
 
 

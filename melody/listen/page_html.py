@@ -36,20 +36,20 @@ class PageSong:
     nearest: NearestSong | None = None
 
 
-def write_page(folder: Path, title: str, songs: Sequence[PageSong], about: str = "") -> Path:
-    """Write `index.html` to the folder and return its path; `about` is the line below the title."""
+def write_page(folder: Path, title: str, songs: Sequence[PageSong]) -> Path:
+    """Write `index.html` to the folder and return its path."""
     path = Path(folder) / "index.html"
     with atomic_write(path) as temporary:
-        temporary.write_text(page(title, songs, about), encoding="utf-8", newline="\n")
+        temporary.write_text(page(title, songs), encoding="utf-8", newline="\n")
     return path
 
 
-def page(title: str, songs: Sequence[PageSong], about: str = "") -> str:
+def page(title: str, songs: Sequence[PageSong]) -> str:
     """The page as HTML, deterministic. Titles and names may contain any text, which is escaped."""
     articles = [_article(song, number) for number, song in enumerate(songs, start=1)]
-    about = about or f"{len(songs)} song{'s' * (len(songs) != 1)}"
+    about = f"{len(songs)} song{'s' * (len(songs) != 1)}"
     template = Template(TEMPLATE.read_text(encoding="utf-8"))
-    text = template.substitute(title=escape(title), about=escape(about), songs="\n".join(articles))
+    text = template.substitute(title=escape(title), about=about, songs="\n".join(articles))
     return text.encode("utf-8", "replace").decode("utf-8")
 
 
