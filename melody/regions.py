@@ -60,10 +60,10 @@ def table(names: Sequence[str]) -> list[tuple[str, int, str, str]]:
     with DESCRIPTIONS.open(encoding="utf-8", newline="") as file:
         known = {row["region"]: (row["language"], row["place"]) for row in csv.DictReader(file)}
     members = _members(names)
-    folders = {tuple(members[name.lower().split("/")[-2]]) for name in names if "/" in name}
-    is_folder = {word for name in names for word in name.lower().split("/")[:-1]}
-    shown = [word for word, songs in members.items() if word in is_folder or tuple(songs) not in folders]
-    rows = [(word, len(members[word]), *known.get(word, ("", ""))) for word in shown]
+    folders = {folder for name in names for folder in name.lower().split("/")[:-1]}
+    of_folders = [members[folder] for folder in folders]
+    shown = [region for region, songs in members.items() if region in folders or songs not in of_folders]
+    rows = [(region, len(members[region]), *known.get(region, ("", ""))) for region in shown]
     return sorted(rows, key=lambda row: (-row[1], row[0]))
 
 
@@ -73,7 +73,7 @@ def region_ids(names: Sequence[str], known: Sequence[str]) -> list[int]:
     >>> region_ids(["asia/china/han/han0001", "europa/italia/italia01"], ["deut", "han"])
     [2, 0]
     """
-    ids = {word: number for number, word in enumerate(known, start=1)}
+    ids = {region: number for number, region in enumerate(known, start=1)}
     return [ids.get(prefix(name), 0) for name in names]
 
 
@@ -81,17 +81,17 @@ def _members(names: Sequence[str]) -> dict[str, list[int]]:
     """The indices of the songs of each folder and prefix."""
     members: dict[str, list[int]] = {}
     for s, name in enumerate(names):
-        for word in {*name.lower().split("/")[:-1], prefix(name)} - {""}:
-            members.setdefault(word, []).append(s)
+        for region in {*name.lower().split("/")[:-1], prefix(name)} - {""}:
+            members.setdefault(region, []).append(s)
     return members
 
 
 def _suggestions(names: Sequence[str], constraint: str) -> str:
-    counts = {word: len(songs) for word, songs in _members(names).items()}
-    largest = sorted(counts, key=lambda word: (-counts[word], word))
+    counts = {region: len(songs) for region, songs in _members(names).items()}
+    largest = sorted(counts, key=lambda region: (-counts[region], region))
     similar = difflib.get_close_matches(constraint.lower(), counts, n=6, cutoff=0.5)
-    similar += [word for word in largest if constraint.lower() in word and word not in similar]
-    shown = ", ".join(f"{word} ({counts[word]})" for word in (similar or largest)[:6])
+    similar += [region for region in largest if constraint.lower() in region and region not in similar]
+    shown = ", ".join(f"{region} ({counts[region]})" for region in (similar or largest)[:6])
     return f"{'similar' if similar else 'the largest'}: {shown}; all: python generate_memories.py --list"
 
 
@@ -110,9 +110,9 @@ def file_name(constraints: Sequence[str]) -> str:
     >>> file_name(["Han", "china"])
     'china+han'
     """
-    words = sorted({constraint.lower() for constraint in constraints})
-    plain = "+".join(re.sub(r"[^\w-]+", "-", word).strip("-") for word in words)
+    lower = sorted({constraint.lower() for constraint in constraints})
+    plain = "+".join(re.sub(r"[^\w-]+", "-", constraint).strip("-") for constraint in lower)
     encoded = plain.encode()  # a file name has at most 255 bytes, and a suffix will follow
-    if plain == "+".join(words) and len(encoded) <= 100 and plain != ALL:
+    if plain == "+".join(lower) and len(encoded) <= 100 and plain != ALL:
         return plain or ALL
-    return f"{encoded[:80].decode(errors='ignore')}-{fingerprint(repr(words).encode())[:6]}"
+    return f"{encoded[:80].decode(errors='ignore')}-{fingerprint(repr(lower).encode())[:6]}"

@@ -1,4 +1,4 @@
-"""What holds for all tests, and what several test files share."""
+"""Settings and fixtures that several test files share."""
 
 import os
 import tarfile
@@ -10,7 +10,7 @@ from melody.formats import corpus
 from melody.formats.limits import Unreadable
 from melody.song import Song
 
-settings.register_profile("any machine", deadline=None)  # a busy machine is no mistake
+settings.register_profile("any machine", deadline=None)  # a busy machine must not fail a test
 settings.load_profile("any machine")
 
 

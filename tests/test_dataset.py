@@ -13,16 +13,8 @@ from melody.split import grouped_split, load_split, near_duplicates, write_split
 from melody.vocabulary import ESSEN, Vocabulary
 from tests.synthetic import melodies
 
-SONGS = st.lists(
-    st.lists(
-        st.tuples(
-            st.sampled_from(ESSEN.names),
-            st.sampled_from([0.25, 1.0, 1 / 3]),
-            st.sampled_from([0.0, 0.5]),
-            st.booleans(),
-        )
-    )
-)
+DURATIONS, RESTS = st.sampled_from([0.25, 1.0, 1 / 3]), st.sampled_from([0.0, 0.5])
+SONGS = st.lists(st.lists(st.tuples(st.sampled_from(ESSEN.names), DURATIONS, RESTS, st.booleans())))
 
 
 def song(name: str, notes: list[tuple]) -> Song:
@@ -136,12 +128,8 @@ def test_arrays_that_do_not_fit_together_are_refused(tmp_path, damage):
 
 
 def test_a_vocabulary_may_have_more_than_256_notes(tmp_path):
-    names = [
-        f"{letter}{sign}{octave}"
-        for letter in "CDEFGAB"
-        for sign in ("", "#", "-", "##", "--")
-        for octave in range(1, 9)
-    ]
+    signs = ("", "#", "-", "##", "--")
+    names = [f"{letter}{sign}{octave}" for letter in "CDEFGAB" for sign in signs for octave in range(1, 9)]
     vocabulary = Vocabulary(names)
     songs = write(tmp_path, [simple("a/b1", names)], vocabulary)
     assert songs.song(0).tolist() == vocabulary.encode(names)
@@ -176,14 +164,9 @@ def test_a_transposed_song_has_the_same_intervals(row, data):
 
 
 def streams(songs, regions, **settings):
-    settings = {
-        "batch": 2,
-        "bptt_length": 5,
-        "windows_per_stream": 3,
-        "transpose_probability": 0.0,
-        "rng": np.random.default_rng(0),
-    } | settings
-    return batching.Streams(songs, regions, ESSEN, **settings)
+    sizes = {"batch": 2, "bptt_length": 5, "windows_per_stream": 3}
+    chance = {"transpose_probability": 0.0, "rng": np.random.default_rng(0)}
+    return batching.Streams(songs, regions, ESSEN, **(sizes | chance | settings))
 
 
 def test_a_stream_has_complete_songs_of_one_region_from_their_start():
@@ -206,7 +189,7 @@ def test_streams_of_a_worked_example():
     """The example in the docstring of `Streams`: the song that a stream cuts off begins the next one."""
 
     class InOrder:
-        """A random generator that shuffles nothing, except that songs are taken from the end of their list."""
+        """A random generator that shuffles nothing: songs are read from the end of the reversed list."""
 
         def permutation(self, x):
             return np.arange(x) if np.ndim(x) == 0 else np.array(x)[::-1]
@@ -216,14 +199,11 @@ def test_streams_of_a_worked_example():
 
     songs = [np.array([10] * 3), np.array([20] * 2), np.array([30] * 3)]
     found = list(streams(songs, ["a"] * 3, bptt_length=4, windows_per_stream=2, rng=InOrder()).epoch())
-    assert [inputs[..., 0].tolist() for inputs, *_ in found] == [
-        [[76, 10, 10, 10], [76, 30, 30, 30]],
-        [[76, 20, 20, 76], [-1] * 4],
-    ]
-    assert [targets.tolist() for _, targets, _ in found] == [
-        [[10, 10, 10, 76], [30, 30, 30, 76]],
-        [[20, 20, 76, 30], [-1] * 4],
-    ]
+    (inputs, targets, _), (more_inputs, more_targets, _) = found
+    assert inputs[..., 0].tolist() == [[76, 10, 10, 10], [76, 30, 30, 30]]
+    assert targets.tolist() == [[10, 10, 10, 76], [30, 30, 30, 76]]
+    assert more_inputs[..., 0].tolist() == [[76, 20, 20, 76], [-1] * 4]
+    assert more_targets.tolist() == [[20, 20, 76, 30], [-1] * 4]
 
 
 def test_each_song_is_in_an_epoch():

@@ -37,67 +37,58 @@ def stage(module, *flags):
 
 
 @pytest.fixture(scope="module")
-def place(tmp_path_factory):
+def folders(tmp_path_factory):
     """Folders with the outputs of all stages for China."""
     root = tmp_path_factory.mktemp("pipeline")
-    place = SimpleNamespace(essen=root / "essen", data=root / "data", weights=root / "weights", songs=root / "songs")
+    folders = SimpleNamespace(essen=root / "essen", data=root / "data", weights=root / "weights", songs=root / "songs")
     for name, notes in melodies(30).items():
-        path = place.essen / f"{name}.krn"
+        path = folders.essen / f"{name}.krn"
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(kern(notes))
-    (place.essen / "broken.krn").write_bytes(b"\0\1\2")
-    place.folders = ("--data", place.data, "--weights", place.weights, "--quiet")
-    assert stage("preprocess", "--songs", place.essen, "--data", place.data, "--jobs", 1) == 0
-    assert stage("train_lstm", *place.folders, *SMALL.split()) == 0
-    assert stage("generate_memories", *place.folders, "--regions", "china", "--count", 60, "--notes", 20) == 0
-    assert stage("vae.train", *place.folders, "--regions", "china", *TINY_VAE) == 0
-    assert stage("vae.sample", *place.folders, "--regions", "china", "--count", 7) == 0
-    return place
+    (folders.essen / "broken.krn").write_bytes(b"\0\1\2")
+    folders.flags = ("--data", folders.data, "--weights", folders.weights, "--quiet")
+    assert stage("preprocess", "--songs", folders.essen, "--data", folders.data, "--jobs", 1) == 0
+    assert stage("train_lstm", *folders.flags, *SMALL.split()) == 0
+    assert stage("generate_memories", *folders.flags, "--regions", "china", "--count", 60, "--notes", 20) == 0
+    assert stage("vae.train", *folders.flags, "--regions", "china", *TINY_VAE) == 0
+    assert stage("vae.sample", *folders.flags, "--regions", "china", "--count", 7) == 0
+    return folders
 
 
-def compose(place, *flags, out=None):
-    return stage("generate_song", "--weights", place.weights, "--out", out or place.songs, "--quiet", *flags)
+def compose(folders, *flags, out=None):
+    return stage("generate_song", "--weights", folders.weights, "--out", out or folders.songs, "--quiet", *flags)
 
 
 def digests(folder):
-    return {
-        path.name: hashlib.sha256(path.read_bytes()).hexdigest() for path in sorted(folder.rglob("*")) if path.is_file()
-    }
+    files = (path for path in sorted(folder.rglob("*")) if path.is_file())
+    return {path.name: hashlib.sha256(path.read_bytes()).hexdigest() for path in files}
 
 
-def test_every_stage_writes_its_files(place):
-    written = {
-        path.relative_to(place.data.parent).as_posix() for path in place.data.parent.rglob("*") if path.is_file()
-    }
+def test_every_stage_writes_its_files(folders):
+    root = folders.data.parent
+    written = {path.relative_to(root).as_posix() for path in root.rglob("*") if path.is_file()}
     written = {path for path in written if not path.startswith(("essen", "songs"))}
     ends = (".weights.h5", ".json", "-history.csv", "-history.png", "-history.svg", "-checkpoint.weights.h5")
     networks = {f"weights/{name}{end}" for name in ("lstm", "vae-china") for end in ends}
-    data = {
-        "songs.h5",
-        "vocabulary.json",
-        "split.json",
-        "skipped.csv",
-        "memories/china.h5",
-        "memories/china-sampled.h5",
-    }
+    data = "songs.h5 vocabulary.json split.json skipped.csv memories/china.h5 memories/china-sampled.h5".split()
     assert written == networks | {f"data/{name}" for name in data}
-    assert (place.data / "skipped.csv").read_text().count("\n") == 2, "a header and the broken file"
+    assert (folders.data / "skipped.csv").read_text().count("\n") == 2, "a header and the broken file"
 
 
-def test_memories_are_states_of_the_network_after_songs_of_the_region(place):
-    with h5py.File(place.data / "memories" / "china.h5") as file:
+def test_memories_are_states_of_the_network_after_songs_of_the_region(folders):
+    with h5py.File(folders.data / "memories" / "china.h5") as file:
         assert file["memory"].shape == (60, 2 * 2 * 6) and file["song"].shape == (60, 3)
         names = file["name"].asstr()[:]
         assert all(name.startswith("asia/china/") for name in names)
-        assert set(names) <= set(json.loads((place.data / "split.json").read_text())["training"])
+        assert set(names) <= set(json.loads((folders.data / "split.json").read_text())["training"])
         assert np.abs(file["memory"][:, :6]).max() <= 1, "h is between -1 and 1"
-    with h5py.File(place.data / "memories" / "china-sampled.h5") as file:
+    with h5py.File(folders.data / "memories" / "china-sampled.h5") as file:
         assert file["memory"].shape == (7, 24) and file["latent"].shape == (7, 2)
 
 
-def test_songs_are_midi_files_with_their_settings(place, tmp_path):
+def test_songs_are_midi_files_with_their_settings(folders, tmp_path):
     flags = "--regions china --count 3 --length 12 --note-length 0.5 --tempo 90".split()
-    assert compose(place, *flags, out=tmp_path) == 0
+    assert compose(folders, *flags, out=tmp_path) == 0
     for number in (1, 2, 3):
         record = json.loads((tmp_path / "china" / f"00{number}.json").read_text())
         track = mido.MidiFile(tmp_path / "china" / f"00{number}.mid").tracks[0]
@@ -107,72 +98,68 @@ def test_songs_are_midi_files_with_their_settings(place, tmp_path):
         assert any("china" in text and '"seed": 0' in text for text in markers)
 
 
-def test_scores_and_a_page_are_written_beside_the_songs(place, tmp_path):
-    flags = ("--regions", "china", "--count", 2, "--score", "--page", "--data", place.data)
-    assert compose(place, *flags, out=tmp_path) == 0
+def test_scores_and_a_page_are_written_beside_the_songs(folders, tmp_path):
+    flags = ("--regions", "china", "--count", 2, "--score", "--page", "--data", folders.data)
+    assert compose(folders, *flags, out=tmp_path) == 0
     ends = (".json", ".krn", ".mid", ".musicxml", ".svg")
-    assert {path.name for path in (tmp_path / "china").iterdir()} == {"index.html"} | {
-        f"00{k}{end}" for k in (1, 2) for end in ends
-    }
+    files = {"index.html", *(f"00{k}{end}" for k in (1, 2) for end in ends)}
+    assert {path.name for path in (tmp_path / "china").iterdir()} == files
     record, page = json.loads((tmp_path / "china/001.json").read_text()), (tmp_path / "china/index.html").read_text()
     (song,) = read_songs(tmp_path / "china/001.krn", tmp_path)
     assert song.pitch == record["notes"]
     assert "china 002" in page and any(region in page for region in REGIONS)
 
 
-def test_the_same_seed_gives_the_same_files(place, tmp_path):
+def test_the_same_seed_gives_the_same_files(folders, tmp_path):
     for folder, seed in (("a", 5), ("b", 5), ("c", 6)):
-        assert compose(place, "--regions", "china", "--count", 4, "--seed", seed, out=tmp_path / folder) == 0
+        assert compose(folders, "--regions", "china", "--count", 4, "--seed", seed, out=tmp_path / folder) == 0
     assert digests(tmp_path / "a") == digests(tmp_path / "b") != digests(tmp_path / "c")
 
 
-def test_memories_and_vae_are_reproducible(place, tmp_path):
+def test_memories_and_vae_are_reproducible(folders, tmp_path):
     again = ("--data", tmp_path / "data", "--weights", tmp_path / "weights", "--quiet", "--regions", "china")
-    (tmp_path / "data").mkdir()
-    (tmp_path / "weights").mkdir()
-    for name in ("songs.h5", "vocabulary.json"):
-        (tmp_path / "data" / name).write_bytes((place.data / name).read_bytes())
-    for name in ("lstm.weights.h5", "lstm.json"):
-        (tmp_path / "weights" / name).write_bytes((place.weights / name).read_bytes())
+    for path in ("data/songs.h5", "data/vocabulary.json", "weights/lstm.weights.h5", "weights/lstm.json"):
+        (tmp_path / path).parent.mkdir(exist_ok=True)
+        (tmp_path / path).write_bytes((folders.data.parent / path).read_bytes())
     assert stage("generate_memories", *again, "--count", 60, "--notes", 20) == 0
     assert stage("vae.train", *again, *TINY_VAE) == 0
-    with h5py.File(tmp_path / "data/memories/china.h5") as one, h5py.File(place.data / "memories/china.h5") as other:
+    with h5py.File(tmp_path / "data/memories/china.h5") as one, h5py.File(folders.data / "memories/china.h5") as other:
         np.testing.assert_array_equal(one["memory"][:], other["memory"][:])
     record = json.loads((tmp_path / "weights/vae-china.json").read_text())
-    assert record["history"] == json.loads((place.weights / "vae-china.json").read_text())["history"]
+    assert record["history"] == json.loads((folders.weights / "vae-china.json").read_text())["history"]
 
 
-def test_numbers_continue_and_overwrite_starts_at_one(place, tmp_path):
+def test_numbers_continue_and_overwrite_starts_at_one(folders, tmp_path):
     for flags in ((), (), ("--overwrite", "--seed", 9)):
-        assert compose(place, "--regions", "china", "--count", 2, *flags, out=tmp_path) == 0
+        assert compose(folders, "--regions", "china", "--count", 2, *flags, out=tmp_path) == 0
     assert sorted(path.stem for path in (tmp_path / "china").glob("*.mid")) == ["001", "002", "003", "004"]
     assert json.loads((tmp_path / "china/001.json").read_text())["seed"] == 9
     third = json.loads((tmp_path / "china/003.json").read_text())
     assert third["seed"] == 0
-    assert compose(place, "--regions", "china", "--count", 3, out=tmp_path / "once") == 0
+    assert compose(folders, "--regions", "china", "--count", 3, out=tmp_path / "once") == 0
     assert json.loads((tmp_path / "once/china/003.json").read_text()) == third, "a song depends on seed and number only"
 
 
-def test_a_song_composed_by_its_number_is_that_of_a_longer_run(place, tmp_path):
-    assert compose(place, "--regions", "china", "--count", 6, out=tmp_path / "all") == 0
-    assert compose(place, "--regions", "china", "--number", 6, out=tmp_path / "one") == 0
+def test_a_song_composed_by_its_number_is_that_of_a_longer_run(folders, tmp_path):
+    assert compose(folders, "--regions", "china", "--count", 6, out=tmp_path / "all") == 0
+    assert compose(folders, "--regions", "china", "--number", 6, out=tmp_path / "one") == 0
     every, one = digests(tmp_path / "all"), digests(tmp_path / "one")
     assert set(one) == {"006.mid", "006.json"} and one.items() <= every.items()
 
 
-def test_list_prints_the_regions(place, capsys):
-    assert stage("generate_memories", "--data", place.data, "--list") == 0
+def test_list_prints_the_regions(folders, capsys):
+    assert stage("generate_memories", "--data", folders.data, "--list") == 0
     lines = [line.split(maxsplit=3) for line in capsys.readouterr().out.splitlines()]
     assert lines[0] == ["region", "songs", "language", "place"]
     assert ["han", "30", "Chinese", "China, many provinces (Han people)"] in lines
     assert ["deutschl", "30", "German", "Germany"] in lines
 
 
-def test_a_second_run_has_nothing_to_do(place):
-    before = digests(place.data)
-    assert stage("preprocess", "--songs", place.essen, "--data", place.data, "--jobs", 1) == 0
-    assert stage("generate_memories", *place.folders, "--regions", "china", "--count", 60, "--notes", 20) == 0
-    assert digests(place.data) == before
+def test_a_second_run_has_nothing_to_do(folders):
+    before = digests(folders.data)
+    assert stage("preprocess", "--songs", folders.essen, "--data", folders.data, "--jobs", 1) == 0
+    assert stage("generate_memories", *folders.flags, "--regions", "china", "--count", 60, "--notes", 20) == 0
+    assert digests(folders.data) == before
 
 
 @pytest.mark.parametrize(
@@ -202,35 +189,35 @@ def test_a_second_run_has_nothing_to_do(place):
         ("train_lstm", f"{SMALL} --resume --units 7", "was made with units 6, now it is 7"),
     ],
 )
-def test_user_errors_are_one_line(place, capsys, module, flags, message):
-    folders = ("--weights", place.weights, "--quiet") if module == "generate_song" else place.folders
-    before = digests(place.weights)
-    assert stage(module, *folders, *flags.split()) == 2
+def test_user_errors_are_one_line(folders, capsys, module, flags, message):
+    own = ("--weights", folders.weights, "--quiet") if module == "generate_song" else folders.flags
+    before = digests(folders.weights)
+    assert stage(module, *own, *flags.split()) == 2
     error = capsys.readouterr().err.strip()
-    assert error.startswith("error: ") and message.format(**vars(place)) in error and "\n" not in error
-    assert digests(place.weights) == before
+    assert error.startswith("error: ") and message.format(**vars(folders)) in error and "\n" not in error
+    assert digests(folders.weights) == before
 
 
-def test_advice_for_missing_memories_has_the_folders_and_no_overwrite(place, capsys):
-    assert stage("vae.train", *place.folders, "--regions", "han", "asia/*") == 2
-    advice = f"generate_memories.py --data {place.data} --weights {place.weights} --regions han 'asia/*'\n"
+def test_advice_for_missing_memories_has_the_folders_and_no_overwrite(folders, capsys):
+    assert stage("vae.train", *folders.flags, "--regions", "han", "asia/*") == 2
+    advice = f"generate_memories.py --data {folders.data} --weights {folders.weights} --regions han 'asia/*'\n"
     assert capsys.readouterr().err.endswith(advice)
 
 
-def test_a_vae_of_another_network_is_refused(place, tmp_path, capsys):
-    for path in place.weights.iterdir():
+def test_a_vae_of_another_network_is_refused(folders, tmp_path, capsys):
+    for path in folders.weights.iterdir():
         (tmp_path / path.name).write_bytes(path.read_bytes())
-    other = ("--data", place.data, "--weights", tmp_path, "--quiet", *SMALL.split(), "--overwrite", "--seed", 3)
+    other = ("--data", folders.data, "--weights", tmp_path, "--quiet", *SMALL.split(), "--overwrite", "--seed", 3)
     assert stage("train_lstm", *other) == 0
     assert stage("generate_song", "--weights", tmp_path, "--out", tmp_path / "songs", "--regions", "china") == 2
     assert "the VAE of china belongs to network" in capsys.readouterr().err
     assert not (tmp_path / "songs").exists()
-    (tmp_path / "lstm.json").write_bytes((place.weights / "lstm.json").read_bytes())
+    (tmp_path / "lstm.json").write_bytes((folders.weights / "lstm.json").read_bytes())
     assert stage("generate_song", "--weights", tmp_path, "--out", tmp_path / "songs", "--regions", "china") == 2
     assert "is not the file that" in capsys.readouterr().err
 
 
-def test_a_resumed_training_gives_the_same_weights(place, tmp_path, monkeypatch, capsys):
+def test_a_resumed_training_gives_the_same_weights(folders, tmp_path, monkeypatch, capsys):
     """Ctrl-C in the second epoch; then --resume gives the same weights as an uninterrupted training."""
     from melody.training import Trainer
 
@@ -241,14 +228,14 @@ def test_a_resumed_training_gives_the_same_weights(place, tmp_path, monkeypatch,
             raise KeyboardInterrupt
         return epoch(self, number, on_step)
 
-    flags = ("--data", place.data, "--weights", tmp_path, "--quiet", *SMALL.split())
+    flags = ("--data", folders.data, "--weights", tmp_path, "--quiet", *SMALL.split())
     monkeypatch.setattr(Trainer, "epoch", stopped)
     assert stage("train_lstm", *flags) == 2
     advice = r"stopped after 1 epochs; continue with: python train_lstm.py .*--epochs 2.* --resume"
     assert re.search(advice, capsys.readouterr().err)
     monkeypatch.setattr(Trainer, "epoch", epoch)
     assert stage("train_lstm", *flags, "--resume") == 0
-    with h5py.File(tmp_path / "lstm.weights.h5") as one, h5py.File(place.weights / "lstm.weights.h5") as other:
+    with h5py.File(tmp_path / "lstm.weights.h5") as one, h5py.File(folders.weights / "lstm.weights.h5") as other:
         names = []
         one.visit(lambda name: names.append(name) if isinstance(one[name], h5py.Dataset) else None)
         for name in names:

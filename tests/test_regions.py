@@ -11,13 +11,8 @@ from melody import regions
 from melody.errors import UserError
 from melody.formats import essen
 
-NAMES = [
-    "asia/china/han/han0001",
-    "asia/china/shanxi/shanx001",
-    "europa/italia/italia01",
-    "europa/deutschl/erk/deut0001",
-]
-WORDS = st.text(string.ascii_lowercase, min_size=1, max_size=8)
+NAMES = "asia/china/han/han0001 asia/china/shanxi/shanx001 europa/italia/italia01 europa/deutschl/erk/deut0001".split()
+REGIONS = st.text(string.ascii_lowercase, min_size=1, max_size=8)
 
 
 @pytest.mark.parametrize(
@@ -55,9 +50,9 @@ def test_the_error_lists_the_largest_regions_if_none_is_similar():
         regions.choose(NAMES, ["xyz"])
 
 
-@given(st.lists(WORDS, min_size=1))
-def test_a_file_name_does_not_depend_on_order_or_case(words):
-    assert regions.file_name(words) == regions.file_name([word.upper() for word in reversed(words)])
+@given(st.lists(REGIONS, min_size=1))
+def test_a_file_name_does_not_depend_on_order_or_case(constraints):
+    assert regions.file_name(constraints) == regions.file_name([text.upper() for text in reversed(constraints)])
 
 
 @given(st.text(min_size=1), st.text(min_size=1))
