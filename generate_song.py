@@ -48,18 +48,18 @@ def main() -> None:
     folder = args.out / args.name
     with file_lock(folder):
         numbers = choose_numbers(folder, settings, args)
+        paths = [midi_path(folder, number) for number in numbers]
         compose_songs(compose, folder, numbers, settings, args)
-        if args.wav:
-            for path in progress([midi_path(folder, number) for number in numbers], args.quiet, unit="wav"):
-                write_wav(path, path.with_suffix(".wav"), args.sound_font)
+        for path in progress(paths, args.quiet, unit="wav") if args.wav else ():
+            write_wav(path, path.with_suffix(".wav"), args.sound_font)
         if args.page:
             log(args, f"wrote {write_folder_page(folder, args.data, args.quiet)}")
-    for path in [midi_path(folder, number) for number in numbers] if args.play else ():
+    for path in paths if args.play else ():
         log(args, f"playing {path}")
         play(path, args.sound_font)
     if not (args.wav or args.play):
-        log(args, listening_advice(midi_path(folder, numbers[0]), args.sound_font))
-    log(args, summary(folder, numbers))
+        log(args, listening_advice(paths[0], args.sound_font))
+    log(args, summary(paths))
 
 
 def arguments() -> argparse.Namespace:
@@ -177,10 +177,11 @@ def midi_path(folder: Path, number: int) -> Path:
     return folder / f"{number:03d}.mid"
 
 
-def summary(folder: Path, numbers: list[int]) -> str:
+def summary(paths: list[Path]) -> str:
     """`wrote 8 songs, songs/china/001.mid to 008.mid`; the last line of a run."""
-    first, last = midi_path(folder, numbers[0]), midi_path(folder, numbers[-1])
-    return f"wrote 1 song, {first}" if len(numbers) == 1 else f"wrote {len(numbers)} songs, {first} to {last.name}"
+    return (
+        f"wrote {len(paths)} songs, {paths[0]} to {paths[-1].name}" if len(paths) > 1 else f"wrote 1 song, {paths[0]}"
+    )
 
 
 def listening_advice(path: Path, sound_font: str | None) -> str:

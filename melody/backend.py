@@ -1,6 +1,8 @@
 """What the backend runs on: the kind of device, whether XLA is there, and how much memory is available."""
 
 import os
+import re
+from contextlib import suppress
 from pathlib import Path
 
 import keras
@@ -28,17 +30,15 @@ def jit_compile() -> bool | str:
 def available_memory() -> int | None:
     """Bytes that this process may still use: of the machine and of its container; None if the system does not say."""
     limits = []
-    try:
-        lines = Path("/proc/meminfo").read_text(encoding="ascii").splitlines()
-        limits.append(1024 * next(int(line.split()[1]) for line in lines if line.startswith("MemAvailable")))
-    except (OSError, StopIteration):
-        if hasattr(os, "sysconf"):
-            limits.append(os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE"))
-    for limit in ("/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory/memory.limit_in_bytes"):
-        try:
-            limits.append(int(Path(limit).read_text(encoding="ascii")))
-        except (OSError, ValueError):  # no container, or one without a limit
-            continue
+    if hasattr(os, "sysconf"):
+        limits.append(os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE"))
+    for path, pattern, unit in (
+        ("/proc/meminfo", r"MemAvailable: *(\d+) kB", 1024),
+        ("/sys/fs/cgroup/memory.max", r"(\d+)", 1),
+        ("/sys/fs/cgroup/memory/memory.limit_in_bytes", r"(\d+)", 1),
+    ):
+        with suppress(OSError):  # not Linux, or no container
+            limits += [unit * int(size) for size in re.findall(pattern, Path(path).read_text(encoding="ascii"))]
     return min(limits, default=None)
 
 

@@ -46,8 +46,7 @@ def _copy(name: str, item: h5py.Group | h5py.Dataset, target: h5py.File) -> None
 def load_weights(model: keras.Model, path: Path, command: str, fingerprint: str = "") -> keras.Model:
     """Load weights into a model of the same shape; `fingerprint` is the file's, as its record states it.
 
-    Raises `UserError`, which names the `command` that makes them, if they are missing, damaged, of another record or of
-    another shape.
+    Raises `UserError`, which names the `command` that makes them, if they are missing, damaged or of another model.
     """
     if Path(path).exists() and fingerprint and file_fingerprint(path) != fingerprint:
         raise UserError(

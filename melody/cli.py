@@ -19,18 +19,16 @@ from melody.errors import UserError, print_error
 from melody.flags import shown
 
 ADVICE = {
-    errno.ENOSPC: "free some space, or write elsewhere",
-    errno.EDQUOT: "free some space, or write elsewhere",
     errno.EFBIG: "the system allows no larger files here; write elsewhere",
     errno.EROFS: "write elsewhere",
-    errno.EACCES: "change its permissions, or use another folder",
-    errno.EPERM: "change its permissions, or use another folder",
+    **dict.fromkeys((errno.ENOSPC, errno.EDQUOT), "free some space, or write elsewhere"),
+    **dict.fromkeys((errno.EACCES, errno.EPERM), "change its permissions, or use another folder"),
 }
+MODULES = ("-m vae.train", "-m vae.sample", "-m evaluation.control_token")
 SCRIPT_FOLDERS = {  # the folder flags of each script that an error may advise to run
     "preprocess.py": ("data",),
     "generate_song.py": ("data", "weights", "out"),
-    **dict.fromkeys(("train_lstm.py", "generate_memories.py", "evaluate.py"), ("data", "weights")),
-    **dict.fromkeys(("-m vae.train", "-m vae.sample", "-m evaluation.control_token"), ("data", "weights")),
+    **dict.fromkeys(("train_lstm.py", "generate_memories.py", "evaluate.py", *MODULES), ("data", "weights")),
 }
 
 
@@ -107,20 +105,18 @@ def run(main: Callable[[], None]) -> None:
     except KeyboardInterrupt as stop:
         print_error(str(stop) or "stopped")
         sys.exit(130)
-    except (UserError, OSError, MemoryError) as problem:
-        print_error(f"error: {_with_given_folders(_words(problem))}")
-        sys.exit(2)
-
-
-def _words(problem: Exception) -> str:
-    """What is wrong and what to do."""
-    if isinstance(problem, MemoryError):
-        return f"there is not enough memory for these settings ({problem}); use smaller ones"
-    if not isinstance(problem, OSError):
-        return str(problem)
-    where = f"{problem.filename}: " if problem.filename else ""
-    advice = f"; {ADVICE[problem.errno]}" if problem.errno in ADVICE else ""
-    return f"{where}{problem.strerror or problem}{advice}"
+    except UserError as error:
+        message = str(error)
+    except MemoryError as error:
+        message = f"there is not enough memory for these settings ({error}); use smaller ones"
+    except OSError as error:
+        where = f"{error.filename}: " if error.filename else ""
+        advice = f"; {ADVICE[error.errno]}" if error.errno in ADVICE else ""
+        message = f"{where}{error.strerror or error}{advice}"
+    else:
+        return
+    print_error(f"error: {_with_given_folders(message)}")
+    sys.exit(2)
 
 
 def _open_streams() -> None:
@@ -142,14 +138,10 @@ def _with_given_folders(message: str) -> str:
     folders = argparse.ArgumentParser(add_help=False)
     for name in ("data", "weights", "out"):
         folders.add_argument(f"--{name}")
-    given = {name: value for name, value in vars(folders.parse_known_args()[0]).items() if value is not None}
+    given = vars(folders.parse_known_args()[0])
 
     def completed(command: re.Match) -> str:
-        own = [
-            (f"--{name}", given[name])
-            for name in SCRIPT_FOLDERS[command[1]]
-            if name in given and f"--{name} " not in message
-        ]
-        return " ".join([command[0], *(shlex.join(flag) for flag in own)])
+        names = [name for name in SCRIPT_FOLDERS[command[1]] if given[name] is not None and f"--{name} " not in message]
+        return " ".join([command[0], *(shlex.join([f"--{name}", given[name]]) for name in names)])
 
     return re.sub(rf"\bpython ({'|'.join(map(re.escape, SCRIPT_FOLDERS))})", completed, message)

@@ -52,7 +52,7 @@ def find_sound_font(sound_font: str | Path | None = None) -> Path:
     for source, path in (("", sound_font), ("SOUND_FONT: ", os.environ.get("SOUND_FONT"))):
         if path:
             return _checked(Path(path).expanduser(), source)
-    for font in _usual_sound_fonts():
+    if font := next(_usual_sound_fonts(), None):
         return font
     raise UserError(
         "no sound font was found; install one with: sudo apt install fluid-soundfont-gm (Debian, Ubuntu) or "
