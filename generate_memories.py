@@ -82,10 +82,7 @@ def choose(args: argparse.Namespace, names: list[str], held_out: dict[str, list[
 
 
 def write_memories(path: Path, network, songs: dataset.Dataset, chosen: list[int], settings: dict, quiet: bool) -> int:
-    """Write the memories block by block, so that memory use does not grow with their number.
-
-    Returns how many of them are different.
-    """
+    """Write the memories, block by block to save memory, and return how many of them are different."""
     from melody import lstm, scoring
 
     rng, state_encoder = np.random.default_rng(settings["seed"]), scoring.StateEncoder(network)
@@ -93,11 +90,8 @@ def write_memories(path: Path, network, songs: dataset.Dataset, chosen: list[int
     count, different, size = settings["count"], set(), lstm.shape_of(network).memory
     names = [songs.name[s] for s in chosen]
     file_size = 4 * count * (size + settings["songs"]) + sum(len(name.encode()) + 32 for name in names)
-    with (
-        atomic_write(path, file_size) as temporary,
-        h5py.File(temporary, "w") as file,
-        progress(None, quiet, total=count, unit="memory") as bar,
-    ):
+    bar = progress(None, quiet, total=count, unit="memory")
+    with atomic_write(path, file_size) as temporary, h5py.File(temporary, "w") as file, bar:
         memories = file.create_dataset("memory", (count, size), np.float32)
         indices = file.create_dataset("song", (count, settings["songs"]), np.int32)
         file["name"] = np.array(names, h5py.string_dtype())

@@ -95,6 +95,10 @@ class Streams:
                 window = slice(w * self.bptt_length, (w + 1) * self.bptt_length)
                 yield inputs[:, window], targets[:, window], w == 0
 
+    def steps(self) -> int:
+        """The number of batches in an epoch."""
+        return sum(1 for _ in self._streams()) // self.batch * self.windows_per_stream
+
     def _streams(self) -> Iterator[tuple[str | int, np.ndarray]]:
         """Region, and (2, windows * length) inputs and targets of each stream."""
         for region in self.rng.permutation(np.unique(self.regions)):

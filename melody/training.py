@@ -25,9 +25,7 @@ def train(args: argparse.Namespace, name: str, script: str, settings: dict) -> N
     songs = dataset.load(args.data)
     split = load_split(args.data, songs)
     if not split["validation"]:
-        raise UserError(
-            f"{len(songs)} songs are too few: none is left for validation; add songs with: {dataset.COMMAND} --songs"
-        )
+        raise UserError(f"{len(songs)} songs leave none for validation; read more with: {dataset.COMMAND} --songs")
     log(args, f"{len(split['training'])} training and {len(split['validation'])} validation songs; {songs.vocabulary}")
     settings = settings | {"split": split_fingerprint(songs, split)}
     trainer = Trainer(songs, split, settings)
@@ -85,17 +83,16 @@ class Trainer:
         self.region_names = sorted({regions.prefix(name) for name in names["training"]})
         self.regions, validation_ids = (np.array(regions.region_ids(names[part], self.region_names)) for part in names)
         self.validation_region_ids = validation_ids if self.token_probability else None
-        self.validation = [
-            batching.inputs_and_targets(song, len(self.vocabulary)) for song in songs.songs(split["validation"])
-        ]
+        notes, validation = len(self.vocabulary), songs.songs(split["validation"])
+        self.validation = [batching.inputs_and_targets(song, notes) for song in validation]
         sizes = (settings[name] for name in ("embedding", "units", "layers", "dense"))
         tokens = len(self.region_names) if self.token_probability else 0
-        shape = lstm.Shape(len(self.vocabulary), *sizes, regions=tokens)
+        shape = lstm.Shape(notes, *sizes, regions=tokens)
         remedy = "lower --units, --layers, --batch or --bptt-length"
         check_memory(training_bytes(shape, settings["batch"], settings["bptt_length"]), "this training", remedy)
         network = lstm.build(shape, settings["dropout"], settings["precision"])
         self.model, self.eval_model = StreamModel(network, settings["batch"]), lstm.build(shape)
-        self.steps = sum(1 for _ in self._streams(0).epoch())
+        self.steps = self._streams(0).steps()
         if not self.steps:
             raise UserError(f"{len(self.training)} training songs do not fill --batch {settings['batch']}; lower it")
         warmup = {"warmup_target": settings["learning_rate"], "warmup_steps": settings["warmup_steps"]}
@@ -105,15 +102,10 @@ class Trainer:
 
     def _streams(self, epoch: int) -> batching.Streams:
         settings = self.settings
-        return batching.Streams(
-            self.training,
-            self.regions,
-            self.vocabulary,
-            token_probability=self.token_probability,
-            transpose_probability=settings["transpose_probability"] * (1 - epoch / settings["epochs"]),
-            rng=np.random.default_rng([settings["seed"], epoch]),
-            **{name: settings[name] for name in ("batch", "bptt_length", "windows_per_stream")},
-        )
+        own = {name: settings[name] for name in ("batch", "bptt_length", "windows_per_stream")}
+        own["transpose_probability"] = settings["transpose_probability"] * (1 - epoch / settings["epochs"])
+        own |= {"token_probability": self.token_probability, "rng": np.random.default_rng([settings["seed"], epoch])}
+        return batching.Streams(self.training, self.regions, self.vocabulary, **own)
 
     def epoch(self, number: int, on_step: Callable[[dict], None]) -> dict[str, float]:
         """Train on all streams once; loss (nats) and bits per note of the last step and of the validation songs."""

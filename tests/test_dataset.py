@@ -173,6 +173,7 @@ def test_a_stream_has_complete_songs_of_one_region_from_their_start():
     rng = np.random.default_rng(3)
     songs = [np.full(rng.integers(3, 9), region * 40 + k) for region in (0, 1) for k in range(30)]
     batches = list(streams(songs, ["a"] * 30 + ["b"] * 30).epoch())
+    assert len(batches) == streams(songs, ["a"] * 30 + ["b"] * 30).steps()
     assert [is_start for *_, is_start in batches] == [True, False, False] * (len(batches) // 3)
     for first in range(0, len(batches), 3):
         inputs, targets = (np.concatenate([batches[first + w][k] for w in range(3)], axis=1) for k in (0, 1))
