@@ -1,0 +1,226 @@
+"""Meter: time signatures, positions in the bar, and the automaton that keeps every bar of a composed song full.
+
+All times are exact, in quarter notes. A beat position is the time since the bar line; in the incomplete bar that may
+open a song (the pickup) it is counted as if the bar had begun before the song did:
+
+    3/4 with a pickup of one quarter:   4d | 4g 4a 4b |      beat positions   2   0 1 2
+"""
+
+from __future__ import annotations
+
+import re
+from bisect import bisect_right
+from collections.abc import Iterable, Sequence
+from fractions import Fraction
+from itertools import pairwise
+from typing import NamedTuple
+
+import numpy as np
+
+CROSSING, DOWNBEAT, ENDS_FULL = -25.0, 3.0, 0.1  # weights of `estimate_pickup`, fitted to kern songs
+LAST_ON_DOWNBEAT, LAST_ON_HALF, NO_PICKUP, LONG_PICKUP = 0.25, 0.28, 0.23, 0.06
+FREE = "free"  # the time signature of songs without meter, and of songs whose bars make no sense
+
+
+class Rhythm(NamedTuple):
+    """What stands beside a pitch: a rest, then the note."""
+
+    rest_before: Fraction
+    duration: Fraction
+
+
+class Opening(NamedTuple):
+    """How a song begins: its time signature and the part of a bar before the first bar line."""
+
+    time_signature: str
+    pickup: Fraction
+
+
+class Bars(NamedTuple):
+    """Where the notes of a song stand in its bars, (notes,) each; the length of a bar is 0 where there is no meter."""
+
+    beat: list[Fraction]
+    length: list[Fraction]
+    pickup: Fraction
+
+
+def bar_length(time_signature: str) -> Fraction:
+    """Quarter notes in a bar; 0 where the words name no time signature.
+
+    >>> bar_length("6/8"), bar_length("X")
+    (Fraction(3, 1), Fraction(0, 1))
+    """
+    named = re.fullmatch(r"([1-9]\d{0,2})/([1-9]\d{0,2})", time_signature)
+    return Fraction(4 * int(named[1]), int(named[2])) if named else Fraction(0)
+
+
+def bars_of(
+    onsets: Sequence[Fraction],
+    end: Fraction,
+    bar_lines: Iterable[Fraction],
+    signatures: Sequence[tuple[Fraction, str]],
+) -> Bars | None:
+    """Where notes stand in bars, from the times of bar lines and of time signatures; None where they make no sense.
+
+    Every bar between two bar lines has to be full. Two exceptions are notated that way: a short bar whose complement
+    follows (a line break within a bar), and a short last bar.
+    """
+    lengths = {bar_length(words) for _, words in signatures}
+    several = lengths - {0} if len(lengths) > 1 else set()  # of a song that changes meter, its bar lines tell which
+    edges = [Fraction(0), *sorted({time for time in bar_lines if 0 < time < end}), end]
+    parts: list[tuple[Fraction, Fraction, Fraction]] = []  # between bar lines: start, its beat position, bar length
+    pickup = filled = Fraction(0)  # `filled`: how much of its bar the part before has left filled, if not all of it
+    for number, (start, stop) in enumerate(pairwise(edges)):
+        length = next((bar_length(words) for time, words in reversed(signatures) if time <= start), Fraction(0))
+        if stop - start in several:
+            length = stop - start
+        size, beat = stop - start, filled
+        if number == 0 and 0 < size < length and len(edges) > 2:
+            pickup, beat = size, length - size
+        if filled and length and beat + size != length and stop != end:
+            return None  # a short bar without its complement
+        filled = beat + size if beat + size < length else Fraction(0)
+        if length and beat + size > length:
+            return None
+        parts.append((start, beat if length else Fraction(0), length))
+    starts = [start for start, _, _ in parts]
+    found = [(onset, *parts[bisect_right(starts, onset) - 1]) for onset in onsets]
+    beats = [beat + onset - start if length else Fraction(0) for onset, start, beat, length in found]
+    return Bars(beats, [length for *_, length in found], pickup)
+
+
+def estimate_pickup(onsets: Sequence[Fraction], durations: Sequence[Fraction], time_signature: str) -> Fraction:
+    """The pickup of a melody whose bar lines are not known, as in MIDI.
+
+    Of all places where a bar line may fall, the one is taken under which few notes cross a bar line, long notes begin
+    a bar, and the last note begins a bar, or half of one, and completes it. The weights were fitted to kern songs.
+    """
+    length = bar_length(time_signature)
+    if not length or not onsets:
+        return Fraction(0)
+    notes = list(zip(onsets, durations, strict=True))
+    total = sum(durations)
+
+    def score(pickup: Fraction) -> float:
+        places = [(onset - pickup) % length for onset in onsets]
+        crossing = sum(place + duration > length for place, duration in zip(places, durations, strict=True))
+        downbeats = sum(duration for place, duration in zip(places, durations, strict=True) if not place)
+        ends_full = (onsets[-1] + durations[-1] - pickup) % length == 0
+        return (
+            CROSSING * crossing / len(notes)
+            + DOWNBEAT * float(downbeats / total)
+            + ENDS_FULL * ends_full
+            + LAST_ON_DOWNBEAT * (places[-1] == 0)
+            + LAST_ON_HALF * (2 * places[-1] == length)
+            + NO_PICKUP * (pickup == 0)
+            - LONG_PICKUP * float(pickup / length)
+        )
+
+    candidates = {place % length for onset, duration in notes for place in (onset, onset + duration)} | {Fraction(0)}
+    return max(sorted(candidates), key=score)
+
+
+class BarAutomaton:
+    """Which rhythms may follow where in a bar, so that every bar of a song made of them is full, the last one too.
+
+    A state is an opening and the beat position where the last note has ended. A rhythm leads from one state to another
+    by arithmetic: beat position + rest + duration, less whole bars. It is legal where training songs of that time
+    signature have it at that beat position, unless no END could be reached after it. END is legal where training songs
+    of that opening end. In a free opening there is one state and everything is legal.
+
+    `legal` (states, rhythms + 1) bool, the last column for END; `next_state` (states, rhythms) int32, 0 where illegal;
+    `start` (openings,) int32, the state before the first note; `beat` (states,) float32, quarter notes.
+
+    >>> quarter, half = Rhythm(Fraction(0), Fraction(1)), Rhythm(Fraction(0), Fraction(2))
+    >>> waltz = Opening("3/4", Fraction(1))
+    >>> automaton = BarAutomaton([quarter, half], [waltz], [(0, [0, 1, 0, 1])])  # 4 | 2 4 | 2
+    >>> automaton.legal[automaton.start[0]].tolist()
+    [True, False, True]
+    """
+
+    def __init__(
+        self, rhythms: Sequence[Rhythm], openings: Sequence[Opening], songs: Iterable[tuple[int, Sequence[int]]]
+    ):
+        """`songs` are training songs, each its opening and its rhythms as integers; -1 is a rhythm without a number."""
+        self.rhythms, self.openings = list(rhythms), list(openings)
+        used, ends = self._observe(songs)
+        states, edges = self._explore(used)
+        ending = {state for state in states if state in ends or bar_length(openings[state[0]].time_signature) == 0}
+        alive = _ancestors(ending, edges)
+        self.states = [state for state in states if state in alive]
+        index = {state: number for number, state in enumerate(self.states)}
+        self.legal = np.zeros((len(index), len(rhythms) + 1), bool)
+        self.next_state = np.zeros((len(index), len(rhythms)), np.int32)
+        for state, number in index.items():
+            self.legal[number, -1] = state in ending
+            for rhythm, after in edges[state].items():
+                if after in alive:
+                    self.legal[number, rhythm], self.next_state[number, rhythm] = True, index[after]
+        self.start = np.array(
+            [index.get((number, first_beat(one)), -1) for number, one in enumerate(openings)], np.int32
+        )
+        self.beat = np.array([beat for _, beat in self.states], np.float32)
+
+    def step(self, opening: int, beat: Fraction, rhythm: int) -> Fraction:
+        """The beat position where a rhythm ends that starts at `beat`."""
+        length = bar_length(self.openings[opening].time_signature)
+        return (beat + sum(self.rhythms[rhythm])) % length if length else Fraction(0)
+
+    def closing_rest(self, state: int) -> Fraction:
+        """The rest, in quarter notes, that fills the last bar of a song that ends in this state."""
+        opening, beat = self.states[state]
+        length = bar_length(self.openings[opening].time_signature)
+        return (first_beat(self.openings[opening]) - beat) % length if length else Fraction(0)
+
+    def _observe(self, songs: Iterable[tuple[int, Sequence[int]]]) -> tuple[set, set]:
+        """(time signature, beat position, rhythm) of all notes, and (opening, beat position) of all ends."""
+        used, ends = set(), set()
+        for opening, rhythms in songs:
+            beat, signature = first_beat(self.openings[opening]), self.openings[opening].time_signature
+            for rhythm in rhythms:
+                if rhythm < 0:
+                    break  # what follows could stand at another place than this sum says
+                used.add((signature, beat, rhythm))
+                beat = self.step(opening, beat, rhythm)
+            else:
+                ends.add((opening, beat))
+        return used, ends
+
+    def _explore(self, used: set) -> tuple[list, dict]:
+        """All states that can be reached, in order, and from each of them the rhythms that may follow."""
+        at: dict[tuple[str, Fraction], list[int]] = {}
+        for signature, beat, rhythm in sorted(used):
+            at.setdefault((signature, beat), []).append(rhythm)
+        states = [(number, first_beat(opening)) for number, opening in enumerate(self.openings)]
+        edges: dict[tuple[int, Fraction], dict[int, tuple[int, Fraction]]] = {}
+        for state in states:  # grows while it is walked
+            opening, beat = state
+            signature = self.openings[opening].time_signature
+            free = not bar_length(signature)
+            following = range(len(self.rhythms)) if free else at.get((signature, beat), [])
+            edges[state] = {rhythm: (opening, self.step(opening, beat, rhythm)) for rhythm in following}
+            states += [
+                after for after in dict.fromkeys(edges[state].values()) if after not in edges and after not in states
+            ]
+        return states, edges
+
+
+def first_beat(opening: Opening) -> Fraction:
+    """The beat position of the first note, or of the rest before it: the pickup fills the end of a bar."""
+    length = bar_length(opening.time_signature)
+    return (length - opening.pickup) % length if length else Fraction(0)
+
+
+def _ancestors(targets: set, edges: dict) -> set:
+    """The targets and all states from which one of them can be reached."""
+    before: dict = {}
+    for state, following in edges.items():
+        for after in following.values():
+            before.setdefault(after, set()).add(state)
+    found, queue = set(targets), list(targets)
+    while queue:
+        for state in before.get(queue.pop(), ()):
+            if state not in found:
+                found.add(state)
+                queue.append(state)
+    return found

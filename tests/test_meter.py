@@ -1,0 +1,148 @@
+"""Bars and the automaton that keeps them full: worked examples, and properties of songs cut at random bar lines."""
+
+from fractions import Fraction
+from itertools import accumulate
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from melody.meter import (
+    FREE,
+    BarAutomaton,
+    Opening,
+    Rhythm,
+    bar_length,
+    bars_of,
+    estimate_pickup,
+    first_beat,
+)
+
+QUARTER, HALF, EIGHTH = (Rhythm(Fraction(0), Fraction(length)) for length in ("1", "2", "1/2"))
+
+
+def times(*quarters):
+    return [Fraction(time) for time in quarters]
+
+
+@pytest.mark.parametrize(
+    ("words", "quarters"), [("3/4", 3), ("6/8", 3), ("4/2", 8), ("3/8", Fraction(3, 2)), ("X", 0), ("", 0), ("0/4", 0)]
+)
+def test_the_length_of_a_bar(words, quarters):
+    assert bar_length(words) == quarters
+
+
+def test_a_pickup_is_counted_from_the_bar_line_before_it():
+    """3/4: 4d | 4g 4a 4b | 2g: the pickup stands on the third beat."""
+    bars = bars_of(times(0, 1, 2, 3, 4), Fraction(6), times(1, 4), [(Fraction(0), "3/4")])
+    assert bars.beat == times(2, 0, 1, 2, 0)
+    assert bars.length == times(3, 3, 3, 3, 3)
+    assert bars.pickup == 1
+
+
+def test_a_bar_that_a_line_break_cuts_goes_on():
+    """4/4: four quarters | two | two | a whole note."""
+    onsets = times(0, 1, 2, 3, 4, 5, 6, 7, 8)
+    bars = bars_of(onsets, Fraction(12), times(4, 6, 8), [(Fraction(0), "4/4")])
+    assert bars.beat == times(0, 1, 2, 3, 0, 1, 2, 3, 0)
+    assert bars.pickup == 0
+
+
+@pytest.mark.parametrize("lines", [(3, 5), (2, 8), (5,)], ids=["short", "short, then long", "too long"])
+def test_bars_that_make_no_sense_are_none(lines):
+    assert bars_of(times(*range(9)), Fraction(9), times(*lines), [(Fraction(0), "3/4")]) is None
+
+
+def test_a_change_of_meter_is_read_from_the_bar_lines():
+    signatures = [
+        (Fraction(0), "2/4"),
+        (Fraction(0), "3/4"),
+    ]  # both stand at the beginning; bars of two and three follow
+    bars = bars_of(times(*range(7)), Fraction(7), times(2, 5), signatures)
+    assert bars.beat == times(0, 1, 0, 1, 2, 0, 1)
+    assert bars.length == times(2, 2, 3, 3, 3, 2, 2)
+
+
+def test_without_meter_there_are_no_bars():
+    bars = bars_of(times(0, 1, 2), Fraction(3), times(1), [(Fraction(0), "X")])
+    assert bars.beat == bars.length == times(0, 0, 0)
+
+
+@given(
+    st.sampled_from(["2/4", "3/4", "4/4", "6/8", "5/8"]),
+    st.integers(0, 7),
+    st.lists(st.sampled_from(["1/2", "1", "3/2", "1/4"]), min_size=1, max_size=40),
+)
+def test_bars_agree_with_arithmetic(signature, eighths, durations):
+    """Bar lines laid where they belong give each note its onset modulo the bar, pickup counted in."""
+    length = bar_length(signature)
+    pickup = Fraction(eighths, 2) % length
+    ends = list(accumulate(map(Fraction, durations)))
+    onsets, end = [Fraction(0), *ends[:-1]], ends[-1]
+    lines = [pickup + number * length for number in range(int(end / length) + 1)]
+    bars = bars_of(onsets, end, lines, [(Fraction(0), signature)])
+    if pickup < end:
+        assert bars.pickup == pickup
+        assert bars.beat == [(onset - pickup) % length for onset in onsets]
+
+
+def test_the_automaton_by_hand():
+    """4 | 2 4 | 2: after the pickup a half note, then a quarter; the song may end after the half note."""
+    waltz = Opening("3/4", Fraction(1))
+    automaton = BarAutomaton([QUARTER, HALF, EIGHTH], [waltz], [(0, [0, 1, 0, 1])])
+    start = automaton.start[0]
+    assert automaton.beat[start] == 2
+    assert automaton.legal[start].tolist() == [True, False, False, True]
+    downbeat = automaton.next_state[start, 0]
+    assert automaton.legal[downbeat].tolist() == [False, True, False, False]
+    assert automaton.next_state[downbeat, 1] == start
+    assert automaton.closing_rest(start) == 0
+    assert automaton.closing_rest(downbeat) == 2
+
+
+def test_a_rhythm_after_which_no_song_can_end_is_illegal():
+    common, waltz = Opening("2/4", Fraction(0)), Opening("2/4", Fraction(1))
+    songs = [(0, [1]), (1, [0, 2, 2, 0])]  # the second opening is heard with eighths on the downbeat
+    automaton = BarAutomaton([QUARTER, HALF, EIGHTH], [common, waltz], songs)
+    for state, (opening, _) in enumerate(automaton.states):
+        reached, queue = set(), [state]
+        while queue:
+            at = queue.pop()
+            if at not in reached:
+                reached.add(at)
+                queue += automaton.next_state[at][automaton.legal[at, :-1]].tolist()
+        assert automaton.legal[list(reached), -1].any(), f"a song of opening {opening} cannot end"
+
+
+def test_everything_is_legal_without_meter():
+    automaton = BarAutomaton([QUARTER, EIGHTH], [Opening(FREE, Fraction(0))], [(0, [0])])
+    assert automaton.legal.all() and len(automaton.states) == 1
+
+
+@given(st.data())
+def test_a_random_walk_has_full_bars(data):
+    """Whatever legal path is taken, the song with its closing rest is whole bars long, pickup and last bar together."""
+    openings = [Opening("3/4", Fraction(1)), Opening("6/8", Fraction(1, 2)), Opening("2/4", Fraction(0))]
+    rhythms = [QUARTER, HALF, EIGHTH, Rhythm(Fraction(1, 2), Fraction(1, 2)), Rhythm(Fraction(0), Fraction(3, 2))]
+    songs = [(0, [0, 1, 0, 4, 2, 0, 1]), (1, [2, 4, 4, 0, 2, 0]), (2, [0, 0, 1, 3, 2, 2])]
+    automaton = BarAutomaton(rhythms, openings, songs)
+    opening = data.draw(st.integers(0, 2))
+    state, total, steps = automaton.start[opening], Fraction(0), 0
+    while True:
+        legal = np.flatnonzero(automaton.legal[state, :-1])
+        if automaton.legal[state, -1] and (steps > 30 or data.draw(st.booleans()) or not legal.size):
+            break
+        rhythm = data.draw(st.sampled_from(legal.tolist()))
+        total, state, steps = total + sum(rhythms[rhythm]), automaton.next_state[state, rhythm], steps + 1
+    length = bar_length(openings[opening].time_signature)
+    whole = first_beat(openings[opening]) + total + automaton.closing_rest(state)
+    assert (whole - first_beat(openings[opening])) % length == 0
+
+
+def test_the_pickup_of_a_melody_without_bar_lines():
+    """4d | 4. 8 4 | 2. in 3/4: under a pickup of one quarter long notes begin the bars and none crosses a bar line."""
+    durations = times("1", "3/2", "1/2", "1", "3")
+    onsets = [Fraction(0), *accumulate(durations[:-1])]
+    assert estimate_pickup(onsets, durations, "3/4") == 1
+    assert estimate_pickup([], [], "3/4") == 0
