@@ -56,19 +56,7 @@ FOLDERS = {
 }
 PREFIXES = {prefix: folder for folder, prefixes in FOLDERS.items() for prefix in prefixes.split()}
 # The folders of deut001 to deut5157, and the number of the first song in each.
-GERMAN_FOLDERS = (
-    "fink",
-    "erk",
-    "boehme",
-    "ballad",
-    "allerkbd",
-    "altdeu1",
-    "altdeu2",
-    "dva",
-    "zuccal",
-    "variant",
-    "test",
-)
+GERMAN_FOLDERS = "fink erk boehme ballad allerkbd altdeu1 altdeu2 dva zuccal variant test".split()
 GERMAN_STARTS = (1, 567, 2267, 2976, 3663, 3773, 4082, 4398, 4504, 5120, 5146)
 
 
