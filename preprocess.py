@@ -25,6 +25,7 @@ from melody.errors import UserError
 from melody.flags import parser
 from melody.formats import essen
 from melody.formats.corpus import READER_VERSION, find_songs, read_all
+from melody.meter import bar_length
 from melody.provenance import fingerprint, settings_of
 from melody.song import Song
 from melody.vocabulary import ESSEN, Vocabulary
@@ -112,11 +113,13 @@ def summary(songs: list[Song], skipped: list, vocabulary: Vocabulary) -> list[st
     """The lines that say what was read."""
     notes = sum(len(song.pitch) for song in songs)
     used = Vocabulary(name for song in songs for name in song.pitch)
+    free = sum(bool(bar_length(song.meter)) and not any(song.bar) for song in songs)
     chords, parts = sum(song.chords for song in songs), sum(song.parts - 1 for song in songs)
     lines = [
         f"{len(songs):,} songs, {notes:,} notes, {notes / len(songs):.1f} per song; different: {used}",
         f"skipped files and tunes: {len(skipped):,}{' (see skipped.csv)' if skipped else ''}; "
-        f"chords reduced to their highest note: {chords:,}; further parts left out: {parts:,}",
+        f"chords reduced to their highest note: {chords:,}; further parts left out: {parts:,}; "
+        f"songs read as free because their bars do not fit their meter: {free:,}",
     ]
     new = len(vocabulary) - len(ESSEN)
     if new:

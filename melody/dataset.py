@@ -14,8 +14,9 @@ from melody.errors import UserError
 from melody.vocabulary import Vocabulary
 
 COMMAND = "python preprocess.py"
-NOTE_FIELDS = {"duration": np.float32, "rest_before": np.float32, "phrase": bool}  # one value per note, beside `pitch`
-TEXT_FIELDS = ("name", "area", "title", "key", "meter")  # one text per song
+NOTE_FIELDS = dict.fromkeys(("duration", "rest_before", "beat", "bar"), np.float32) | {"phrase": bool}  # and `pitch`
+SONG_FIELDS = ("pickup", "rest_after")  # one float32 per song
+TEXT_FIELDS = ("name", "area", "title", "key", "meter", "genre")  # one text per song
 
 
 @dataclass
@@ -26,13 +27,18 @@ class Dataset:
     pitch: np.ndarray  # (notes,) uint8, or uint16 if the vocabulary has more than 256 notes
     duration: np.ndarray  # (notes,) float32, quarter notes
     rest_before: np.ndarray  # (notes,) float32, quarter notes
+    beat: np.ndarray  # (notes,) float32, quarter notes from the bar line to the onset
+    bar: np.ndarray  # (notes,) float32, length of that bar in quarter notes, 0 without meter
     phrase: np.ndarray  # (notes,) bool, whether a phrase begins here
+    pickup: np.ndarray  # (songs,) float32, quarter notes before the first bar line
+    rest_after: np.ndarray  # (songs,) float32, quarter notes of rest after the last note
     start: np.ndarray  # (songs + 1,) int64
     name: list[str]
     area: list[str]
     title: list[str]
     key: list[str]
     meter: list[str]
+    genre: list[str]
 
     def __len__(self) -> int:
         return len(self.start) - 1
@@ -65,11 +71,13 @@ def write_songs(path: Path, songs: Iterable, vocabulary: Vocabulary, settings: d
     songs = list(songs)
     sizes = [len(song.pitch) for song in songs]
     text_bytes = sum(len(getattr(song, field).encode()) + 32 for song in songs for field in TEXT_FIELDS)
-    with atomic_write(path, 16 * sum(sizes) + 2 * text_bytes) as temporary, h5py.File(temporary, "w") as file:
+    with atomic_write(path, 24 * sum(sizes) + 2 * text_bytes) as temporary, h5py.File(temporary, "w") as file:
         kind = np.min_scalar_type(max(len(vocabulary), 1) - 1)  # uint8 for up to 256 notes
         file["pitch"] = _concatenate((vocabulary.encode(song.pitch) for song in songs), kind)
         for field, kind in NOTE_FIELDS.items():
-            file[field] = _concatenate((getattr(song, field) for song in songs), kind)
+            file[field] = _concatenate((getattr(song, field) or [0] * len(song.pitch) for song in songs), kind)
+        for field in SONG_FIELDS:
+            file[field] = np.array([getattr(song, field) for song in songs], np.float32)
         file["start"] = np.concatenate([[0], np.cumsum(sizes)]).astype(np.int64)
         for field in TEXT_FIELDS:
             file[field] = np.array([getattr(song, field) for song in songs], h5py.string_dtype())
@@ -84,7 +92,7 @@ def load(data: Path) -> Dataset:
     """Load songs.h5 and vocabulary.json. Raises `UserError` if one of them is missing or damaged."""
     path = data / "songs.h5"
     with open_hdf5(path, COMMAND) as file:
-        arrays = {field: file[field][:] for field in ("pitch", *NOTE_FIELDS, "start")}
+        arrays = {field: file[field][:] for field in ("pitch", *NOTE_FIELDS, *SONG_FIELDS, "start")}
         texts = {field: file[field].asstr()[:].tolist() for field in TEXT_FIELDS}
         _check_arrays(arrays, texts)
     vocabulary = Vocabulary.load(data / "vocabulary.json")
@@ -103,5 +111,5 @@ def _check_arrays(arrays: dict[str, np.ndarray], texts: dict[str, list[str]]) ->
         raise ValueError("the arrays of its notes differ in length")
     if not start.size or start[0] != 0 or start[-1] != notes or (np.diff(start) < 0).any():
         raise ValueError("start does not divide its notes into songs")
-    if any(len(column) != len(start) - 1 for column in texts.values()):
-        raise ValueError("a song has no name, area, title, key or meter")
+    if any(len(column) != len(start) - 1 for column in (*texts.values(), *(arrays[field] for field in SONG_FIELDS))):
+        raise ValueError("the texts, pickups or rests of its songs are not one per song")

@@ -13,12 +13,14 @@ from bisect import bisect_right
 from collections.abc import Iterable, Sequence
 from fractions import Fraction
 from itertools import pairwise
+from math import lcm
 from typing import NamedTuple
 
 import numpy as np
 
 CROSSING, DOWNBEAT, ENDS_FULL = -25.0, 3.0, 0.1  # weights of `estimate_pickup`, fitted to kern songs
 LAST_ON_DOWNBEAT, LAST_ON_HALF, NO_PICKUP, LONG_PICKUP = 0.25, 0.28, 0.23, 0.06
+MOST_NOTES = 1000  # that `estimate_pickup` looks at
 FREE = "free"  # the time signature of songs without meter, and of songs whose bars make no sense
 
 
@@ -65,16 +67,19 @@ def bars_of(
     Every bar between two bar lines has to be full. Two exceptions are notated that way: a short bar whose complement
     follows (a line break within a bar), and a short last bar.
     """
-    lengths = {bar_length(words) for _, words in signatures}
-    several = lengths - {0} if len(lengths) > 1 else set()  # of a song that changes meter, its bar lines tell which
-    edges = [Fraction(0), *sorted({time for time in bar_lines if 0 < time < end}), end]
+    lengths = [(time, bar_length(words)) for time, words in signatures]
+    known = {length for _, length in lengths if length}
+    edges = [Fraction(0)]
+    for time in bar_lines:
+        if edges[-1] < time < end:
+            edges.append(time)
+    edges.append(end)
     parts: list[tuple[Fraction, Fraction, Fraction]] = []  # between bar lines: start, its beat position, bar length
     pickup = filled = Fraction(0)  # `filled`: how much of its bar the part before has left filled, if not all of it
     for number, (start, stop) in enumerate(pairwise(edges)):
-        length = next((bar_length(words) for time, words in reversed(signatures) if time <= start), Fraction(0))
-        if stop - start in several:
-            length = stop - start
         size, beat = stop - start, filled
+        length = next((length for time, length in reversed(lengths) if time <= start), Fraction(0))
+        length = size if length and size in known else length  # a change of meter that is not marked
         if number == 0 and 0 < size < length and len(edges) > 2:
             pickup, beat = size, length - size
         if filled and length and beat + size != length and stop != end:
@@ -83,10 +88,32 @@ def bars_of(
         if length and beat + size > length:
             return None
         parts.append((start, beat if length else Fraction(0), length))
-    starts = [start for start, _, _ in parts]
-    found = [(onset, *parts[bisect_right(starts, onset) - 1]) for onset in onsets]
+    starts = [float(start) for start, _, _ in parts]  # floats compare faster, and differ where the fractions do
+    found = [(onset, *parts[bisect_right(starts, float(onset)) - 1]) for onset in onsets]
     beats = [beat + onset - start if length else Fraction(0) for onset, start, beat, length in found]
     return Bars(beats, [length for *_, length in found], pickup)
+
+
+def estimate_bars(
+    onsets: Sequence[Fraction], durations: Sequence[Fraction], signatures: Sequence[tuple[Fraction, str]]
+) -> Bars:
+    """Where notes stand in bars, from the time signatures alone, as in MIDI.
+
+    A change of meter begins a bar, so the bars before it count back from there; without a change the pickup is
+    estimated.
+    """
+    if not signatures:
+        return Bars([Fraction(0)] * len(onsets), [Fraction(0)] * len(onsets), Fraction(0))
+    starts, lengths = [time for time, _ in signatures], [bar_length(words) for _, words in signatures]
+    pickup = Fraction(0)
+    if lengths[0] and starts[0] == 0:
+        pickup = starts[1] % lengths[0] if starts[1:] else estimate_pickup(onsets, durations, signatures[0][1])
+        starts[0] = pickup
+    parts = [max(bisect_right(starts, onset) - 1, 0) for onset in onsets]
+    beats = [
+        (onset - starts[i]) % lengths[i] if lengths[i] else Fraction(0) for onset, i in zip(onsets, parts, strict=True)
+    ]
+    return Bars(beats, [lengths[i] for i in parts], pickup)
 
 
 def estimate_pickup(onsets: Sequence[Fraction], durations: Sequence[Fraction], time_signature: str) -> Fraction:
@@ -94,30 +121,27 @@ def estimate_pickup(onsets: Sequence[Fraction], durations: Sequence[Fraction], t
 
     Of all places where a bar line may fall, the one is taken under which few notes cross a bar line, long notes begin
     a bar, and the last note begins a bar, or half of one, and completes it. The weights were fitted to kern songs.
+    Of a long melody the first `MOST_NOTES` are looked at.
     """
     length = bar_length(time_signature)
+    times = [*onsets[:MOST_NOTES], *durations[:MOST_NOTES], length]
     if not length or not onsets:
         return Fraction(0)
-    notes = list(zip(onsets, durations, strict=True))
-    total = sum(durations)
-
-    def score(pickup: Fraction) -> float:
-        places = [(onset - pickup) % length for onset in onsets]
-        crossing = sum(place + duration > length for place, duration in zip(places, durations, strict=True))
-        downbeats = sum(duration for place, duration in zip(places, durations, strict=True) if not place)
-        ends_full = (onsets[-1] + durations[-1] - pickup) % length == 0
-        return (
-            CROSSING * crossing / len(notes)
-            + DOWNBEAT * float(downbeats / total)
-            + ENDS_FULL * ends_full
-            + LAST_ON_DOWNBEAT * (places[-1] == 0)
-            + LAST_ON_HALF * (2 * places[-1] == length)
-            + NO_PICKUP * (pickup == 0)
-            - LONG_PICKUP * float(pickup / length)
-        )
-
-    candidates = {place % length for onset, duration in notes for place in (onset, onset + duration)} | {Fraction(0)}
-    return max(sorted(candidates), key=score)
+    unit = lcm(*(time.denominator for time in times))  # whole numbers of 1/unit quarter notes from here on
+    *times, length = (int(time * unit) for time in times)
+    onset, duration = np.array(times).reshape(2, -1)
+    pickup = np.unique(np.concatenate([onset, onset + duration, [0]]) % length)
+    beat = (onset - pickup[:, None]) % length  # (pickups, notes)
+    score = (
+        CROSSING * (beat + duration > length).mean(1)
+        + DOWNBEAT * ((beat == 0) @ duration) / duration.sum()
+        + ENDS_FULL * ((beat[:, -1] + duration[-1]) % length == 0)
+        + LAST_ON_DOWNBEAT * (beat[:, -1] == 0)
+        + LAST_ON_HALF * (2 * beat[:, -1] == length)
+        + NO_PICKUP * (pickup == 0)
+        - LONG_PICKUP * pickup / length
+    )
+    return Fraction(int(pickup[score.argmax()]), unit)
 
 
 class BarAutomaton:

@@ -24,6 +24,8 @@ class Song:
     """One melody. Times are in quarter notes; tied notes are joined; grace notes are left out.
 
     `rest_before` is the rest before each note; `phrase` marks the notes that begin a phrase (only kern has phrases).
+    `beat` is the onset of each note in quarter notes from the bar line, `bar` the length of that bar, 0 without bars;
+    both are empty in a song that was not read. `pickup` is the incomplete bar before the first bar line.
     `chords` counts the chords reduced to their highest note; `parts` counts the parts of the source (only the first
     one is read).
     """
@@ -39,6 +41,11 @@ class Song:
     meter: str = ""  # 3/4; X for free meter
     chords: int = 0
     parts: int = 1
+    beat: Sequence[float] = ()
+    bar: Sequence[float] = ()
+    pickup: float = 0.0
+    rest_after: float = 0.0  # after the last note
+    genre: str = ""  # as in the source (kern !!!AGN)
 
 
 def check_song(song: Song) -> None:

@@ -5,6 +5,7 @@ import random
 import re
 import signal
 from contextlib import suppress
+from fractions import Fraction
 from itertools import accumulate
 from pathlib import Path
 
@@ -14,6 +15,7 @@ from melody.errors import UserError
 from melody.formats import corpus, essen
 from melody.formats.corpus import find_songs, read_songs, song_name
 from melody.formats.limits import Unreadable
+from melody.meter import BarAutomaton, Opening, Rhythm, bar_length
 from melody.regions import choose
 from melody.vocabulary import ESSEN, Spelling, Vocabulary
 
@@ -272,6 +274,45 @@ def test_the_kern_edition(kern_edition):
     assert sum(sum(song.phrase) for song in songs) == 47_446
 
 
+def with_one_meter(songs):
+    """The songs with one time signature whose bars are full."""
+    return [song for song in songs if set(song.bar) == {float(bar_length(song.meter))} != {0.0}]
+
+
+@pytest.mark.slow
+def test_every_song_of_one_meter_is_a_path_of_the_bar_automaton(kern_edition):
+    """Run with -s to see the counts in data/README.md."""
+    songs, _ = corpus.read_all(find_songs([str(kern_edition)]), jobs=-1, quiet=True)
+    stated = [song for song in songs if bar_length(song.meter)]
+    free = [song for song in stated if not any(song.bar)]
+    one_meter = with_one_meter(songs)
+    rhythms, openings, paths = {}, {}, []
+    for song in one_meter:
+        opening = Opening(song.meter, exact(song.pickup))
+        symbols = [Rhythm(exact(rest), exact(time)) for rest, time in zip(song.rest_before, song.duration, strict=True)]
+        indices = [rhythms.setdefault(symbol, len(rhythms)) for symbol in symbols]
+        paths.append((openings.setdefault(opening, len(openings)), indices))
+    automaton = BarAutomaton(list(rhythms), list(openings), paths)
+    unfilled = 0
+    for song, (opening, indices) in zip(one_meter, paths, strict=True):
+        state, length = automaton.start[opening], bar_length(song.meter)
+        for rhythm, beat in zip(indices, song.beat, strict=True):
+            assert automaton.legal[state, rhythm]
+            assert (automaton.states[state][1] + automaton.rhythms[rhythm].rest_before) % length == exact(beat)
+            state = automaton.next_state[state, rhythm]
+        assert automaton.legal[state, -1]
+        unfilled += automaton.closing_rest(state) != exact(song.rest_after)
+    print(
+        f"\n{len(stated):,} songs with a meter, {len(free)} of them read as free; {len(one_meter):,} of one meter; "
+        f"{unfilled} of these end within a bar"
+    )
+    assert (len(stated), len(free), len(one_meter), unfilled) == (8265, 297, 7422, 91)
+
+
+def exact(quarters):
+    return Fraction(quarters).limit_denominator(1000)
+
+
 # `[4a]` begins and ends a tie at once. We read it as its middle or end; music21 reads a new tie, which it joins to
 # the previous note only if another end follows.
 TIED_DIFFERENTLY = {"han0048", "han0794", "natmn020", "natmn024", "natmn025", "natmn043", "shanx364"}
@@ -290,8 +331,8 @@ def test_midi_equals_music21s_parser(midi_edition):
 
 
 @pytest.mark.slow
-def test_midi_is_spelled_as_kern(kern_edition, midi_edition):
-    """Run with -s to see the figure in docs/kern-edition.md."""
+def test_midi_is_spelled_and_barred_as_kern(kern_edition, midi_edition):
+    """Run with -s to see the figures in docs/kern-edition.md and data/README.md."""
     kern_songs, midi_songs = (
         {Path(song.name).name: song for song in corpus.read_all(find_songs([str(folder)]), -1, True)[0]}
         for folder in (kern_edition, midi_edition)
@@ -306,3 +347,7 @@ def test_midi_is_spelled_as_kern(kern_edition, midi_edition):
     agreement = sum(kern == midi for kern, midi in notes) / len(notes)
     print(f"\n{len(notes):,} notes of {len(pairs):,} songs, spelled alike: {agreement:.2%}")
     assert agreement >= 0.999
+    one_meter = [(song, midi_songs[Path(song.name).name]) for song in with_one_meter(kern_songs.values())]
+    agreement = sum(kern.pickup == midi.pickup for kern, midi in one_meter) / len(one_meter)
+    print(f"{len(one_meter):,} songs of one meter, with the pickup of the kern edition: {agreement:.2%}")
+    assert agreement >= 0.87

@@ -14,16 +14,19 @@ from melody.vocabulary import ESSEN, Vocabulary
 from tests.synthetic import melodies
 
 DURATIONS, RESTS = st.sampled_from([0.25, 1.0, 1 / 3]), st.sampled_from([0.0, 0.5])
-SONGS = st.lists(st.lists(st.tuples(st.sampled_from(ESSEN.names), DURATIONS, RESTS, st.booleans())))
+BEATS, BARS = st.sampled_from([0.0, 1.5, 2 / 3]), st.sampled_from([0.0, 3.0])
+SONGS = st.lists(st.lists(st.tuples(st.sampled_from(ESSEN.names), DURATIONS, RESTS, st.booleans(), BEATS, BARS)))
 
 
 def song(name: str, notes: list[tuple]) -> Song:
-    pitch, duration, rest, phrase = (list(column) for column in zip(*notes, strict=True)) if notes else ([], [], [], [])
-    return Song(name, pitch, duration, rest, phrase, area="Nowhere, Île", title="歌", key="F", meter="3/4")
+    pitch, duration, rest, phrase, beat, bar = map(list, zip(*notes, strict=True)) if notes else ([] for _ in range(6))
+    bars = {"beat": beat, "bar": bar, "pickup": 1 / 3, "rest_after": 0.5}
+    words = {"area": "Nowhere, Île", "title": "歌", "key": "F", "meter": "3/4", "genre": "Ballade"}
+    return Song(name, pitch, duration, rest, phrase, **words, **bars)
 
 
 def simple(name: str, pitch: list[str]) -> Song:
-    return song(name, [(note, 1.0, 0.0, False) for note in pitch])
+    return song(name, [(note, 1.0, 0.0, False, 0.0, 3.0) for note in pitch])
 
 
 def write(folder, songs, vocabulary=ESSEN):
@@ -42,7 +45,10 @@ def test_load_restores_written_songs(tmp_path_factory, examples):
         assert ESSEN.decode(loaded.song(s)) == one.pitch
         np.testing.assert_array_equal(loaded.duration[notes], np.array(one.duration, np.float32))
         np.testing.assert_array_equal(loaded.rest_before[notes], np.array(one.rest_before, np.float32))
+        np.testing.assert_array_equal(loaded.beat[notes], np.array(one.beat, np.float32))
+        np.testing.assert_array_equal(loaded.bar[notes], np.array(one.bar, np.float32))
         assert loaded.phrase[notes].tolist() == one.phrase
+        assert (loaded.pickup[s], loaded.rest_after[s], loaded.genre[s]) == (np.float32(1 / 3), 0.5, "Ballade")
     assert set(loaded.title) <= {"歌"} and set(loaded.area) <= {"Nowhere, Île"}
 
 
@@ -125,6 +131,20 @@ def test_arrays_that_do_not_fit_together_are_refused(tmp_path, damage):
             file["pitch"] = [0.5, 1.5, 2.5]
     with pytest.raises(UserError, match=r"songs\.h5 is damaged or of another kind.*preprocess\.py"):
         dataset.load(tmp_path)
+
+
+@pytest.mark.parametrize("field", ["beat", "bar", "pickup", "rest_after", "genre"])
+def test_songs_written_before_bars_were_read_are_refused(tmp_path, field):
+    write(tmp_path, [simple("a/b1", ["C4", "D4"])])
+    with h5py.File(tmp_path / "songs.h5", "r+") as file:
+        del file[field]
+    with pytest.raises(UserError, match=r"songs\.h5 .*make it again with: python preprocess\.py"):
+        dataset.load(tmp_path)
+
+
+def test_songs_without_bars_have_beats_of_zero(tmp_path):
+    songs = write(tmp_path, [Song("a/b1", ["C4", "D4"], [1.0, 1.0], [0.0, 0.0], [False, False])])
+    assert songs.beat.tolist() == songs.bar.tolist() == [0.0, 0.0]
 
 
 def test_a_vocabulary_may_have_more_than_256_notes(tmp_path):

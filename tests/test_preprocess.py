@@ -74,6 +74,21 @@ def test_notes_of_a_kern_file(run, songs, tmp_path):
     assert (read.duration.tolist(), read.rest_before.tolist(), read.phrase.tolist()) == ([1.5, 2], [1, 0], [True, True])
 
 
+def test_bars_come_back(run, songs, tmp_path):
+    (songs / "one.krn").write_text("**kern\n*M3/4\n4c\n=1\n2d\n4e\n=2\n4f\n4r\n==\n*-\n!!!AGN: Ballade\n")
+    run("--songs", songs / "one.krn", "--data", tmp_path / "data")
+    read = dataset.load(tmp_path / "data")
+    assert (read.beat.tolist(), read.bar.tolist()) == ([2, 0, 2, 0], [3] * 4)
+    assert (read.pickup.tolist(), read.rest_after.tolist(), read.genre) == ([1], [1], ["Ballade"])
+
+
+def test_songs_whose_bars_do_not_fit_are_counted(run, songs, tmp_path):
+    (songs / "one.krn").write_text("**kern\n*M2/4\n4c\n4d\n4e\n=1\n4c\n=2\n4d\n4e\n==\n*-\n")
+    assert "because their bars do not fit their meter: 1" in run(
+        "--songs", songs / "one.krn", "--data", tmp_path / "data"
+    )
+
+
 def test_every_song_is_in_one_part_of_the_split(run, songs, tmp_path):
     run("--songs", songs, "--data", tmp_path / "data")
     split = json.loads((tmp_path / "data/split.json").read_text())

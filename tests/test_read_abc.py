@@ -161,6 +161,22 @@ def test_each_voice_has_its_key():
     assert isinstance(song, Song) and (song.pitch, song.parts) == (["F#4"], 2)
 
 
+def test_bars_and_a_pickup():
+    song = read_tune("M:3/4\nK:C\nD|G A/B/ A|G2 z|]")
+    assert (song.beat, song.bar) == ([2, 0, 1, 1.5, 2, 0], [3] * 6)
+    assert (song.pickup, song.rest_after) == (1, 1)
+
+
+def test_a_bar_divided_by_a_repeat_sign():
+    song = read_tune("M:3/4\nK:C\nD|G A B|G2:|D|G A B|G2|]")
+    assert song.beat == [2, 0, 1, 2, 0, 2, 0, 1, 2, 0]
+
+
+def test_bars_that_contradict_the_meter_are_ignored():
+    song = read_tune("M:3/4\nK:C\nG A B|C D E F|G3|]")
+    assert (song.meter, song.bar, song.pickup) == ("3/4", [0] * 8, 0)
+
+
 # Books
 
 BOOK = """M:3/4

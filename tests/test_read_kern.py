@@ -73,3 +73,34 @@ def test_spines_split_join_and_change_places(read):
 
 def test_a_wrong_token_is_named_with_its_line(reason):
     assert reason("a.krn", "**kern\n4a\n4zz\n*-\n") == "line 3: '4zz' is not a note"
+
+
+def test_bars_and_a_pickup(kern):
+    song = kern("4d,=1,4g,8a,8b,4a,=2,2g,4r,==")
+    assert song.beat == [2, 0, 1, 1.5, 2, 0]
+    assert song.bar == [3] * 6
+    assert (song.pickup, song.rest_after) == (1, 1)
+
+
+def test_tied_notes_and_rests_at_bar_lines(kern):
+    song = kern("4r,2g,=1,4r,4r,[4a,=2,2a],4b,==")
+    assert (song.beat, song.pickup) == ([1, 2, 2], 0)
+
+
+def test_triplets_have_exact_beats(kern):
+    song = kern("6g,6a,6b,4g,=1,12g,12a,12b,2a,==")
+    assert song.beat == [0, 2 / 3, 4 / 3, 2, 0, 1 / 3, 2 / 3, 1]
+
+
+def test_bars_that_contradict_the_meter_are_ignored(kern):
+    song = kern("4g,4a,4b,=1,4g,4a,4b,4g,=2,2.g,==")
+    assert (song.meter, song.beat, song.bar, song.pickup) == ("3/4", [0] * 8, [0] * 8, 0)
+
+
+def test_a_change_of_meter(read):
+    song = read("a.krn", "**kern\n*M2/4\n4c\n4d\n=1\n*M3/4\n4e\n4f\n4g\n=2\n*MX\n4a\n4b\n==\n*-\n")[0][0]
+    assert (song.beat, song.bar) == ([0, 1, 0, 1, 2, 0, 0], [2, 2, 3, 3, 3, 0, 0])
+
+
+def test_genre(read):
+    assert read("a.krn", "**kern\n4a\n*-\n!!!AGN: Ballade\n")[0][0].genre == "Ballade"

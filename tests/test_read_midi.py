@@ -76,3 +76,28 @@ def test_a_midi_note_ends_where_the_next_begins(read):
 
 def test_a_track_without_an_end_is_damaged(reason):
     assert "a track has no end" in reason("a.mid", midi(track(*notes(60, 62)))[:-8])
+
+
+def test_the_pickup_is_estimated(read):
+    """4d | 4. 8 4 | 2. in 3/4 under a pickup of one quarter note; a quarter note has 8 ticks."""
+    time_signature = (0, b"\xff\x58\4\3\2\x18\x08")
+    melody = [
+        event
+        for number, ticks in [(62, 8), (67, 12), (69, 4), (71, 8), (67, 24)]
+        for event in ((0, bytes([0x90, number, 90])), (ticks, bytes([0x80, number, 0])))
+    ]
+    song = read("a.mid", midi(track(time_signature, *melody)))[0][0]
+    assert (song.pickup, song.beat, song.bar) == (1, [2, 0, 1.5, 2, 0], [3] * 5)
+
+
+def test_a_change_of_meter_begins_a_bar(read):
+    """The change after four quarter notes leaves a pickup of one in 3/4."""
+    signatures = track((0, b"\xff\x58\4\3\2\x18\x08"), (32, b"\xff\x58\4\2\2\x18\x08"))
+    song = read("a.mid", midi(signatures, track(*notes(60, 62, 64, 65, 67, 69, 71))))[0][0]
+    assert (song.meter, song.pickup, song.rest_after) == ("3/4", 1, 0)
+    assert (song.beat, song.bar) == ([2, 0, 1, 2, 0, 1, 0], [3, 3, 3, 3, 2, 2, 2])
+
+
+def test_without_a_time_signature_there_are_no_bars(read):
+    song = read("a.mid", midi(track(*notes(60, 62))))[0][0]
+    assert (song.meter, song.beat, song.bar) == ("", [0, 0], [0, 0])

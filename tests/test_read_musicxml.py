@@ -34,6 +34,28 @@ def test_musicxml(read):
     assert (song.title, song.key, song.meter, song.chords) == ("Up & down", "G", "3/4", 1)
 
 
+def test_bars(read):
+    """The first measure holds 3 of 3 quarter notes, the second 2: it is the last and may be short."""
+    song = read("a.musicxml", SCORE.format(DOCTYPE))[0][0]
+    assert (song.beat, song.bar, song.pickup) == ([0, 1, 1], [3, 3, 3], 0)
+
+
+def test_a_pickup_measure(read):
+    measure = '<measure number="{}"{}>{}</measure>'
+    start, end = SCORE.index('<measure number="1">'), SCORE.index("</part></score")
+    attributes = SCORE[SCORE.index("<attributes>") : SCORE.index("</attributes>") + 13]
+    full = "".join(NOTE.format("", step, 2, "") for step in "GAB")
+    measures = [
+        measure.format(0, ' implicit="yes"', attributes + NOTE.format("", "D", 2, "")),
+        measure.format(1, "", full),
+    ]
+    last = NOTE.format("", "G", 2, "") + "<note><rest/><duration>2</duration></note>"
+    score = SCORE[:start] + "".join([*measures, measure.format(2, "", last)]) + SCORE[end:]
+    song = read("a.musicxml", score.format(""))[0][0]
+    assert (song.beat, song.bar) == ([2, 0, 1, 2, 0], [3] * 5)
+    assert (song.pickup, song.rest_after) == (1, 1)
+
+
 @pytest.mark.parametrize("declaration", ENTITIES)
 @pytest.mark.parametrize("encoding", ["utf-8", "utf-16"])
 def test_entities_are_refused_in_every_encoding(reason, declaration, encoding):

@@ -26,7 +26,7 @@ BATCH = 64  # files that a process reads before it returns them
 PART_BYTES = 32_000  # of a book that a process reads before it returns them: about 100 tunes
 MAX_PARTS = 64  # of a book, since each process that reads a part splits the whole book
 Source = tuple[Path, Path] | tuple[Path, Path, int, int]  # file, the folder its name starts from, part, parts
-READER_VERSION = 3  # increases when the same files give other notes, so that songs.h5 is made again
+READER_VERSION = 4  # increases when the same files give other notes, so that songs.h5 is made again
 MUSICXML = dict.fromkeys((".xml", ".musicxml", ".mxl"), "musicxml")
 FORMATS = {".krn": "kern", ".mid": "midi", ".midi": "midi", ".abc": "abc", **MUSICXML}
 
@@ -237,5 +237,5 @@ def read_batch(files: list[Source]) -> tuple[list[tuple[str, Song]], list[tuple[
 
 def compact(song: Song) -> Song:
     """The song with arrays for lists: all songs of a collection are in memory at once."""
-    duration, rest_before, phrase = array("f", song.duration), array("f", song.rest_before), array("b", song.phrase)
-    return replace(song, duration=duration, rest_before=rest_before, phrase=phrase)
+    times = {field: array("f", getattr(song, field)) for field in ("duration", "rest_before", "beat", "bar")}
+    return replace(song, **times, phrase=array("b", song.phrase))

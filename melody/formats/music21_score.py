@@ -13,19 +13,29 @@ from music21.meter import TimeSignature
 
 from melody.formats.song_builder import note_name, skyline
 from melody.key import alterations, kern_signature
+from melody.meter import bars_of
 from melody.song import Song
 
 
-def read(text: str, kind: str, name: str, **about: str) -> Song:
-    """The first part with notes. `kind` is music21's name of the format. Warnings are not shown."""
+def read(text: str, kind: str, name: str, one_meter: bool = False, **about: str) -> Song:
+    """The first part with notes. `kind` is music21's name of the format. Warnings are not shown.
+
+    `one_meter` ignores all time signatures but the first: music21 adds some where a bar of an ABC tune is too long.
+    """
     with redirect_stderr(io.StringIO()), warnings.catch_warnings():
         warnings.simplefilter("ignore")
         score = converter.parseData(text, format=kind)
         parts = [part for part in score.getElementsByClass(stream.Part) if pitched_notes(part)] or [score]
         line = parts[0].voicesToParts().parts[0] if parts[0].recurse().getElementsByClass(stream.Voice) else parts[0]
-        notes = pitched_notes(line.stripTies(matchByPitch=False))
-    about = {"key": _key(line), "meter": _meter(line)} | about
-    return skyline(notes).song(name, parts=len(parts), **about)
+        melody = skyline(pitched_notes(line.stripTies(matchByPitch=False)))
+    melody.rest(max(0, Fraction(line.highestTime) - melody.time))
+    measures = parts[0].getElementsByClass(stream.Measure)
+    signatures = line.recurse().getElementsByClass(TimeSignature)
+    signatures = [(Fraction(one.getOffsetInHierarchy(line)), one.ratioString) for one in signatures]
+    signatures = signatures[:1] if one_meter else signatures
+    bars = bars_of(melody.onset, melody.time, [Fraction(measure.offset) for measure in measures], signatures)
+    about = {"key": _key(line), "meter": signatures[0][1] if signatures else ""} | about
+    return melody.song(name, bars, len(parts), **about)
 
 
 def pitched_notes(part: stream.Stream) -> list[tuple]:
@@ -44,8 +54,3 @@ def _key(part: stream.Stream) -> str:
     if isinstance(key, Key) and key.mode in ("major", "minor"):
         return key.tonicPitchNameWithCase
     return kern_signature(alterations(key.sharps)) if key and key.sharps is not None else ""
-
-
-def _meter(part: stream.Stream) -> str:
-    meter = next(iter(part.recurse().getElementsByClass(TimeSignature)), None)
-    return meter.ratioString if meter else ""

@@ -68,7 +68,8 @@ def _tune(text: str, name: str) -> Song:
         line = re.search(rf"^{letter}:[ \t]*(.*?)[ \t]*(?:%.*)?$", text, re.MULTILINE)
         about[field] = line[1] if line else ""
     text, about["key"] = explicit(text)
-    return music21_score.read(text, "abc", name, **about)
+    one_meter = len(set(re.findall(r"^M:.*", text, re.MULTILINE))) == 1
+    return music21_score.read(text, "abc", name, one_meter, **about)
 
 
 def _decoded(content: bytes) -> str:

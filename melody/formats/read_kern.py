@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import re
+from fractions import Fraction
 from functools import lru_cache
 from typing import NamedTuple
 
 from music21.humdrum.spineParser import hdStringToNote
 
 from melody.formats.limits import Unreadable
-from melody.formats.song_builder import SongBuilder, Time, note_name
+from melody.formats.song_builder import SongBuilder, note_name
+from melody.meter import bars_of
 from melody.song import Song
 
-RECORD = re.compile(r"!!!(ARE|OTL)[^:]*:\s*(.*?)\s*$")
+RECORD = re.compile(r"!!!(ARE|OTL|AGN)[^:]*:\s*(.*?)\s*$")
 TONIC = re.compile(r"\*([A-Ga-g][#-]*):")
 METER = re.compile(r"\*M(\d+/\d+|X|FREI)")
 
@@ -21,7 +23,7 @@ class KernNote(NamedTuple):
     """A token of a kern spine: a note, the highest note of a chord, or a rest (its name is "")."""
 
     name: str
-    duration: Time  # quarter notes
+    duration: Fraction  # quarter notes
     tied: bool  # to the previous note
     grace: bool
     chord: bool
@@ -30,6 +32,7 @@ class KernNote(NamedTuple):
 def read(content: bytes, name: str) -> list[Song]:
     """The first `**kern` spine of a Humdrum file. Latin-1, because Essen files contain the byte 0xFF."""
     melody, about, column, parts = SongBuilder(), {}, -1, 0
+    bar_lines, time_signatures = [], []
     for number, line in enumerate(content.decode("latin-1").split("\n"), start=1):
         sign, fields = line[:1], line.rstrip("\r").split("\t")
         if sign == "!":
@@ -37,13 +40,18 @@ def read(content: bytes, name: str) -> list[Song]:
         elif sign == "*" and "**kern" in fields and not parts:
             column, parts = fields.index("**kern"), fields.count("**kern")
         elif sign == "*" and column >= 0:
-            _kern_setting(fields[column], about)
+            _kern_key(fields[column], about)
+            if meter := METER.match(fields[column]):
+                time_signatures.append((melody.time, meter[1].replace("FREI", "X")))
             column = next_column(column, fields)
-        elif sign != "=" and fields[0] and 0 <= column < len(fields) and fields[column] != ".":
+        elif sign == "=":
+            bar_lines.append(melody.time)
+        elif fields[0] and 0 <= column < len(fields) and fields[column] != ".":
             _add_kern(melody, fields[column], number)
     if not parts:
         raise Unreadable("not a kern file: no **kern spine")
-    return [melody.song(name, parts=parts, **about)]
+    about["meter"] = time_signatures[0][1] if time_signatures else ""
+    return [melody.song(name, bars_of(melody.onset, melody.time, bar_lines, time_signatures), parts, **about)]
 
 
 def next_column(column: int, fields: list[str]) -> int:
@@ -64,17 +72,15 @@ def next_column(column: int, fields: list[str]) -> int:
 def _kern_record(line: str, about: dict) -> None:
     record = RECORD.match(line)
     if record and record[2]:
-        about.setdefault({"ARE": "area", "OTL": "title"}[record[1]], record[2])
+        about.setdefault({"ARE": "area", "OTL": "title", "AGN": "genre"}[record[1]], record[2])
 
 
-def _kern_setting(field: str, about: dict) -> None:
-    tonic, meter = TONIC.match(field), METER.match(field)
+def _kern_key(field: str, about: dict) -> None:
+    tonic = TONIC.match(field)
     if tonic and about.get("key", "k[").startswith("k["):
         about["key"] = tonic[1]
     elif field.startswith("*k["):
         about.setdefault("key", field[1:])
-    elif meter:
-        about.setdefault("meter", meter[1].replace("FREI", "X"))
 
 
 def _add_kern(melody: SongBuilder, token: str, number: int) -> None:
@@ -104,4 +110,4 @@ def kern_note(token: str) -> KernNote:
     top = max(sounding, key=lambda note: note.pitch.ps, default=notes[0])
     tied = "]" in token or "_" in token  # `[4a]` in Essen files is the middle of a tie; music21 reads a start
     name = note_name(top.pitch) if sounding else ""
-    return KernNote(name, top.duration.quarterLength, tied, top.duration.isGrace, len(sounding) > 1)
+    return KernNote(name, Fraction(top.duration.quarterLength), tied, top.duration.isGrace, len(sounding) > 1)

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterator
+from fractions import Fraction
 from functools import cache
+from operator import itemgetter
 
 from music21.midi import MetaEvents, MidiEvent, MidiFile, MidiTrack
 
 from melody.formats.limits import Unreadable
 from melody.formats.song_builder import HIGHEST, LOWEST, skyline
 from melody.key import alterations, kern_signature
+from melody.meter import estimate_bars
 from melody.song import Song
 from melody.vocabulary import ESSEN, FIFTHS, SEMITONES, spelled
 
@@ -31,12 +34,16 @@ def read(content: bytes, name: str) -> list[Song]:
     parts = [part for events in tracks for part in _midi_parts(events)]
     if not parts:
         raise Unreadable("no notes")
-    signatures, about = _midi_settings(tracks)
-    notes = []
+    keys, meters = _signatures(tracks)
+    notes, quarter = [], file.ticksPerQuarterNote
     for start, end, number in parts[0]:
-        sharps = next((sharps for time, sharps in reversed(signatures) if time <= start), 0)
-        notes.append((start, end, number, midi_name(number, sharps)))
-    return [skyline(notes, file.ticksPerQuarterNote).song(name, parts=len(parts), **about)]
+        sharps = next((sharps for time, sharps in reversed(keys) if time <= start), 0)
+        notes.append((Fraction(start, quarter), Fraction(end, quarter), number, midi_name(number, sharps)))
+    melody = skyline(notes)
+    meters = [(Fraction(time, quarter), meter) for time, meter in meters]
+    bars = estimate_bars(melody.onset, melody.duration, meters)
+    about = {"key": kern_signature(alterations(keys[0][1])) if keys else "", "meter": meters[0][1] if meters else ""}
+    return [melody.song(name, bars, len(parts), **about)]
 
 
 def _timed(track: MidiTrack) -> Iterator[tuple[int, MidiEvent]]:
@@ -59,18 +66,15 @@ def _midi_parts(events: list[tuple[int, MidiEvent]]) -> list[list[tuple[int, int
     return [sorted(parts[channel]) for channel in sorted(parts)]
 
 
-def _midi_settings(tracks: list[list[tuple[int, MidiEvent]]]) -> tuple[list[tuple[int, int]], dict]:
-    """The key signatures as (tick, sharps; flats negative), and the song's `key` and `meter`: the first of each."""
-    signatures, about = [], {}
-    for time, event in (timed for events in tracks for timed in events):
+def _signatures(tracks: list[list[tuple[int, MidiEvent]]]) -> tuple[list[tuple[int, int]], list[tuple[int, str]]]:
+    """The key signatures, (tick, sharps; flats negative), and the time signatures, (tick, `3/4`), each in order."""
+    keys, meters = [], {}
+    for time, event in sorted((timed for events in tracks for timed in events), key=itemgetter(0)):
         if event.type == MetaEvents.KEY_SIGNATURE and event.data:
-            signatures.append((time, int.from_bytes(event.data[:1], signed=True)))
+            keys.append((time, int.from_bytes(event.data[:1], signed=True)))
         elif event.type == MetaEvents.TIME_SIGNATURE and len(event.data) > 1:
-            about.setdefault("meter", f"{event.data[0]}/{2 ** event.data[1]}")
-    signatures = sorted((time, sharps) for time, sharps in signatures if abs(sharps) <= MOST_ACCIDENTALS)
-    if signatures:
-        about["key"] = kern_signature(alterations(signatures[0][1]))
-    return signatures, about
+            meters[time] = f"{event.data[0]}/{2 ** event.data[1]}"
+    return sorted((time, sharps) for time, sharps in keys if abs(sharps) <= MOST_ACCIDENTALS), list(meters.items())
 
 
 @cache
