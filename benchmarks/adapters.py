@@ -1,8 +1,7 @@
 """The stages of the project as benchmark programs: each function sets one up and returns it."""
 
-from __future__ import annotations
-
-from itertools import count as counter
+import math
+from itertools import count
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -17,14 +16,12 @@ from vae.train import Trainer as VaeTrainer
 
 def training(shape: dict, training: dict, batches: int) -> Round:
     """Train for one epoch of `batches` batches of streams; work is predicted notes."""
-    settings = shape | training
-    songs, split = synthetic.dataset_of(songs_for(training, batches))
-    trainer, numbers = Trainer(songs, split, settings), counter()
+    trainer, epochs = Trainer(*synthetic.dataset_of(songs_for(training, batches)), shape | training), count()
 
     def run_round() -> float:
         steps: list[dict] = []
-        trainer.epoch(next(numbers), steps.append)
-        return len(steps) * settings["batch"] * settings["bptt_length"]
+        trainer.epoch(next(epochs), steps.append)
+        return len(steps) * training["batch"] * training["bptt_length"]
 
     return run_round
 
@@ -35,15 +32,15 @@ def songs_for(training: dict, batches: int) -> int:
     return max(int((batches + 0.4) * notes / (synthetic.MEAN_LENGTH + 1)), batches * training["batch"])
 
 
-def memories(shape: dict, count: int, notes: int, songs: int) -> Round:
-    """Make `count` memories of `notes` notes and write them, as stage 3 does; work is memories."""
+def memories(shape: dict, memories: int, notes: int, songs: int) -> Round:
+    """Make memories of `notes` notes and write them, as stage 3 does; work is memories."""
     network, (dataset, split) = synthetic.network(shape), synthetic.dataset_of(200)
-    settings = {"seed": 0, "count": count, "songs": songs, "notes": notes, "mid_song_fraction": 0.5}
+    settings = {"seed": 0, "count": memories, "songs": songs, "notes": notes, "mid_song_fraction": 0.5}
 
     def run_round() -> float:
         with TemporaryDirectory() as folder:
             write_memories(Path(folder) / "memories.h5", network, dataset, split["training"], settings, quiet=True)
-        return count
+        return memories
 
     return run_round
 
@@ -53,9 +50,9 @@ def matrix_product(shape: dict, notes: int, size: int) -> Round:
 
     Counted are the multiplications of the LSTM layers alone: 4 units x (inputs + units) per note and layer.
     """
-    lstm_weights = [weight for weight in synthetic.network(shape).weights if "lstm_cell" in weight.path]
-    kernels = [weight.shape for weight in lstm_weights if weight.path.endswith(("/kernel", "_kernel"))]
-    operations = 2 * notes * sum(rows * columns for rows, columns in kernels)
+    network = synthetic.network(shape)
+    cells = [network.get_layer(f"lstm_{k + 1}").cell for k in range(shape["layers"])]
+    operations = 2 * notes * sum(math.prod(w.shape) for cell in cells for w in (cell.kernel, cell.recurrent_kernel))
     left, right = np.random.default_rng(0).standard_normal((2, size, size), np.float32)
 
     def run_round() -> float:
@@ -81,12 +78,12 @@ def sampling(shape: dict, songs: int, length: int, guidance: float) -> Round:
     return run_round
 
 
-def vae(settings: dict, memory: int, count: int) -> Round:
-    """Train on `count` memories for one epoch, with its validation, as stage 4 does; work is memories."""
-    trainer, numbers = VaeTrainer(synthetic.memories(count, memory), settings), counter()
+def vae(settings: dict, memory: int, memories: int) -> Round:
+    """Train on memories for one epoch, with its validation, as stage 4 does; work is memories."""
+    trainer, epochs = VaeTrainer(synthetic.memories(memories, memory), settings), count()
 
     def run_round() -> float:
-        trainer.epoch(next(numbers), lambda row: None)
-        return count
+        trainer.epoch(next(epochs), lambda row: None)
+        return memories
 
     return run_round

@@ -7,8 +7,6 @@ start, and takes the most likely note. It makes each memory with one `model.pred
 no START and no END. The layer sizes are those of this project.
 """
 
-from __future__ import annotations
-
 import keras
 import numpy as np
 from keras import layers
@@ -20,16 +18,17 @@ WINDOW = 15  # notes
 NOTES = len(ESSEN)
 
 
-def network(shape: dict, dropout: float) -> keras.Model:
-    """Scaled notes (batch, time, 1) -> probabilities of the next note, (batch, notes)."""
+def networks(shape: dict, dropout: float = 0.3) -> tuple[keras.Model, keras.Model]:
+    """Scaled notes (batch, time, 1) -> probabilities of the next note, (batch, notes); and -> h and c of each layer."""
     keras.utils.set_random_seed(0)
     x = notes = keras.Input((None, 1))
-    for k in range(shape["layers"]):
-        last = k == shape["layers"] - 1
-        x = layers.LSTM(shape["units"], return_sequences=not last, name=f"lstm_{k + 1}")(x)
+    states = []
+    for k in reversed(range(shape["layers"])):
+        x, *state = layers.LSTM(shape["units"], return_sequences=k > 0, return_state=True)(x)
         x = layers.Dropout(dropout)(x)
+        states += state
     x = layers.Dense(shape["dense"], activation="relu")(x)
-    return keras.Model(notes, layers.Dense(NOTES, activation="softmax")(x))
+    return keras.Model(notes, layers.Dense(NOTES, activation="softmax")(x)), keras.Model(notes, states)
 
 
 def scaled(notes: np.ndarray) -> np.ndarray:
@@ -47,10 +46,10 @@ def windows(songs: list[np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
 
 def training(shape: dict, batch: int, dropout: float, steps: int) -> Round:
     """Train on `steps` batches of windows; work is predicted notes: one per window."""
-    model = network(shape, dropout)
+    model, _ = networks(shape, dropout)
     model.compile(keras.optimizers.RMSprop(), "categorical_crossentropy")
-    inputs, targets = windows(synthetic.encoded_songs(steps * batch // synthetic.MEAN_LENGTH + 10))
     count = steps * batch
+    inputs, targets = windows(synthetic.encoded_songs(count // synthetic.MEAN_LENGTH + 10))
 
     def run_round() -> float:
         model.fit(inputs[:count], targets[:count], batch_size=batch, verbose=0)
@@ -59,33 +58,26 @@ def training(shape: dict, batch: int, dropout: float, steps: int) -> Round:
     return run_round
 
 
-def memories(shape: dict, count: int, notes: int) -> Round:
-    """Read `notes` notes and return h and c of each layer, one memory per `predict`; work is memories."""
-    inputs = x = keras.Input((None, 1))
-    states = []
-    for k in range(shape["layers"]):
-        x, *state = layers.LSTM(shape["units"], return_sequences=True, return_state=True, name=f"lstm_{k + 1}")(x)
-        states += state
-    encoder = keras.Model(inputs, states)
-    rows = scaled(np.random.default_rng(0).integers(0, NOTES, (count, 1, notes)))
+def memories(shape: dict, memories: int, notes: int) -> Round:
+    """Make memories of `notes` notes, one per `predict`; work is memories."""
+    _, encoder = networks(shape)
+    inputs = scaled(np.random.default_rng(0).integers(0, NOTES, (memories, 1, notes)))
 
     def run_round() -> float:
-        memories = [np.concatenate(encoder.predict(row, verbose=0), axis=1) for row in rows]
-        return len(memories)
+        return len([np.concatenate(encoder.predict(one, verbose=0), axis=1) for one in inputs])
 
     return run_round
 
 
 def composing(shape: dict, length: int) -> Round:
     """Compose one song of `length` notes after 15 random notes; work is notes."""
-    model = network(shape, 0.3)
+    model, _ = networks(shape)
     primer = list(np.random.default_rng(0).integers(0, NOTES, WINDOW))
 
     def run_round() -> float:
         song = list(primer)
         for _ in range(length):
-            probabilities = model.predict(scaled(np.array([song[-WINDOW:]])), verbose=0)
-            song.append(int(np.argmax(probabilities)))
+            song.append(int(np.argmax(model.predict(scaled(np.array([song[-WINDOW:]])), verbose=0))))
         return length
 
     return run_round

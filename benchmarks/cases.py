@@ -1,206 +1,172 @@
-"""The benchmark cases: each function measures one stage and its baselines, and returns rows with their targets."""
+"""The benchmark cases: each measures a stage and its baselines, and says what is compared and the targets."""
 
-from __future__ import annotations
-
+import os
 import random
-from collections.abc import Callable
+from functools import partial
 
 from benchmarks.context import Context, song_files
 from benchmarks.harness import Command, Measurement, Worker
-from benchmarks.report import COMPOSE_MEMORY, MEMORIES_MEMORY, READ_MEMORY, SECONDS, TRAIN_MEMORY, row
-from benchmarks.scaling import scaling_generate_memories, scaling_generate_song, scaling_preprocess
+from benchmarks.report import SECONDS, Comparison
+
+Found = tuple[dict[str, Measurement], list[Comparison]]  # measurements by program, and the rows to make from them
 
 
-def preprocess_kern(context: Context) -> list[dict]:
-    return _preprocess(context, "kern", "≥ 10 ×", "≥ 25 ×")
-
-
-def preprocess_midi(context: Context) -> list[dict]:
-    return _preprocess(context, "midi", "≥ 20 ×", "≥ 50 ×")
-
-
-def _preprocess(context: Context, edition: str, target: str, stretch_target: str) -> list[dict]:
+def preprocess(edition: str, target: str, stretch_target: str, context: Context) -> Found:
     """Stage 1 in a new process with no earlier output; the files are in the disk cache."""
     folder = context.edition(edition)
     files = song_files(folder)
     sample = random.Random(0).sample(files, min(context.sizes.parsed_files, len(files)))
     settings = {"files": [[str(file), str(folder)] for file in sample], "edition": edition}
-    found = context.measure(
-        stage=context.preprocess(folder, len(files)), music21=Worker("benchmarks.parsing.parse", settings)
-    )
-    labels = f"preprocess_{edition}", "preprocess", f"preprocess.py, {edition} edition, all cores"
+    workload = f"preprocess.py, {edition} edition, all cores"
     baseline = f"music21 `converter.parse`, one core, {context.sizes.parsed_files} files"
-    targets = {"target": target, "stretch_target": stretch_target, "memory_target": READ_MEMORY}
-    return [row(*labels, found["stage"], baseline, found["music21"], unit="songs per second", **targets)]
+    programs = {workload: context.preprocess(folder, len(files)), baseline: Worker("parsing.parse", settings)}
+    return context.measure(programs), [Comparison(workload, baseline, target, stretch_target)]
 
 
-def preprocess_unchanged(context: Context) -> list[dict]:
+def preprocess_unchanged(context: Context) -> Found:
     """Stage 1 when its output is up to date."""
-    first = context.preprocess(context.editions["kern"] or context.edition("midi"), 1, "unchanged")
+    first = context.preprocess(context.edition("kern", "midi"), 1, "unchanged")
     first.run_round()
-    found = context.measure(stage=Command(first.arguments))["stage"]
     workload = "preprocess.py again, nothing changed"
-    return [
-        row("preprocess_unchanged", "preprocess", workload, found, unit=SECONDS, target="≤ 3 s", stretch_target="≤ 1 s")
-    ]
+    return context.measure({workload: Command(first.arguments)}), [Comparison(workload, "", "≤ 3 s", "≤ 1 s")]
 
 
-def train_lstm(context: Context) -> list[dict]:
+def train_lstm(context: Context) -> Found:
     """Training of the network, and of the same network in PyTorch."""
-    shared = {"shape": context.shape, "batches": context.sizes.batches}
-    training, precision = context.training, context.training["precision"]
-    float32 = training | {"precision": "float32"}  # JAX has no fast bfloat16 on processors
-    windows = {"batch": training["batch"], "dropout": training["dropout"], "steps": context.sizes.window_batches}
-
-    def keras(settings: dict, backend: str) -> Worker:
-        return Worker("benchmarks.adapters.training", shared | {"training": settings}, backend)
-
-    def pytorch(settings: dict) -> Worker:
-        return Worker("benchmarks.reference.training", shared | {"training": settings})
-
-    found = context.measure(
-        tensorflow=keras(training, "tensorflow"),
-        torch=keras(training, "torch"),
-        jax=keras(float32, "jax"),
-        baseline_2018=Worker("benchmarks.baseline_2018.training", {"shape": context.shape} | windows),
-        reference=pytorch(training),
-        reference_float32=pytorch(float32),
-    )
-    found["best"] = max(
-        (found[name] for name in ("tensorflow", "torch")), key=lambda one: one.rate if one.seconds else 0
-    )
-    reduced = f"PyTorch `nn.LSTM`, {precision.removeprefix('mixed_')}"
-    unit, memory = "notes per second", TRAIN_MEMORY
-
-    def compare(backend: str, words: str, baseline: str, key: str, **targets: str) -> dict:
-        workload = f"train_lstm.py{words}"
-        measured = found[backend], baseline, found[key]
-        return row("train_lstm", "train_lstm", workload, *measured, unit=unit, memory_target=memory, **targets) | {
-            "backend": backend
-        }
-
-    return [
-        compare("tensorflow", "", "2018 implementation, windows of 15 notes", "baseline_2018", target="≥ 13 ×"),
-        compare("tensorflow", "", reduced, "reference", target="≥ 0.8 ×"),
-        compare(
-            "best",
-            ", faster of TensorFlow and PyTorch",
-            reduced,
-            "reference",
-            target="≥ 1.0 ×",
-            stretch_target="≥ 1.3 ×",
-        ),
-        compare("torch", ", Keras on PyTorch", reduced, "reference"),
-        compare("jax", ", Keras on JAX, float32", "PyTorch `nn.LSTM`, float32", "reference_float32"),
+    settings = {"shape": context.shape, "training": context.settings, "batches": context.sizes.batches}
+    float32 = settings | {"training": context.settings | {"precision": "float32"}}  # JAX: no fast bfloat16 on CPUs
+    windows = {"steps": context.sizes.window_batches} | {name: context.settings[name] for name in ("batch", "dropout")}
+    keras, best = "train_lstm.py", "train_lstm.py, faster of TensorFlow and PyTorch"
+    torch, jax = "train_lstm.py, Keras on PyTorch", "train_lstm.py, Keras on JAX, float32"
+    old, reference_float32 = "2018 implementation, windows of 15 notes", "PyTorch `nn.LSTM`, float32"
+    reference = f"PyTorch `nn.LSTM`, {context.settings['precision'].removeprefix('mixed_')}"
+    programs = {
+        keras: Worker("adapters.training", settings),
+        torch: Worker("adapters.training", settings, "torch"),
+        jax: Worker("adapters.training", float32, "jax"),
+        old: Worker("baseline_2018.training", {"shape": context.shape} | windows),
+        reference: Worker("reference.training", settings),
+        reference_float32: Worker("reference.training", float32),
+    }
+    found = context.measure(programs)
+    found[best] = max((found[keras], found[torch]), key=lambda one: one.rate if one.seconds else 0)
+    return found, [
+        Comparison(keras, old, "≥ 13 ×", fields={"backend": "tensorflow"}),
+        Comparison(keras, reference, "≥ 0.8 ×", fields={"backend": "tensorflow"}),
+        Comparison(best, reference, "≥ 1.0 ×", "≥ 1.3 ×", {"backend": "best"}),
+        Comparison(torch, reference, fields={"backend": "torch"}),
+        Comparison(jax, reference_float32, fields={"backend": "jax"}),
     ]
 
 
-def train_vae(context: Context) -> list[dict]:
+def train_vae(context: Context) -> Found:
     """One epoch of VAE training with its validation."""
     size = 2 * context.shape["layers"] * context.shape["units"]
-    settings = {"settings": context.vae, "memory": size, "count": context.sizes.vae_memories}
-    found = context.measure(
-        stage=Worker("benchmarks.adapters.vae", settings), reference=Worker("benchmarks.reference.vae", settings)
-    )
-    compared = found["stage"], "the same VAE in PyTorch", found["reference"]
-    targets = {"target": "≥ 1.0 ×", "stretch_target": "≥ 1.2 ×", "memory_target": TRAIN_MEMORY}
-    return [row("train_vae", "vae.train", "vae.train", *compared, unit="memories per second", **targets)]
+    settings = {"settings": context.vae, "memory": size, "memories": context.sizes.vae_memories}
+    workload, baseline = "vae.train", "the same VAE in PyTorch"
+    programs = {workload: Worker("adapters.vae", settings), baseline: Worker("reference.vae", settings)}
+    return context.measure(programs), [Comparison(workload, baseline, "≥ 1.0 ×", "≥ 1.2 ×")]
 
 
-def generate_memories(context: Context) -> list[dict]:
-    """Stage 3: songs are sampled and read, and their memories are written."""
-    sizes, notes, shape = context.sizes, context.memory["notes"], context.shape
-    stage = {"shape": shape, "count": sizes.memories, **context.memory}
-    found = context.measure(
-        stage=Worker("benchmarks.adapters.memories", stage),
-        baseline_2018=Worker(
-            "benchmarks.baseline_2018.memories", {"shape": shape, "count": sizes.memories_2018, "notes": notes}
-        ),
-        product=Worker("benchmarks.adapters.matrix_product", {"shape": shape, "notes": notes, "size": sizes.matrix}),
-    )
-    workload = "generate_memories", "generate_memories", f"generate_memories.py, {notes} notes each", found["stage"]
-    shared = {"unit": "memories per second", "memory_target": MEMORIES_MEMORY}
+def generate_memories(context: Context) -> Found:
+    """Stage 3: songs are sampled and encoded, and their memories are written."""
+    sizes, songs = context.sizes, context.settings["memory_songs"]
+    settings = {"shape": context.shape, "notes": context.settings["memory_notes"]}
+    workload = f"generate_memories.py, {settings['notes']} notes each"
+    old = "2018 implementation, `model.predict` per memory"
     product = f"{sizes.matrix}³ matrix product at the same operations per memory, float32"
-    return [
-        row(
-            *workload,
-            "2018 implementation, `model.predict` per memory",
-            found["baseline_2018"],
-            target="≥ 15 ×",
-            **shared,
-        ),
-        row(*workload, product, found["product"], target="≥ 0.5 ×", stretch_target="≥ 0.8 ×", **shared),
-    ]
+    programs = {
+        workload: Worker("adapters.memories", settings | {"memories": sizes.memories, "songs": songs}),
+        old: Worker("baseline_2018.memories", settings | {"memories": sizes.memories_2018}),
+        product: Worker("adapters.matrix_product", settings | {"size": sizes.matrix}),
+    }
+    comparisons = [Comparison(workload, old, "≥ 15 ×"), Comparison(workload, product, "≥ 0.5 ×", "≥ 0.8 ×")]
+    return context.measure(programs), comparisons
 
 
-def sample_songs(context: Context) -> list[dict]:
+def sample_songs(context: Context) -> Found:
     """Composing with a network that is already loaded."""
-    sizes, shape = context.sizes, context.shape
-
-    def sampler(songs: int, guidance: float = 0.0) -> Worker:
-        settings = {"shape": shape, "songs": songs, "length": sizes.length, "guidance": guidance}
-        return Worker("benchmarks.adapters.sampling", settings)
-
-    found = context.measure(
-        batch=sampler(sizes.songs),
-        guided=sampler(sizes.songs, context.guidance),
-        single=sampler(1),
-        baseline_2018=Worker("benchmarks.baseline_2018.composing", {"shape": shape, "length": sizes.length_2018}),
-        reference=Worker(
-            "benchmarks.reference.composing", {"shape": shape, "songs": sizes.songs, "length": sizes.length}
-        ),
-    )
-
-    def compare(key: str, songs: int, baseline: str, measured: Measurement, *targets: str) -> dict:
-        guidance = context.guidance if key == "guided" else 0.0
-        workload = f"Sampler, {songs} song{'s' * (songs != 1)}{', guidance' * (key == 'guided')}"
-        return row(
-            "sample_songs",
-            "generate_song",
-            workload,
-            found[key],
-            baseline,
-            measured,
-            unit="notes per second",
-            target=targets[0],
-            stretch_target=targets[1],
-            memory_target=COMPOSE_MEMORY,
-        ) | {"songs": songs, "guidance": guidance}
-
-    loop, old = "2018 implementation, `model.predict` per note", found["baseline_2018"]
-    return [
-        compare("batch", sizes.songs, loop, old, "≥ 1400 ×", "≥ 2000 ×"),
-        compare("batch", sizes.songs, "PyTorch, loop with carried state", found["reference"], "≥ 1.1 ×", "≥ 1.4 ×"),
-        compare("guided", sizes.songs, "the same without guidance", found["batch"], "≥ 0.5 ×", "≥ 0.55 ×"),
-        compare("single", 1, loop, old, "≥ 70 ×", "≥ 150 ×"),
+    sizes, settings = context.sizes, {"shape": context.shape, "length": context.sizes.length}
+    batch, single = f"Sampler, {sizes.songs} songs", "Sampler, 1 song"
+    guided, unguided = f"{batch}, guidance", "the same without guidance"
+    old, loop = "2018 implementation, `model.predict` per note", "PyTorch, loop with carried state"
+    many, one = {"songs": sizes.songs, "guidance": 0.0}, {"songs": 1, "guidance": 0.0}
+    many_guided = many | {"guidance": context.settings["guidance"]}
+    programs = {
+        batch: Worker("adapters.sampling", settings | many),
+        guided: Worker("adapters.sampling", settings | many_guided),
+        single: Worker("adapters.sampling", settings | one),
+        old: Worker("baseline_2018.composing", settings | {"length": sizes.length_2018}),
+        loop: Worker("reference.composing", settings | {"songs": sizes.songs}),
+    }
+    found = context.measure(programs)
+    return found | {unguided: found[batch]}, [
+        Comparison(batch, old, "≥ 1400 ×", "≥ 2000 ×", many),
+        Comparison(batch, loop, "≥ 1.1 ×", "≥ 1.4 ×", many),
+        Comparison(guided, unguided, "≥ 0.5 ×", "≥ 0.55 ×", many_guided),
+        Comparison(single, old, "≥ 70 ×", "≥ 150 ×", one),
     ]
 
 
-def generate_song(context: Context) -> list[dict]:
+def generate_song(context: Context) -> Found:
     """Stage 5 as a command, from the start of the interpreter to its end."""
-    found = context.measure(
-        stage=context.stage("generate_song.py", "--out", context.scratch / "songs", "--count", 8),
-        keras=Command(["-c", "import keras"]),
-    )
-    compared = found["stage"], '`python -c "import keras"`', found["keras"]
-    targets = {"target": "≤ 2.5 ×", "stretch_target": "≤ 1.6 ×", "memory_target": COMPOSE_MEMORY}
-    workload = "`python generate_song.py --count 8`"
-    return [row("generate_song", "generate_song", workload, *compared, unit=SECONDS, **targets)]
+    workload, baseline = "`python generate_song.py --count 8`", '`python -c "import keras"`'
+    stage = context.stage("generate_song.py", 8, "--out", context.scratch / "songs")
+    found = context.measure({workload: stage, baseline: Command(["-c", "import keras"])})
+    return found, [Comparison(workload, baseline, "≤ 2.5 ×", "≤ 1.6 ×")]
 
 
-CASES: dict[str, Callable[[Context], list[dict]]] = {
-    case.__name__: case
-    for case in (
-        preprocess_kern,
-        preprocess_midi,
-        preprocess_unchanged,
-        train_lstm,
-        train_vae,
-        generate_memories,
-        sample_songs,
-        generate_song,
-        scaling_preprocess,
-        scaling_generate_song,
-        scaling_generate_memories,
-    )
+def scaling_preprocess(context: Context) -> Found:
+    """Stage 1 on the collection and on copies of it under other names."""
+    folder = context.edition("kern", "midi")
+    files, commands = song_files(folder), {}
+    for count in context.sizes.scaling_copies:
+        root = context.scratch / f"copies-{count}"
+        for link, file in ((root / str(k) / file.relative_to(folder), file) for k in range(count) for file in files):
+            link.parent.mkdir(parents=True, exist_ok=True)
+            os.symlink(file, link)
+        commands[count * len(files)] = context.preprocess(root, count * len(files))
+    return scaling("preprocess.py", "songs", commands)
+
+
+def scaling_generate_song(context: Context) -> Found:
+    """Stage 5 with more and more songs."""
+    script, flags = "generate_song.py", ("--out", context.scratch / "songs")
+    return scaling(script, "songs", {n: context.stage(script, n, *flags) for n in context.sizes.scaling_songs})
+
+
+def scaling_generate_memories(context: Context) -> Found:
+    """Stage 3 with more and more memories of few notes each."""
+    script, notes = "generate_memories.py", context.sizes.scaling_notes
+    flags = "--data", context.scratch / "data", "--notes", notes
+    commands = {n: context.stage(script, n, *flags) for n in context.sizes.scaling_memories}
+    return scaling(script, f"memories of {notes} notes", commands)
+
+
+def scaling(script: str, items: str, commands: dict[int, Command]) -> Found:
+    """One round per size, from small to large; the baseline of each size is the one before."""
+    found, comparisons, before = {}, [], ()
+    for size, command in commands.items():
+        work, seconds = command.run_round()
+        workload, baseline = f"{script}, {size:,} {items}", f"{size:,}"
+        found[workload] = found[baseline] = Measurement([work], [seconds], command.stop())
+        fields = {"size": size, "items": items, "seconds": seconds}
+        comparisons.append(Comparison(workload, *before, fields=fields))
+        before = baseline, "≥ 0.9 ×"
+    return found, comparisons
+
+
+NOTES, SONGS, MEMORIES = (f"{work} per second" for work in ("notes", "songs", "memories"))
+CASES = {  # stage, unit, target of the peak memory, and the function that measures
+    "preprocess_kern": ("preprocess", SONGS, "≤ 400 MB", partial(preprocess, "kern", "≥ 10 ×", "≥ 25 ×")),
+    "preprocess_midi": ("preprocess", SONGS, "≤ 400 MB", partial(preprocess, "midi", "≥ 20 ×", "≥ 50 ×")),
+    "preprocess_unchanged": ("preprocess", SECONDS, None, preprocess_unchanged),
+    "train_lstm": ("train_lstm", NOTES, "≤ 3000 MB", train_lstm),
+    "train_vae": ("vae.train", MEMORIES, "≤ 3000 MB", train_vae),
+    "generate_memories": ("generate_memories", MEMORIES, "≤ 2000 MB", generate_memories),
+    "sample_songs": ("generate_song", NOTES, "≤ 2000 MB", sample_songs),
+    "generate_song": ("generate_song", SECONDS, "≤ 2000 MB", generate_song),
+    "scaling_preprocess": ("preprocess", SONGS, "≤ 400 MB", scaling_preprocess),
+    "scaling_generate_song": ("generate_song", SONGS, "≤ 2000 MB", scaling_generate_song),
+    "scaling_generate_memories": ("generate_memories", MEMORIES, "≤ 2000 MB", scaling_generate_memories),
 }

@@ -3,8 +3,6 @@
 This process stays small: on Linux the peak memory of a child is never less than its parent's at the fork.
 """
 
-from __future__ import annotations
-
 import json
 import os
 import subprocess
@@ -16,6 +14,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from statistics import median
+from typing import IO
 
 from benchmarks.worker import peak_mb
 from melody.errors import UserError
@@ -52,35 +51,28 @@ class Measurement:
 class Worker:
     """A program that stays loaded, run by `benchmarks.worker`, so that its start is not timed."""
 
-    program: str  # benchmarks.adapters.sampling
+    program: str  # adapters.sampling
     settings: dict
     backend: str = "tensorflow"  # of Keras
-    process: subprocess.Popen | None = None
 
     def start(self) -> str:
         """Start it and wait for the end of its warm-up round; returns its remark."""
         self.errors = tempfile.TemporaryFile("w+")  # noqa: SIM115  closed in `stop`
-        self.process = subprocess.Popen(
-            [sys.executable, "-m", "benchmarks.worker", self.program, json.dumps(self.settings)],
-            env=os.environ | {"KERAS_BACKEND": self.backend},
-            cwd=ROOT,
-            text=True,
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=self.errors,
-        )
+        arguments = ["-m", "benchmarks.worker", self.program, json.dumps(self.settings, default=str)]
+        pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True}
+        self.process = launch(arguments, self.errors, self.backend, **pipes)
         reply = self._reply()
         if "missing" in reply:
             self.stop()
             raise Unavailable(f"pip install {reply['missing']}")
         return reply["remark"]
 
-    def run_round(self) -> tuple[float, float, float]:
-        """Work, seconds, and 0: the peak memory is known when it stops."""
+    def run_round(self) -> tuple[float, float]:
+        """Work and seconds."""
         self.process.stdin.write("\n")
         self.process.stdin.flush()
         reply = self._reply()
-        return reply["work"], reply["seconds"], 0.0
+        return reply["work"], reply["seconds"]
 
     def stop(self) -> float:
         """End it; returns its peak memory in MB."""
@@ -103,51 +95,50 @@ class Worker:
 class Command:
     """A whole process per round, from the start of the interpreter to its end."""
 
-    arguments: Sequence[str]
+    arguments: Sequence[object]
     work: float = 1.0
     prepare: Callable[[], object] = lambda: None  # before each round; not timed
+    peak_mb: float = 0.0  # of the largest process so far
 
     def start(self) -> str:
         """A warm-up round, which brings the files into the disk cache."""
         self.run_round()
         return ""
 
-    def run_round(self) -> tuple[float, float, float]:
-        """Work, seconds, and peak memory in MB of the largest process."""
+    def run_round(self) -> tuple[float, float]:
+        """Work and seconds."""
         self.prepare()
         with tempfile.TemporaryFile("w+") as errors:
             start = time.perf_counter()
-            process = subprocess.Popen(
-                [sys.executable, *map(str, self.arguments)],
-                env=os.environ | {"KERAS_BACKEND": "tensorflow"},
-                cwd=ROOT,
-                stdout=subprocess.DEVNULL,
-                stderr=errors,
-            )
+            process = launch(self.arguments, errors, stdout=subprocess.DEVNULL)
             _, status, usage = os.wait4(process.pid, 0)
             seconds = time.perf_counter() - start
             process.returncode = os.waitstatus_to_exitcode(status)
             if process.returncode:
                 raise failure(" ".join(map(str, self.arguments)), errors)
-        return self.work, seconds, peak_mb(usage)
+        self.peak_mb = max(self.peak_mb, peak_mb(usage))
+        return self.work, seconds
 
     def stop(self) -> float:
-        return 0.0
+        return self.peak_mb
 
 
-def failure(program: str, errors) -> UserError:
+def launch(arguments: Sequence[object], errors: IO, backend: str = "tensorflow", **pipes) -> subprocess.Popen:
+    """Start Python with these arguments in the folder of the scripts."""
+    environment = os.environ | {"KERAS_BACKEND": backend}
+    return subprocess.Popen([sys.executable, *map(str, arguments)], env=environment, cwd=ROOT, stderr=errors, **pipes)
+
+
+def failure(program: str, errors: IO) -> UserError:
     """The error of a program that failed, with the last line it printed."""
     errors.seek(0)
     lines = [line for line in errors.read().splitlines() if line.strip()]
     return UserError(f"{program} failed: {lines[-1] if lines else 'it printed nothing'}")
 
 
-def alternate(
-    programs: dict[str, Worker | Command], rounds: int, on_round: Callable[[], object]
-) -> dict[str, Measurement]:
-    """Run all programs in turn, `rounds` times, in reverse order every other time; call `on_round` after each."""
-    found = {name: Measurement() for name in programs}
-    running = {}
+def alternate(programs: dict[str, Worker | Command], rounds: int) -> dict[str, Measurement]:
+    """Run all programs in turn, `rounds` times, in reverse order every other time."""
+    found, running = {name: Measurement() for name in programs}, {}
     try:
         for name, program in programs.items():
             try:
@@ -155,15 +146,12 @@ def alternate(
                 running[name] = program
             except Unavailable as reason:
                 found[name].missing = str(reason)
-            on_round()
         for k in range(rounds):
             for name in list(running)[:: -1 if k % 2 else 1]:
-                work, seconds, peak = running[name].run_round()
+                work, seconds = running[name].run_round()
                 found[name].work.append(work)
                 found[name].seconds.append(seconds)
-                found[name].peak_mb = max(found[name].peak_mb, peak)
-                on_round()
     finally:
         for name, program in running.items():
-            found[name].peak_mb = max(found[name].peak_mb, program.stop())
+            found[name].peak_mb = program.stop()
     return found

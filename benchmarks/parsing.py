@@ -1,7 +1,5 @@
 """What a user would run to read songs: music21's `converter.parse` of each file, on one core."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 from music21 import converter
@@ -9,6 +7,8 @@ from music21 import converter
 from benchmarks import Round
 from melody.formats.corpus import read_songs
 from melody.vocabulary import Spelling
+
+FORMATS = {"kern": "humdrum", "midi": "midi"}  # music21's names
 
 
 def parse(files: list[list[str]], edition: str) -> Round:
@@ -19,8 +19,7 @@ def parse(files: list[list[str]], edition: str) -> Round:
     """
 
     def notes(path: str) -> list:
-        kind = {"kern": "humdrum"}.get(edition, edition)
-        score = converter.parse(path, format=kind, forceSource=True, quantizePost=False)
+        score = converter.parse(path, format=FORMATS[edition], forceSource=True, quantizePost=False)
         line = score.parts[0].stripTies().flatten()
         return [note.pitches[-1] for note in line.notes if not note.duration.isGrace]
 

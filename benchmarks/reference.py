@@ -6,8 +6,6 @@ composes with one lookback per note. The learning rate is constant, which costs 
 requirements: `pip install torch`.
 """
 
-from __future__ import annotations
-
 from itertools import islice, pairwise
 
 import numpy as np
@@ -16,7 +14,7 @@ from torch import nn
 from torch.nn import functional
 
 from benchmarks import REGION, Round, adapters, synthetic
-from melody import lookback, lstm
+from melody import lookback
 from melody.batching import Streams
 from melody.vocabulary import ESSEN
 
@@ -33,10 +31,8 @@ class ReferenceNetwork(nn.Module):
     def __init__(self, notes: int, embedding: int, units: int, layers: int, dense: int, dropout: float = 0.0):
         super().__init__()
         width = (1 + lookback.CANDIDATES) * embedding + lookback.CANDIDATES * MATCH_EMBEDDING
-        self.note, self.length = (
-            nn.Embedding(notes + 2, embedding),
-            nn.Embedding(lookback.MAX_MATCH + 1, MATCH_EMBEDDING),
-        )
+        self.note = nn.Embedding(notes + 2, embedding)
+        self.length = nn.Embedding(lookback.MAX_MATCH + 1, MATCH_EMBEDDING)
         self.lstm = nn.LSTM(width, units, layers, batch_first=True, dropout=dropout if layers > 1 else 0.0)
         self.dropout, self.dense = nn.Dropout(dropout), nn.Linear(units + width, dense)
         self.logits, self.copy_logit = nn.Linear(dense, notes + 1), nn.Linear(dense, lookback.CANDIDATES)
@@ -49,30 +45,6 @@ class ReferenceNetwork(nn.Module):
         x = functional.relu(self.dense(torch.cat([self.dropout(output), embedded], dim=-1))).float()
         with torch.autocast("cpu", enabled=False):
             return self.logits(x).scatter_add(-1, notes.long(), self.copy_logit(x) * (lengths > 0)), state
-
-
-def converted(network) -> ReferenceNetwork:
-    """A Keras network in PyTorch, with the same weights. The gates have the same order; PyTorch has a second bias."""
-    shape = lstm.shape_of(network)
-    model = ReferenceNetwork(shape.notes, shape.embedding, shape.units, shape.layers, shape.dense)
-    embedding, head = network.get_layer("input_embedding"), network.get_layer("output_head")
-    pairs = [(model.note.weight, embedding.pitch.embeddings), (model.length.weight, embedding.match_length.embeddings)]
-    for name in ("dense", "logits", "copy_logit"):
-        layer, keras_layer = getattr(model, name), getattr(head, name)
-        pairs += [(layer.weight, keras_layer.kernel), (layer.bias, keras_layer.bias)]
-    for k in range(shape.layers):
-        cell = network.get_layer(f"lstm_{k + 1}").cell
-        for name, weight in (("weight_ih", cell.kernel), ("weight_hh", cell.recurrent_kernel), ("bias_ih", cell.bias)):
-            pairs.append((getattr(model.lstm, f"{name}_l{k}"), weight))
-        nn.init.zeros_(getattr(model.lstm, f"bias_hh_l{k}"))
-    with torch.no_grad():
-        for parameter, weight in pairs:
-            values = torch.from_numpy(np.array(weight))
-            parameter.copy_(values if values.shape == parameter.shape else values.T)
-    return model.eval()
-
-
-# Training
 
 
 def training(shape: dict, training: dict, batches: int) -> Round:
@@ -102,12 +74,9 @@ def training(shape: dict, training: dict, batches: int) -> Round:
 def streams(training: dict, batches: int) -> Streams:
     """The streams that `benchmarks.adapters.training` trains on."""
     songs = synthetic.encoded_songs(adapters.songs_for(training, batches))
-    names = ("batch", "bptt_length", "windows_per_stream", "transpose_probability")
+    names = "batch", "bptt_length", "windows_per_stream", "transpose_probability"
     settings = {name: training[name] for name in names}
     return Streams(songs, [REGION] * len(songs), ESSEN, **settings, rng=np.random.default_rng(0))
-
-
-# Composing
 
 
 def composing(shape: dict, songs: int, length: int) -> Round:
@@ -157,9 +126,6 @@ def lookback_inputs(history, match, age, end: int):
     return torch.cat(columns, dim=1)
 
 
-# The VAE
-
-
 def dense(sizes: list[int]) -> nn.Sequential:
     """Dense layers between consecutive sizes, with GELU after all but the last."""
     steps = [layer for pair in pairwise(sizes) for layer in (nn.Linear(*pair), nn.GELU())]
@@ -184,11 +150,10 @@ class ReferenceVAE(nn.Module):
         return self.memory / 2 * (1 + torch.log(2 * np.pi * error)) + self.beta * kl, z_mean
 
 
-def vae(settings: dict, memory: int, count: int) -> Round:
-    """Train on `count` memories for one epoch and validate on a held-out tenth; work is memories."""
+def vae(settings: dict, memory: int, memories: int) -> Round:
+    """Train on memories for one epoch and validate on a held-out tenth; work is memories."""
     torch.manual_seed(0)
-    memories = torch.from_numpy(synthetic.memories(count, memory))
-    training, held_out = memories[count // 10 :], memories[: count // 10]
+    held_out, training = torch.from_numpy(synthetic.memories(memories, memory)).tensor_split([memories // 10])
     mean, std = training.mean(dim=0), training.std(dim=0, correction=0).clamp(min=1e-6)
     model = ReferenceVAE(memory, settings["latent"], settings["hidden"], settings["beta"])
     adam = torch.optim.Adam(model.parameters(), settings["learning_rate"])
@@ -202,6 +167,6 @@ def vae(settings: dict, memory: int, count: int) -> Round:
         with torch.inference_mode():
             _, z_mean = model((held_out - mean) / std)
             z_mean.var(dim=0)
-        return count
+        return memories
 
     return run_round

@@ -1,69 +1,57 @@
 """Rows of the benchmarks (a measurement, its baseline and its targets) and the tables of docs/benchmarks.md."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
+from dataclasses import dataclass, field
 
 from benchmarks.harness import Measurement
 
 SECONDS = "s"  # the unit of rows where less is better
-READ_MEMORY, TRAIN_MEMORY, MEMORIES_MEMORY, COMPOSE_MEMORY = "≤ 400 MB", "≤ 3000 MB", "≤ 2000 MB", "≤ 2000 MB"
-HEADER = (
-    "workload",
-    "baseline",
-    "ratio",
-    "target",
-    "stretch target",
-    "met",
-    "value",
-    "baseline value",
-    "unit",
-    "peak memory",
-)
+HEADER = "workload, baseline, ratio, target, stretch target, met, value, baseline value, unit, peak memory".split(", ")
 
 
-def row(
-    case: str,
-    stage: str,
-    workload: str,
-    measured: Measurement,
-    baseline: str = "",
-    baseline_measured: Measurement | None = None,
-    *,
-    unit: str,
-    target: str | None = None,
-    stretch_target: str | None = None,
-    memory_target: str | None = None,
-) -> dict:
-    """Targets are of the ratio (`≥ 10 ×`), or of the value where there is no baseline (`≤ 3 s`); memory: `≤ 400 MB`.
+@dataclass
+class Comparison:
+    """What one row compares: a measured program and its baseline, by name.
 
-    The ratio is that of the medians: of times where the unit is seconds, else of rates. A row that could not be
-    measured has no figures; its remark says why.
+    Targets are of the ratio (`≥ 10 ×`), or of the value where there is no baseline (`≤ 3 s`).
     """
-    missing = measured.missing or (baseline_measured.missing if baseline_measured else "")
+
+    workload: str
+    baseline: str = ""
+    target: str | None = None
+    stretch_target: str | None = None
+    fields: dict = field(default_factory=dict)  # further fields of the row
+
+
+def row(comparison: Comparison, found: dict[str, Measurement], unit: str, memory_target: str | None = None) -> dict:
+    """A row from measurements by name. The ratio is of the medians: of times where the unit is seconds, else of rates.
+
+    A row that could not be measured has no figures; its remark says why.
+    """
+    measured, baseline = found[comparison.workload], found.get(comparison.baseline)
+    missing = measured.missing or (baseline.missing if baseline else "")
     median = (lambda one: one.time) if unit == SECONDS else (lambda one: one.rate)
-    value, baseline_value = (None if missing or not one else median(one) for one in (measured, baseline_measured))
+    value, baseline_value = (None if missing or not one else median(one) for one in (measured, baseline))
     ratio = value / baseline_value if value and baseline_value else None
-    compared = ratio if baseline_measured else value
+    compared = ratio if baseline else value
     return {
-        "case": case,
-        "stage": stage,
-        "workload": workload,
-        "baseline": baseline,
+        "workload": comparison.workload,
+        "baseline": comparison.baseline,
         "ratio": ratio,
-        "target": target,
-        "met": meets(compared, target),
-        "stretch_target": stretch_target,
-        "stretch_met": meets(compared, stretch_target),
+        "target": comparison.target,
+        "met": meets(compared, comparison.target),
+        "stretch_target": comparison.stretch_target,
+        "stretch_met": meets(compared, comparison.stretch_target),
         "value": value,
         "baseline_value": baseline_value,
         "unit": unit,
         "rounds": len(measured.seconds),
         "peak_mb": None if missing else measured.peak_mb,
-        "baseline_peak_mb": baseline_measured.peak_mb if baseline_value else None,
+        "baseline_peak_mb": baseline.peak_mb if baseline_value else None,
         "memory_target": memory_target,
         "memory_met": None if missing else meets(measured.peak_mb, memory_target),
-        "remark": f"not run: {missing}" if missing else (baseline_measured or measured).remark,
+        "remark": f"not run: {missing}" if missing else (baseline or measured).remark,
+        **comparison.fields,
     }
 
 
@@ -82,12 +70,9 @@ def meets(value: float | None, target: str | None) -> bool | None:
 def tables(rows: Sequence[dict]) -> str:
     """Two Markdown tables: the cases, and how they scale."""
     parts = [row for row in rows if "size" not in row], [row for row in rows if "size" in row]
-    return "\n\n".join(_table(part) for part in parts if part)
-
-
-def _table(rows: Sequence[dict]) -> str:
-    lines = [HEADER, ["---", "---", *["--:"] * 6, "---", "--:"], *map(_cells, rows)]
-    return "\n".join("| " + " | ".join(line) + " |" for line in lines)
+    header = [HEADER, ["---", "---", *["--:"] * 6, "---", "--:"]]
+    texts = [[f"| {' | '.join(line)} |" for line in (*header, *map(_cells, part))] for part in parts if part]
+    return "\n\n".join(map("\n".join, texts))
 
 
 def _cells(row: dict) -> list[str]:
@@ -95,18 +80,10 @@ def _cells(row: dict) -> list[str]:
     memory = f"{row['peak_mb']:,.0f} MB" if row["peak_mb"] else ""
     if memory and row["memory_target"]:
         memory += f" (target {row['memory_target']}: {'met' if row['memory_met'] else 'not met'})"
-    return [
-        row["workload"],
-        ": ".join(filter(None, (row["baseline"], row["remark"]))),
-        f"**{shown(row['ratio'])} ×**" if row["ratio"] else "",
-        row["target"] or "",
-        row["stretch_target"] or "",
-        met,
-        shown(row["value"]),
-        shown(row["baseline_value"]),
-        row["unit"],
-        memory,
-    ]
+    baseline = ": ".join(filter(None, (row["baseline"], row["remark"])))
+    ratio = f"**{shown(row['ratio'])} ×**" if row["ratio"] else ""
+    targets, values = (row["target"] or "", row["stretch_target"] or ""), (row["value"], row["baseline_value"])
+    return [row["workload"], baseline, ratio, *targets, met, *map(shown, values), row["unit"], memory]
 
 
 def shown(value: float | None) -> str:

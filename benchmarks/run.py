@@ -13,21 +13,20 @@ Each program runs in its own process; compared programs take turns, five times. 
 requirements: `pip install torch jax`.
 """
 
-from __future__ import annotations
-
 import argparse
 import json
 import os
 import platform
-from importlib.metadata import PackageNotFoundError, version
+from importlib.metadata import distributions
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from types import SimpleNamespace
 
 import config
 from benchmarks.cases import CASES
-from benchmarks.context import FULL, QUICK, Context, song_files
+from benchmarks.context import SIZES, Context, song_files
 from benchmarks.harness import Command, Measurement, Unavailable
-from benchmarks.report import row, shown, tables
+from benchmarks.report import Comparison, row, shown, tables
 from melody.atomic import load_json, write_json
 from melody.cli import log, progress, run
 from melody.errors import UserError
@@ -36,10 +35,9 @@ from melody.plots import scaling
 
 PACKAGES = ("keras", "tensorflow", "jax", "torch", "numpy", "music21")
 SYNTHETIC = {"songs": 400, "files": 12}  # songs in data/; song files of a quick run
-TOY_SHAPE = {"embedding": 3, "units": 4, "layers": 2, "dense": 5}
-TRAINING = (
-    "dropout epochs batch bptt_length windows_per_stream transpose_probability learning_rate warmup_steps precision"
-).split()
+TOY = {"embedding": 3, "units": 4, "layers": 2, "dense": 5, "hidden": [6, 5]}
+TOY |= {"batch": 2, "bptt_length": 4, "windows_per_stream": 2}
+TARGETS = "target met stretch_target stretch_met memory_target memory_met".split()
 
 
 def main() -> None:
@@ -50,8 +48,9 @@ def main() -> None:
         return print(tables(load_json(path, "python -m benchmarks.run", list)))
     with TemporaryDirectory() as scratch:
         rows = measure(context_of(args, Path(scratch)), args, path)
-    if not args.quick:
-        draw(args.out, rows)
+    points = [line for line in rows if "size" in line and not args.quick]
+    for stage in dict.fromkeys(line["stage"] for line in points):
+        scaling(args.out / f"scaling-{stage}", [line for line in points if line["stage"] == stage])
     met = [line["met"] for line in rows if line["met"] is not None]
     log(args, f"{f'{sum(met)} of {len(met)} targets met; ' if met else ''}wrote {path}")
 
@@ -69,46 +68,38 @@ def arguments() -> argparse.Namespace:
 
 def context_of(args: argparse.Namespace, scratch: Path) -> Context:
     """Write the synthetic data and weights. Raises `UserError` for a folder without songs."""
-    shape = {name: getattr(config, name.upper()) for name in TOY_SHAPE}
-    training = {name: getattr(config, name.upper()) for name in TRAINING} | {"seed": args.seed}
-    vae = {name: getattr(config, f"VAE_{name.upper()}") for name in ("epochs", "batch", "learning_rate")}
-    vae |= {name: getattr(config, name.upper()) for name in ("latent", "mixture", "beta", "hidden", "seed")}
-    if args.quick:
-        shape, vae = TOY_SHAPE, vae | {"hidden": [6, 5]}
-        training |= {"batch": 2, "bptt_length": 4, "windows_per_stream": 2}
-    synthetic = json.dumps(SYNTHETIC | {"shape": shape, "vae": vae})
-    Command(["-m", "benchmarks.synthetic", scratch, synthetic]).run_round()
+    settings = {name.lower(): value for name, value in vars(config).items() if name.isupper()} | {"seed": args.seed}
     downloaded = Path(config.DATA, "essen")
     editions = {"kern": args.kern, "midi": args.midi or (downloaded if downloaded.exists() else None)}
     if args.quick:
+        settings |= TOY
         editions = {name: scratch / name for name in editions}
+    editions = {name: folder and folder.resolve() for name, folder in editions.items()}
+    sizes = SimpleNamespace(**{name: full_and_quick[args.quick] for name, full_and_quick in SIZES.items()})
+    context = Context(scratch, editions, settings, sizes)
+    synthetic = SYNTHETIC | {"shape": context.shape, "vae": context.vae}
+    Command(["-m", "benchmarks.synthetic", scratch, json.dumps(synthetic)]).run_round()
     for edition in filter(None, editions.values()):
         if not song_files(edition):
             raise UserError(f"no songs in {edition}; name the folder of an edition with --kern or --midi")
-    editions = {name: folder and folder.resolve() for name, folder in editions.items()}
-    memory = {"notes": config.MEMORY_NOTES, "songs": config.MEMORY_SONGS}
-    return Context(scratch, editions, QUICK if args.quick else FULL, shape, training, vae, memory, config.GUIDANCE)
+    return context
 
 
 def measure(context: Context, args: argparse.Namespace, path: Path) -> list[dict]:
     """The rows of every case, written after each, so that an interrupted run keeps what it has measured."""
     rows, here = [], machine()
-    with progress(args.only, args.quiet, unit="case") as bar:
-        context.on_round = bar.refresh
-        for name in bar:
-            bar.set_description(name)
-            try:
-                found = CASES[name](context)
-            except Unavailable as reason:
-                found = [row(name, name, name, Measurement(missing=str(reason)), unit="")]
-            for line in found:
-                if args.quick:  # speed at toy size says nothing
-                    line |= dict.fromkeys(
-                        ("target", "met", "stretch_target", "stretch_met", "memory_target", "memory_met")
-                    )
-                rows.append(line | {"machine": here})
-                log(args, summary(line))
-            write_json(path, rows)
+    for name in (bar := progress(args.only, args.quiet, unit="case")):
+        bar.set_description(name)
+        stage, unit, memory_target, case = CASES[name]
+        try:
+            found, comparisons = case(context)
+        except Unavailable as reason:
+            found, comparisons = {name: Measurement(missing=str(reason))}, [Comparison(name)]
+        for comparison in comparisons:
+            line = {"case": name, "stage": stage} | row(comparison, found, unit, memory_target) | {"machine": here}
+            rows.append(line | dict.fromkeys(TARGETS if args.quick else ()))  # speed at toy size says nothing
+            log(args, summary(rows[-1]))
+        write_json(path, rows)
     return rows
 
 
@@ -126,22 +117,9 @@ def machine() -> str:
     if Path("/proc/cpuinfo").exists():
         lines = Path("/proc/cpuinfo").read_text().splitlines()
         cpu = next((line.partition(": ")[2] for line in lines if line.startswith("model name")), cpu)
-    packages = [f"{name} {found}" for name in PACKAGES if (found := installed(name))]
+    versions = {package.name: package.version for package in distributions()}
+    packages = [f"{name} {versions[name]}" for name in PACKAGES if name in versions]
     return f"{cpu}, {os.cpu_count()} cores; Python {platform.python_version()}, {', '.join(packages)}"
-
-
-def installed(package: str) -> str:
-    try:
-        return version(package)
-    except PackageNotFoundError:
-        return ""
-
-
-def draw(folder: Path, rows: list[dict]) -> None:
-    """A figure per stage whose scaling was measured."""
-    points = [line for line in rows if "size" in line]
-    for stage in dict.fromkeys(line["stage"] for line in points):
-        scaling(folder / f"scaling-{stage}", [line for line in points if line["stage"] == stage])
 
 
 if __name__ == "__main__":

@@ -3,8 +3,6 @@
 python -m benchmarks.synthetic DIR '{"songs": 100, "shape": {…}, …}'    writes DIR/data and DIR/weights
 """
 
-from __future__ import annotations
-
 import json
 import sys
 from pathlib import Path
@@ -27,9 +25,9 @@ from vae.model import VAE
 MEAN_LENGTH = 53  # notes per song, as in the Essen collection
 
 
-def random_songs(count: int, seed: int = 0) -> list[Song]:
+def random_songs(count: int) -> list[Song]:
     """Random walks over the Essen notes, of half to one and a half times the mean length."""
-    rng, songs = np.random.default_rng(seed), []
+    rng, songs = np.random.default_rng(0), []
     for k in range(count):
         steps = rng.integers(-3, 4, rng.integers(MEAN_LENGTH // 2, MEAN_LENGTH * 3 // 2 + 1))
         pitch = ESSEN.decode(np.abs(len(ESSEN) // 2 + np.cumsum(steps)) % len(ESSEN))
@@ -72,13 +70,6 @@ def set_end_logit(model: keras.Model, logit: float) -> None:
     bias.assign(np.where(np.arange(bias.shape[0]) == len(ESSEN), logit, 0.0))
 
 
-def write_songs(folder: Path, count: int) -> None:
-    """Write random songs in both editions: folder/kern/… and folder/midi/…"""
-    for song in random_songs(count):
-        write_kern(folder / "kern" / f"{song.name}.krn", song)
-        write_midi(folder / "midi" / f"{Path(song.name).name}.mid", song, tempo=120)
-
-
 def write_data(data: Path, count: int) -> None:
     """Write songs.h5, vocabulary.json and split.json, as stage 1 does."""
     data.mkdir(parents=True, exist_ok=True)
@@ -91,17 +82,13 @@ def write_data(data: Path, count: int) -> None:
 
 def write_weights(folder: Path, shape: dict, vae: dict) -> None:
     """Write an untrained network and an untrained VAE of its memories, as stages 2 and 4 do."""
-    model = network(shape)
-    path = folder / "lstm.weights.h5"
+    model, path = network(shape), folder / "lstm.weights.h5"
     checkpoint.save_weights(model, path)
-    fingerprint = file_fingerprint(path)
-    held_out = {"validation": [], "test": []}
-    record = {"weights": fingerprint, "vocabulary": ESSEN.names, "held_out": held_out, "settings": shape}
-    write_json(folder / "lstm.json", record)
-    memory = lstm.shape_of(model).memory
-    path = folder / f"vae-{REGION}.weights.h5"
+    record = {"weights": file_fingerprint(path), "vocabulary": ESSEN.names, "settings": shape}
+    write_json(folder / "lstm.json", record | {"held_out": {"validation": [], "test": []}})
+    settings = vae | {"memories": {"regions": [REGION], "network": record["weights"]}}
+    memory, path = lstm.shape_of(model).memory, folder / f"vae-{REGION}.weights.h5"
     checkpoint.save_weights(VAE(memory, vae["latent"], vae["hidden"], vae["mixture"]), path)
-    settings = vae | {"memories": {"regions": [REGION], "network": fingerprint}}
     record = {"weights": file_fingerprint(path), "memory": memory, "settings": settings}
     write_json(folder / f"vae-{REGION}.json", record)
 
@@ -109,7 +96,9 @@ def write_weights(folder: Path, shape: dict, vae: dict) -> None:
 def main() -> None:
     folder, settings = Path(sys.argv[1]), json.loads(sys.argv[2])
     write_data(folder / "data", settings["songs"])
-    write_songs(folder, settings["files"])
+    for song in random_songs(settings["files"]):
+        write_kern(folder / "kern" / f"{song.name}.krn", song)
+        write_midi(folder / "midi" / f"{Path(song.name).name}.mid", song, tempo=120)
     write_weights(folder / "weights", settings["shape"], settings["vae"])
 
 

@@ -1,12 +1,10 @@
 """A measured program in a process of its own: it is set up once, then runs one round per line of standard input.
 
-    python -m benchmarks.worker benchmarks.adapters.sampling '{"songs": 256, …}'
+    python -m benchmarks.worker adapters.sampling '{"songs": 256, …}'
 
 It replies with one line of JSON per line read. The first reply comes after a warm-up round; the last, when the input
 ends, is the peak memory.
 """
-
-from __future__ import annotations
 
 import importlib
 import json
@@ -31,9 +29,9 @@ def main() -> None:
         print(json.dumps(content), file=replies, flush=True)
 
     program, settings = sys.argv[1:]
-    module, _, name = program.rpartition(".")
+    module, name = program.split(".")
     try:
-        run_round = getattr(importlib.import_module(module), name)(**json.loads(settings))
+        run_round = getattr(importlib.import_module(f"benchmarks.{module}"), name)(**json.loads(settings))
     except ModuleNotFoundError as error:
         if error.name not in OPTIONAL:
             raise

@@ -10,6 +10,7 @@ import pytest
 from benchmarks import adapters, baseline_2018, harness, report, synthetic
 from benchmarks.cases import CASES
 from benchmarks.harness import Command, Measurement, Worker
+from benchmarks.report import Comparison
 from melody import lookback, lstm, sampling
 from melody.errors import UserError
 from melody.plots import scaling
@@ -49,6 +50,28 @@ def reference():
     return reference
 
 
+def converted(network, reference):
+    """The network in PyTorch, with the same weights. The gates have the same order; PyTorch has a second bias."""
+    import torch
+
+    model = reference.ReferenceNetwork(SHAPE.notes, **TINY)
+    embedding, head = network.get_layer("input_embedding"), network.get_layer("output_head")
+    pairs = [(model.note.weight, embedding.pitch.embeddings), (model.length.weight, embedding.match_length.embeddings)]
+    for name in ("dense", "logits", "copy_logit"):
+        layer, keras_layer = getattr(model, name), getattr(head, name)
+        pairs += [(layer.weight, keras_layer.kernel), (layer.bias, keras_layer.bias)]
+    for k in range(SHAPE.layers):
+        cell = network.get_layer(f"lstm_{k + 1}").cell
+        for name, weight in (("weight_ih", cell.kernel), ("weight_hh", cell.recurrent_kernel), ("bias_ih", cell.bias)):
+            pairs.append((getattr(model.lstm, f"{name}_l{k}"), weight))
+        torch.nn.init.zeros_(getattr(model.lstm, f"bias_hh_l{k}"))
+    with torch.no_grad():
+        for parameter, weight in pairs:
+            values = torch.from_numpy(np.array(weight))
+            parameter.copy_(values if values.shape == parameter.shape else values.T)
+    return model.eval()
+
+
 def test_the_reference_computes_the_same_logits(network, reference):
     import torch
 
@@ -57,7 +80,7 @@ def test_the_reference_computes_the_same_logits(network, reference):
     logits, *after = network.predict_on_batch([inputs, *states(3)])
     before = [torch.from_numpy(np.stack(states(3)[k::2])) for k in range(2)]
     with torch.inference_mode():
-        expected, (h, c) = reference.converted(network)(torch.from_numpy(inputs), tuple(before))
+        expected, (h, c) = converted(network, reference)(torch.from_numpy(inputs), tuple(before))
     np.testing.assert_allclose(expected, logits, atol=1e-5)
     np.testing.assert_allclose(np.stack([h, c], axis=1).reshape(-1, 3, SHAPE.units), after, atol=1e-5)
 
@@ -72,7 +95,7 @@ def test_the_reference_composes_the_same_songs_from_the_same_random_numbers(netw
     composed = sampling.Sampler(built, guided=False).compose(states(3), rngs, temperature=1.0, guidance=0.0, length=20)
     uniforms = np.stack([np.random.default_rng(k).random(20, np.float32) for k in range(3)])
     before = tuple(torch.from_numpy(np.stack(states(3)[k::2])) for k in range(2))
-    model = reference.converted(built)
+    model = converted(built, reference)
     np.testing.assert_array_equal(reference.compose(model, before, uniforms, temperature=1.0), composed)
 
 
@@ -129,17 +152,17 @@ def test_windows_of_the_2018_implementation_cross_songs():
 
 def test_the_2018_implementation_trains_makes_memories_and_composes():
     assert baseline_2018.training(TINY, batch=4, dropout=0.3, steps=2)() == 8
-    assert baseline_2018.memories(TINY, count=2, notes=5)() == 2
+    assert baseline_2018.memories(TINY, memories=2, notes=5)() == 2
     assert baseline_2018.composing(TINY, length=3)() == 3
 
 
 def test_adapters_return_the_work_they_did():
     training = TRAINING | {"epochs": 5, "warmup_steps": 2, "seed": 0}
     assert adapters.training(TINY, training, 1)() % (2 * 4) == 0
-    assert adapters.memories(TINY, count=3, notes=4, songs=2)() == 3
+    assert adapters.memories(TINY, memories=3, notes=4, songs=2)() == 3
     assert adapters.sampling(TINY, songs=3, length=5, guidance=1.0)() == 15
     settings = {"latent": 2, "mixture": 2, "hidden": [5], "epochs": 2, "batch": 8, "learning_rate": 1e-3, "beta": 1.0}
-    assert adapters.vae(settings | {"seed": 0}, memory=6, count=30)() == 30
+    assert adapters.vae(settings | {"seed": 0}, memory=6, memories=30)() == 30
 
 
 def test_a_matrix_product_is_counted_in_memories():
@@ -154,27 +177,25 @@ def test_a_matrix_product_is_counted_in_memories():
 def test_programs_take_turns_and_their_peak_memory_is_measured():
     started = []
     programs = {name: Command(["-c", "pass"], 2.0, lambda name=name: started.append(name)) for name in "ab"}
-    found = harness.alternate(programs, rounds=2, on_round=lambda: None)
+    found = harness.alternate(programs, rounds=2)
     assert "".join(started) == "ab" + "ab" + "ba", "warm-up, forwards, backwards"
     assert found["a"].work == [2.0, 2.0] and found["a"].rate == pytest.approx(2 / found["a"].time, rel=0.5)
     assert found["a"].peak_mb > 5
 
 
 def test_a_worker_runs_rounds_and_a_failing_one_gives_one_line():
-    worker = Worker("benchmarks.adapters.matrix_product", {"shape": TINY, "notes": 2, "size": 4})
-    found = harness.alternate({"product": worker}, rounds=2, on_round=lambda: None)["product"]
+    worker = Worker("adapters.matrix_product", {"shape": TINY, "notes": 2, "size": 4})
+    found = harness.alternate({"product": worker}, rounds=2)["product"]
     assert len(found.seconds) == 2 and found.work[0] == found.work[1] and found.peak_mb > 50
     with pytest.raises(UserError, match="failed: TypeError"):
-        harness.alternate(
-            {"product": Worker("benchmarks.adapters.matrix_product", {})}, rounds=1, on_round=lambda: None
-        )
+        harness.alternate({"product": Worker("adapters.matrix_product", {})}, rounds=1)
     with pytest.raises(UserError, match="failed: ZeroDivisionError"):
         Command(["-c", "1 / 0"]).run_round()
 
 
 def test_a_missing_package_is_named_in_the_remark():
-    missing = Measurement(missing="pip install torch")
-    row = report.row("x", "y", "z", Measurement([1.0], [1.0], 5.0), "PyTorch", missing, unit="s", target="≥ 1 ×")
+    found = {"a.py": Measurement([1.0], [1.0], 5.0), "PyTorch": Measurement(missing="pip install torch")}
+    row = report.row(Comparison("a.py", "PyTorch", "≥ 1 ×"), found, "s")
     assert (row["ratio"], row["met"]) == (None, None)
     assert "PyTorch: not run: pip install torch" in report.tables([row])
 
@@ -184,25 +205,22 @@ def test_a_missing_package_is_named_in_the_remark():
 
 def test_ratios_are_of_medians():
     measured, other = Measurement([6.0] * 3, [1.0, 2.0, 6.0], 300.0), Measurement([1.0] * 3, [1.0, 0.5, 2.0], 9.0)
-    compared = ("case", "stage", "workload", measured, "baseline", other)
-    row = report.row(
-        *compared, unit="notes per second", target="≥ 3 ×", stretch_target="≥ 4 ×", memory_target="≤ 200 MB"
-    )
-    assert (row["value"], row["baseline_value"], row["ratio"]) == (3.0, 1.0, 3.0)
+    found = {"a.py": measured, "b": other}
+    row = report.row(Comparison("a.py", "b", "≥ 3 ×", "≥ 4 ×", {"songs": 3}), found, "notes per second", "≤ 200 MB")
+    assert (row["value"], row["baseline_value"], row["ratio"], row["songs"]) == (3.0, 1.0, 3.0, 3)
     assert (row["met"], row["stretch_met"], row["memory_met"]) == (True, False, False)
-    row = report.row(*compared, unit=report.SECONDS, target="≤ 2.5 ×")
+    row = report.row(Comparison("a.py", "b", "≤ 2.5 ×"), found, report.SECONDS)
     assert (row["value"], row["baseline_value"], row["ratio"], row["met"]) == (2.0, 1.0, 2.0, True)
-    row = report.row("case", "stage", "workload", measured, unit=report.SECONDS, target="≤ 1 s")
+    row = report.row(Comparison("a.py", target="≤ 1 s"), found, report.SECONDS)
     assert row["met"] is False, "without a baseline the target is of the time"
 
 
 def test_tables_are_the_same_from_the_file(tmp_path):
     measured, parsed = Measurement([6.0], [0.01], 300.0), Measurement([4.0], [1.0], 9.0, remark="same notes in 3 of 3")
-    row = report.row(
-        "a", "a", "a.py", measured, "b", parsed, unit="songs per second", target="≥ 3 ×", memory_target="≤ 400 MB"
-    )
-    scaled = report.row("c", "c", "c.py", Measurement([6.0], [2.0], 30.0), unit="songs per second")
-    scaled |= {"size": 6, "items": "songs", "seconds": 2.0}
+    found = {"a.py": measured, "b": parsed, "c.py": Measurement([6.0], [2.0], 30.0)}
+    row = report.row(Comparison("a.py", "b", "≥ 3 ×"), found, "songs per second", "≤ 400 MB")
+    fields = {"size": 6, "items": "songs", "seconds": 2.0}
+    scaled = report.row(Comparison("c.py", fields=fields), found, "songs per second")
     printed = report.tables([row, scaled])
     cells = "**150 ×** | ≥ 3 × |  | yes | 600 | 4.00 | songs per second | 300 MB (target ≤ 400 MB: met) |"
     assert f"| a.py | b: same notes in 3 of 3 | {cells}" in printed
@@ -216,7 +234,7 @@ def test_a_missing_results_file_is_one_line(tmp_path, capsys):
     assert "make it with: python -m benchmarks.run" in capsys.readouterr().err
 
 
-def test_scaling_is_drawn(tmp_path):
+def test_scaling_is_plotted(tmp_path):
     points = [
         {"items": "songs", "size": 10, "seconds": 1.0, "peak_mb": 90.0},
         {"items": "songs", "size": 20, "seconds": 1.5, "peak_mb": 95.0},

@@ -57,7 +57,7 @@ def faults(args: argparse.Namespace, scratch: Path) -> dict:
         with tqdm(total=len(WRITES), disable=None, leave=False) as bar:
             return run_all(scratch / "workspace", bar)
 
-    rows, begin = [], time.monotonic()
+    rows, started = [], time.monotonic()
     for name in args.only:
         with tqdm(desc=name, disable=None) as bar:
             found = campaigns[name](bar)
@@ -68,7 +68,7 @@ def faults(args: argparse.Namespace, scratch: Path) -> dict:
             for remark in row.remarks[:5] if row.lost else ():
                 print(f"{row.fault}: {remark}", file=sys.stderr)
     words = ["python -m tests.faults", *["--quick"] * args.quick, f"--seed {args.seed}"]
-    return {"command": " ".join(words), "seconds": round(time.monotonic() - begin), "largest_mb": LARGEST, "rows": rows}
+    return {"command": " ".join(words), "seconds": round(time.monotonic() - started), "largest_mb": LARGEST, "rows": rows}
 
 
 def table(record: dict) -> str:

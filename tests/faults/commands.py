@@ -55,13 +55,13 @@ def start(words: list[str], **settings) -> subprocess.Popen:
 
 def finish(process: subprocess.Popen) -> Result:
     """Wait for a command. One that hangs is killed, and returns the status of a kill."""
-    begin, timer = time.monotonic(), threading.Timer(TIME_LIMIT, lambda: kill(process))
+    started, timer = time.monotonic(), threading.Timer(TIME_LIMIT, lambda: kill(process))
     timer.start()
     output, error = process.communicate()
     timer.cancel()
     memory = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss * 1024
     texts = output.decode(errors="replace"), error.decode(errors="replace")
-    return Result(process.returncode, *texts, memory, time.monotonic() - begin)
+    return Result(process.returncode, *texts, memory, time.monotonic() - started)
 
 
 def kill(process: subprocess.Popen) -> None:

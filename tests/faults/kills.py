@@ -59,9 +59,9 @@ def working_time(workspace: Workspace, stage: str) -> float:
     """Seconds from a stage's lock to its end, undisturbed."""
     process = start(command(stage, *workspace.commands()[stage]))
     wait_for_work(workspace, process)
-    begin = time.monotonic()
+    started = time.monotonic()
     finish(process)
-    return time.monotonic() - begin
+    return time.monotonic() - started
 
 
 def chain(

@@ -192,10 +192,10 @@ def keras_file_with_code(mark: Path) -> bytes:
     return file.getvalue()
 
 
-def mismatches(share: float, seed: int, scratch: Path, workspace: Workspace, bar: tqdm) -> list[Row]:
+def mismatches(fraction: float, seed: int, scratch: Path, workspace: Workspace, bar: tqdm) -> list[Row]:
     """Files that do not belong together, are of another kind, or hold code."""
     cases = cases_of(workspace, scratch)
-    names = sorted(random.Random(seed).sample(sorted(cases), max(8, round(share * len(cases)))))
+    names = sorted(random.Random(seed).sample(sorted(cases), max(8, round(fraction * len(cases)))))
     bar.total = (bar.total or 0) + len(names)
     remarks = []
     for name in names:

@@ -124,7 +124,7 @@ EXTREME_FLAGS = (
 )
 
 
-def settings(share: float, seed: int, scratch: Path, workspace: Workspace, bar: tqdm) -> list[Row]:
+def settings(fraction: float, seed: int, scratch: Path, workspace: Workspace, bar: tqdm) -> list[Row]:
     """Invalid settings, as flags and in config.py, give one line; extreme valid ones give songs."""
     cases = [
         (stage, f"--{flag}={value}")
@@ -134,7 +134,7 @@ def settings(share: float, seed: int, scratch: Path, workspace: Workspace, bar: 
     ]
     cases += [(stage, line) for stage, lines in INVALID_CONFIG.items() for line in lines]
     cases += [("generate_song", line) for line in EXTREME_FLAGS]
-    cases = random.Random(seed).sample(cases, max(12, round(share * len(cases))))
+    cases = random.Random(seed).sample(cases, max(12, round(fraction * len(cases))))
     bar.total = (bar.total or 0) + len(cases)
     before, remarks = digests(workspace.root), []
     for stage, line in cases:
