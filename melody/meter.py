@@ -1,7 +1,7 @@
-"""Meter: time signatures, positions in the bar, and the automaton that keeps every bar of a composed song full.
+"""Meter: time signatures, beat positions, and the automaton that keeps every bar of a composed song full.
 
-All times are exact, in quarter notes. A beat position is the time since the bar line; in the incomplete bar that may
-open a song (the pickup) it is counted as if the bar had begun before the song did:
+All times are exact, in quarter notes. A beat position is the time since the bar line. The notes of an incomplete first
+bar (the pickup) stand at its end:
 
     3/4 with a pickup of one quarter:   4d | 4g 4a 4b |      beat positions   2   0 1 2
 """
@@ -25,21 +25,21 @@ FREE = "free"  # the time signature of songs without meter, and of songs whose b
 
 
 class Rhythm(NamedTuple):
-    """What stands beside a pitch: a rest, then the note."""
+    """The time values of a note: the rest before it and its duration."""
 
     rest_before: Fraction
     duration: Fraction
 
 
 class Opening(NamedTuple):
-    """How a song begins: its time signature and the part of a bar before the first bar line."""
+    """How a song begins: its time signature and its pickup."""
 
     time_signature: str
     pickup: Fraction
 
 
 class Bars(NamedTuple):
-    """Where the notes of a song stand in its bars, (notes,) each; the length of a bar is 0 where there is no meter."""
+    """Beat position of each note and length of its bar, (notes,) each, both 0 without meter; and the pickup."""
 
     beat: list[Fraction]
     length: list[Fraction]
@@ -47,7 +47,7 @@ class Bars(NamedTuple):
 
 
 def bar_length(time_signature: str) -> Fraction:
-    """Quarter notes in a bar; 0 where the words name no time signature.
+    """Quarter notes in a bar; 0 if the text is not a time signature.
 
     >>> bar_length("6/8"), bar_length("X")
     (Fraction(3, 1), Fraction(0, 1))
@@ -62,10 +62,9 @@ def bars_of(
     bar_lines: Iterable[Fraction],
     signatures: Sequence[tuple[Fraction, str]],
 ) -> Bars | None:
-    """Where notes stand in bars, from the times of bar lines and of time signatures; None where they make no sense.
+    """The bars of a song from its bar lines (in order) and time signatures; None if the bars do not fit the meter.
 
-    Every bar between two bar lines has to be full. Two exceptions are notated that way: a short bar whose complement
-    follows (a line break within a bar), and a short last bar.
+    Every bar must be full, except a short bar that the next one completes (as at a repeat sign), and the last bar.
     """
     lengths = [(time, bar_length(words)) for time, words in signatures]
     known = {length for _, length in lengths if length}
@@ -74,8 +73,10 @@ def bars_of(
         if edges[-1] < time < end:
             edges.append(time)
     edges.append(end)
-    parts: list[tuple[Fraction, Fraction, Fraction]] = []  # between bar lines: start, its beat position, bar length
-    pickup = filled = Fraction(0)  # `filled`: how much of its bar the part before has left filled, if not all of it
+    parts: list[
+        tuple[Fraction, Fraction, Fraction]
+    ] = []  # between two bar lines: start, beat position there, length of the full bar
+    pickup = filled = Fraction(0)  # `filled`: of an unfinished bar
     for number, (start, stop) in enumerate(pairwise(edges)):
         size, beat = stop - start, filled
         length = next((length for time, length in reversed(lengths) if time <= start), Fraction(0))
@@ -97,9 +98,9 @@ def bars_of(
 def estimate_bars(
     onsets: Sequence[Fraction], durations: Sequence[Fraction], signatures: Sequence[tuple[Fraction, str]]
 ) -> Bars:
-    """Where notes stand in bars, from the time signatures alone, as in MIDI.
+    """The bars of a song from its time signatures alone, as in MIDI.
 
-    A change of meter begins a bar, so the bars before it count back from there; without a change the pickup is
+    A change of meter begins a bar, from which the earlier bars are counted back. Without a change the pickup is
     estimated.
     """
     if not signatures:
@@ -117,11 +118,10 @@ def estimate_bars(
 
 
 def estimate_pickup(onsets: Sequence[Fraction], durations: Sequence[Fraction], time_signature: str) -> Fraction:
-    """The pickup of a melody whose bar lines are not known, as in MIDI.
+    """The pickup of a melody without bar lines, as in MIDI, estimated from its first `MOST_NOTES` notes.
 
-    Of all places where a bar line may fall, the one is taken under which few notes cross a bar line, long notes begin
-    a bar, and the last note begins a bar, or half of one, and completes it. The weights were fitted to kern songs.
-    Of a long melody the first `MOST_NOTES` are looked at.
+    Among all positions of the first bar line, the best one lets few notes cross a bar line, puts long notes on
+    downbeats, and lets the last note begin a bar or half a bar and complete it. The weights were fitted to kern songs.
     """
     length = bar_length(time_signature)
     times = [*onsets[:MOST_NOTES], *durations[:MOST_NOTES], length]
@@ -145,12 +145,12 @@ def estimate_pickup(onsets: Sequence[Fraction], durations: Sequence[Fraction], t
 
 
 class BarAutomaton:
-    """Which rhythms may follow where in a bar, so that every bar of a song made of them is full, the last one too.
+    """The rhythms that may follow at each beat position, so that every bar of a composed song is full.
 
-    A state is an opening and the beat position where the last note has ended. A rhythm leads from one state to another
-    by arithmetic: beat position + rest + duration, less whole bars. It is legal where training songs of that time
-    signature have it at that beat position, unless no END could be reached after it. END is legal where training songs
-    of that opening end. In a free opening there is one state and everything is legal.
+    A state is an opening and the beat position at the end of the last note. A rhythm leads to the next state by
+    arithmetic: beat position + rest + duration, modulo the bar. It is legal if training songs of that time signature
+    have it at that beat position and END can be reached after it. END is legal where training songs of that opening
+    end. A free opening has one state, in which everything is legal.
 
     `legal` (states, rhythms + 1) bool, the last column for END; `next_state` (states, rhythms) int32, 0 where illegal;
     `start` (openings,) int32, the state before the first note; `beat` (states,) float32, quarter notes.
@@ -165,7 +165,7 @@ class BarAutomaton:
     def __init__(
         self, rhythms: Sequence[Rhythm], openings: Sequence[Opening], songs: Iterable[tuple[int, Sequence[int]]]
     ):
-        """`songs` are training songs, each its opening and its rhythms as integers; -1 is a rhythm without a number."""
+        """`songs` are training songs: opening and rhythms as indices; -1 is a rhythm that is not in `rhythms`."""
         self.rhythms, self.openings = list(rhythms), list(openings)
         used, ends = self._observe(songs)
         states, edges = self._explore(used)
@@ -186,7 +186,7 @@ class BarAutomaton:
         self.beat = np.array([beat for _, beat in self.states], np.float32)
 
     def step(self, opening: int, beat: Fraction, rhythm: int) -> Fraction:
-        """The beat position where a rhythm ends that starts at `beat`."""
+        """The beat position at the end of a rhythm that starts at `beat`."""
         length = bar_length(self.openings[opening].time_signature)
         return (beat + sum(self.rhythms[rhythm])) % length if length else Fraction(0)
 
@@ -203,7 +203,7 @@ class BarAutomaton:
             beat, signature = first_beat(self.openings[opening]), self.openings[opening].time_signature
             for rhythm in rhythms:
                 if rhythm < 0:
-                    break  # what follows could stand at another place than this sum says
+                    break  # the beat position after it is unknown
                 used.add((signature, beat, rhythm))
                 beat = self.step(opening, beat, rhythm)
             else:
@@ -211,13 +211,13 @@ class BarAutomaton:
         return used, ends
 
     def _explore(self, used: set) -> tuple[list, dict]:
-        """All states that can be reached, in order, and from each of them the rhythms that may follow."""
+        """All reachable states, in order, and for each the rhythms that may follow with their next states."""
         at: dict[tuple[str, Fraction], list[int]] = {}
         for signature, beat, rhythm in sorted(used):
             at.setdefault((signature, beat), []).append(rhythm)
         states = [(number, first_beat(opening)) for number, opening in enumerate(self.openings)]
         edges: dict[tuple[int, Fraction], dict[int, tuple[int, Fraction]]] = {}
-        for state in states:  # grows while it is walked
+        for state in states:  # grows in the loop
             opening, beat = state
             signature = self.openings[opening].time_signature
             free = not bar_length(signature)
@@ -230,7 +230,7 @@ class BarAutomaton:
 
 
 def first_beat(opening: Opening) -> Fraction:
-    """The beat position of the first note, or of the rest before it: the pickup fills the end of a bar."""
+    """The beat position at the start of a song: the pickup fills the end of a bar."""
     length = bar_length(opening.time_signature)
     return (length - opening.pickup) % length if length else Fraction(0)
 

@@ -1,4 +1,4 @@
-"""Bars and the automaton that keeps them full: worked examples, and properties of songs cut at random bar lines."""
+"""Bars and the bar automaton: worked examples and properties."""
 
 from fractions import Fraction
 from itertools import accumulate
@@ -15,6 +15,7 @@ from melody.meter import (
     Rhythm,
     bar_length,
     bars_of,
+    estimate_bars,
     estimate_pickup,
     first_beat,
 )
@@ -33,7 +34,7 @@ def test_the_length_of_a_bar(words, quarters):
     assert bar_length(words) == quarters
 
 
-def test_a_pickup_is_counted_from_the_bar_line_before_it():
+def test_the_pickup_stands_at_the_end_of_its_bar():
     """3/4: 4d | 4g 4a 4b | 2g: the pickup stands on the third beat."""
     bars = bars_of(times(0, 1, 2, 3, 4), Fraction(6), times(1, 4), [(Fraction(0), "3/4")])
     assert bars.beat == times(2, 0, 1, 2, 0)
@@ -41,7 +42,7 @@ def test_a_pickup_is_counted_from_the_bar_line_before_it():
     assert bars.pickup == 1
 
 
-def test_a_bar_that_a_line_break_cuts_goes_on():
+def test_a_bar_divided_in_two():
     """4/4: four quarters | two | two | a whole note."""
     onsets = times(0, 1, 2, 3, 4, 5, 6, 7, 8)
     bars = bars_of(onsets, Fraction(12), times(4, 6, 8), [(Fraction(0), "4/4")])
@@ -50,7 +51,7 @@ def test_a_bar_that_a_line_break_cuts_goes_on():
 
 
 @pytest.mark.parametrize("lines", [(3, 5), (2, 8), (5,)], ids=["short", "short, then long", "too long"])
-def test_bars_that_make_no_sense_are_none(lines):
+def test_bars_that_do_not_fit_the_meter_are_none(lines):
     assert bars_of(times(*range(9)), Fraction(9), times(*lines), [(Fraction(0), "3/4")]) is None
 
 
@@ -75,7 +76,7 @@ def test_without_meter_there_are_no_bars():
     st.lists(st.sampled_from(["1/2", "1", "3/2", "1/4"]), min_size=1, max_size=40),
 )
 def test_bars_agree_with_arithmetic(signature, eighths, durations):
-    """Bar lines laid where they belong give each note its onset modulo the bar, pickup counted in."""
+    """With bar lines after the pickup, a beat position is the onset less the pickup, modulo the bar."""
     length = bar_length(signature)
     pickup = Fraction(eighths, 2) % length
     ends = list(accumulate(map(Fraction, durations)))
@@ -103,7 +104,7 @@ def test_the_automaton_by_hand():
 
 def test_a_rhythm_after_which_no_song_can_end_is_illegal():
     common, waltz = Opening("2/4", Fraction(0)), Opening("2/4", Fraction(1))
-    songs = [(0, [1]), (1, [0, 2, 2, 0])]  # the second opening is heard with eighths on the downbeat
+    songs = [(0, [1]), (1, [0, 2, 2, 0])]  # the second opening has eighths on the downbeat
     automaton = BarAutomaton([QUARTER, HALF, EIGHTH], [common, waltz], songs)
     for state, (opening, _) in enumerate(automaton.states):
         reached, queue = set(), [state]
@@ -122,7 +123,7 @@ def test_everything_is_legal_without_meter():
 
 @given(st.data())
 def test_a_random_walk_has_full_bars(data):
-    """Whatever legal path is taken, the song with its closing rest is whole bars long, pickup and last bar together."""
+    """Every legal path with its closing rest is a whole number of bars long, pickup included."""
     openings = [Opening("3/4", Fraction(1)), Opening("6/8", Fraction(1, 2)), Opening("2/4", Fraction(0))]
     rhythms = [QUARTER, HALF, EIGHTH, Rhythm(Fraction(1, 2), Fraction(1, 2)), Rhythm(Fraction(0), Fraction(3, 2))]
     songs = [(0, [0, 1, 0, 4, 2, 0, 1]), (1, [2, 4, 4, 0, 2, 0]), (2, [0, 0, 1, 3, 2, 2])]
@@ -146,3 +147,21 @@ def test_the_pickup_of_a_melody_without_bar_lines():
     onsets = [Fraction(0), *accumulate(durations[:-1])]
     assert estimate_pickup(onsets, durations, "3/4") == 1
     assert estimate_pickup([], [], "3/4") == 0
+
+
+def test_the_pickup_of_a_long_melody_is_estimated_from_its_beginning():
+    durations = times(*["1", "2", "1", "2", "1"] * 1000)
+    onsets = [Fraction(0), *accumulate(durations[:-1])]
+    assert estimate_pickup(onsets, durations, "4/4") == estimate_pickup(onsets[:1000], durations[:1000], "4/4")
+
+
+def test_bars_before_a_change_of_meter_are_counted_back_from_it():
+    """The change to 2/4 after four quarter notes leaves a pickup of one in 3/4."""
+    bars = estimate_bars(times(*range(6)), times(*[1] * 6), [(Fraction(0), "3/4"), (Fraction(4), "2/4")])
+    assert (bars.beat, bars.length, bars.pickup) == (times(2, 0, 1, 2, 0, 1), times(3, 3, 3, 3, 2, 2), 1)
+
+
+@pytest.mark.parametrize("signatures", [[], [(Fraction(0), "0/4")]])
+def test_without_a_time_signature_no_bars_are_estimated(signatures):
+    bars = estimate_bars(times(0, 1), times(1, 1), signatures)
+    assert (bars.beat, bars.length, bars.pickup) == ([0, 0], [0, 0], 0)
