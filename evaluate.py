@@ -43,7 +43,7 @@ def main() -> None:
     started = time.monotonic()
     context = load_context(args)
     path, rows = result_path(args), measure(context, args)
-    record = {"about": about(), "conditions": condition_texts(context), "rows": rows, **description(context, args)}
+    record = about(context) | {"rows": rows, **description(context, args)}
     write_json(path, record)  # before figures are drawn, so that no number is lost if drawing stops
     with atomic_write(path.with_suffix(".md")) as file:
         file.write_text(report.docs_tables(record) + "\n", encoding="utf-8")
@@ -54,22 +54,12 @@ def main() -> None:
 
 def arguments() -> argparse.Namespace:
     flags = parser(__doc__, "data", "weights", "temperature", "guidance", "length", out="RESULTS")
-    flags.add_argument(
-        "--part",
-        choices=("validation", "test"),
-        default=None,
-        help="held-out songs that are measured (default: validation; test for --table)",
-    )
+    measured = "held-out songs that are measured (default: validation; test for --table)"
+    flags.add_argument("--part", choices=("validation", "test"), help=measured)
     flags.add_argument("--quick", action="store_true", help="fewer songs, wider intervals, no figures")
     flags.add_argument("--table", choices=TABLES, help="print tables of an evaluation that exists")
-    flags.add_argument(
-        "--only",
-        nargs="+",
-        choices=METRICS,
-        default=METRICS,
-        metavar="METRIC",
-        help=f"of {', '.join(METRICS)} (default: all)",
-    )
+    only = {"choices": METRICS, "default": METRICS, "help": f"of {', '.join(METRICS)} (default: all)"}
+    flags.add_argument("--only", nargs="+", metavar="METRIC", **only)
     args = flags.parse_args()
     args.part = args.part or ("test" if args.table else "validation")
     return args
@@ -89,22 +79,10 @@ def load_context(args: argparse.Namespace):
 
     songs, trained = dataset.load(args.data), lstm.load(args.weights)
     lstm.check_vocabulary(trained, songs.vocabulary)
-    split = split_from_held_out(songs, trained.held_out)
+    split, sizes = split_from_held_out(songs, trained.held_out), context.QUICK if args.quick else context.FULL
     vaes, records = load_vaes(args.weights, trained.fingerprint)
-    return context.Context(
-        songs,
-        split,
-        trained,
-        vaes,
-        records,
-        args.part,
-        context.QUICK if args.quick else context.FULL,
-        args.seed,
-        args.temperature,
-        args.guidance,
-        args.length,
-        load_token(args, trained),
-    )
+    choices = args.part, sizes, args.seed, args.temperature, args.guidance, args.length
+    return context.Context(songs, split, trained, vaes, records, *choices, load_token(args, trained))
 
 
 def load_token(args: argparse.Namespace, trained):
@@ -142,34 +120,32 @@ def load_vaes(folder: Path, network: str) -> tuple[dict, dict]:
     return vaes, records
 
 
-def metrics() -> dict:
+def load_metrics() -> dict:
     from evaluation import generation_quality, memory_quality, prediction, steering
 
     return prediction.METRICS | steering.METRICS | memory_quality.METRICS | generation_quality.METRICS
 
 
-def about() -> dict[str, str]:
-    """What each metric asks, in a sentence."""
-    return {name: " ".join(metrics()[name].__doc__.split()) for name in METRICS}
-
-
-def condition_texts(context) -> dict[str, str]:
+def about(context) -> dict[str, dict[str, str]]:
+    """What each metric asks, in a sentence, and what each condition is."""
     from evaluation import conditions
 
-    return {name: conditions.ABOUT[name] for name in (*conditions.available(context), conditions.REAL)}
+    names, metrics = (*conditions.available(context), conditions.REAL), load_metrics()
+    questions = {name: " ".join(metrics[name].__doc__.split()) for name in METRICS}
+    return {"about": questions, "conditions": {name: conditions.ABOUT[name] for name in names}}
 
 
 def measure(context, args: argparse.Namespace) -> list[dict]:
     """The rows of all metrics, each logged when it has been computed."""
-    rows: dict[tuple, dict] = {}
+    rows, metrics = {}, load_metrics()
     with progress(args.only, args.quiet, unit="metric") as bar:
         for name in bar:
             bar.set_description(name)
             started = time.monotonic()
-            for row in metrics()[name](context):
+            for row in metrics[name](context):
                 # What takes no guidance is computed beside every guidance and reported once
                 rows.setdefault(tuple(row[field] for field in report.FIELDS), row)
-            log(args, f"{name:3} {time.monotonic() - started:.0f} s: {about()[name]}")
+            log(args, f"{name:3} {time.monotonic() - started:.0f} s: {' '.join(metrics[name].__doc__.split())}")
             for row in rows.values():
                 if row["metric"] == name and row["target"]:
                     text = report.label(row["measure"], row["region"], row["notes"])
@@ -196,20 +172,16 @@ def description(context, args: argparse.Namespace) -> dict:
     from melody.provenance import file_fingerprint
     from melody.split import split_fingerprint
 
-    settings = {name: getattr(args, name) for name in ("part", "temperature", "guidance", "length", "quick")}
+    names = ("part", "temperature", "guidance", "length", "quick")
     vaes = {f"vae-{name}": file_fingerprint(args.weights / f"vae-{name}.weights.h5") for name in sorted(context.vaes)}
     token = {"token": context.token.fingerprint} if context.token else {}
+    split = split_fingerprint(context.songs, context.split)
+    fingerprints = {"network": context.trained.fingerprint, **token, "vocabulary": context.vocabulary.fingerprint}
     return {
         "command": "python " + shlex.join([Path(sys.argv[0]).name, *sys.argv[1:]]),
-        "settings": settings | asdict(context.sizes),
+        "settings": {name: getattr(args, name) for name in names} | asdict(context.sizes),
         "seed": args.seed,
-        "fingerprints": {
-            "network": context.trained.fingerprint,
-            **token,
-            "vocabulary": context.vocabulary.fingerprint,
-            "split": split_fingerprint(context.songs, context.split),
-            **vaes,
-        },
+        "fingerprints": fingerprints | {"split": split, **vaes},
     }
 
 

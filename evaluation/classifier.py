@@ -35,12 +35,12 @@ class StyleClassifier:
             Normalizer(),
             LogisticRegression(C=10, max_iter=500, class_weight="balanced"),
         )
-        pieces, labels = [], []
-        for song, region in zip(songs, regions, strict=True):
-            for start in range(0, max(len(song) - window // 2, 1), window):
-                pieces.append(song[start : start + window])
-                labels.append(region)
-        self.model.fit(intervals(pieces, vocabulary), labels)
+        pieces = [
+            (song[start : start + window], region)
+            for song, region in zip(songs, regions, strict=True)
+            for start in range(0, max(len(song) - window // 2, 1), window)
+        ]
+        self.model.fit(intervals([piece for piece, _ in pieces], vocabulary), [region for _, region in pieces])
 
     def predict(self, songs: Songs) -> np.ndarray:
         """The region of each song, (songs,)."""

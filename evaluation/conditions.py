@@ -1,6 +1,6 @@
 """The conditions under which the network composes: memories from the VAE, and what they are compared with.
 
-A condition of `MEMORIES` gives the states that the network starts from; one of `COMPOSERS` composes songs itself.
+A condition of `MEMORIES` has states that the network starts from; one of `COMPOSERS` composes songs without them.
 """
 
 from __future__ import annotations
@@ -23,6 +23,8 @@ PRIMER_NOTES = 15  # real notes that primed songs continue
 VAE, UNCONDITIONAL, MEAN, RANDOM = "VAE", "unconditional", "mean memory", "random songs"
 TRAINING, HELD_OUT = "training songs", "held-out songs"
 PCA_8, PCA_32, GAUSSIAN = "PCA-8", "PCA-32", "Gaussian"
+PCA_SIZES = {PCA_8: 8, PCA_32: 32}
+MEMORIES = (VAE, UNCONDITIONAL, MEAN, RANDOM, TRAINING, HELD_OUT, PCA_8, PCA_32, GAUSSIAN)
 TOKEN, PRIMER, NGRAM, REAL = "control token", "primer", "n-gram of the region", "real songs"
 ABOUT = {
     VAE: "memories sampled from the region's VAE",
@@ -65,67 +67,40 @@ class Components:
 
 @cache
 def components(context: Context, region: str, count: int) -> Components:
-    """Fitted to as many memories of the region's training songs as `sizes.fitted` says."""
     return Components(fitted(context, region), count, context.records[region].mixture, context.seed)
 
 
 @cache
 def fitted(context: Context, region: str) -> np.ndarray:
+    """`sizes.fitted` memories of the region's training songs."""
     return read(context, region, context.songs_of("training", region), context.sizes.fitted, context.rng("fit", region))
 
 
-def from_vae(context: Context, region: str, count: int, rng: np.random.Generator) -> np.ndarray:
-    vae = context.vaes[region]
-    return vae.decode(vae.sample(count, rng))
+def sample_memories(context: Context, condition: str, region: str, count: int, rng: np.random.Generator) -> np.ndarray:
+    """Memories of a condition, (count, memory)."""
+    if condition == VAE:
+        return context.vaes[region].decode(context.vaes[region].sample(count, rng))
+    if condition == UNCONDITIONAL:
+        return np.zeros((count, context.memory_size), np.float32)
+    if condition == MEAN:
+        return np.tile(pool(context, TRAINING, region).mean(axis=0), (count, 1))
+    if condition in PCA_SIZES:
+        return components(context, region, PCA_SIZES[condition]).sample(count, rng)
+    if condition == GAUSSIAN:
+        return from_gaussian(fitted(context, region), count, rng)
+    part = context.other_part if condition == HELD_OUT else "training"
+    return read(context, region, context.songs_of(part, region), count, rng)
 
 
-def zeros(context: Context, region: str, count: int, rng: np.random.Generator) -> np.ndarray:
-    return np.zeros((count, context.memory_size), np.float32)
-
-
-def mean(context: Context, region: str, count: int, rng: np.random.Generator) -> np.ndarray:
-    return np.tile(pool(context, TRAINING, region).mean(axis=0), (count, 1))
-
-
-def from_training(context: Context, region: str, count: int, rng: np.random.Generator) -> np.ndarray:
-    return read(context, region, context.songs_of("training", region), count, rng)
-
-
-def from_held_out(context: Context, region: str, count: int, rng: np.random.Generator) -> np.ndarray:
-    return read(context, region, context.songs_of(context.other_part, region), count, rng)
-
-
-def from_pca_8(context: Context, region: str, count: int, rng: np.random.Generator) -> np.ndarray:
-    return components(context, region, 8).sample(count, rng)
-
-
-def from_pca_32(context: Context, region: str, count: int, rng: np.random.Generator) -> np.ndarray:
-    return components(context, region, 32).sample(count, rng)
-
-
-def from_gaussian(context: Context, region: str, count: int, rng: np.random.Generator) -> np.ndarray:
+def from_gaussian(memories: np.ndarray, count: int, rng: np.random.Generator) -> np.ndarray:
     """Samples of N(mean, (1 - s) S + s m I) of standardized memories, without forming the covariance S (n rows X):
     X'g / sqrt(n) has the covariance S when g is standard normal; m is the mean variance, 1."""
-    scaler = StandardScaler().fit(memories := fitted(context, region))
-    rows = scaler.transform(memories)
+    rows = (scaler := StandardScaler().fit(memories)).transform(memories)
     shrinkage = ledoit_wolf_shrinkage(rows)
     varied = rng.standard_normal((count, len(rows))) @ rows / np.sqrt(len(rows))
     noise = rng.standard_normal((count, rows.shape[1]))
     mixed = np.sqrt(1 - shrinkage) * varied + np.sqrt(shrinkage * rows.var()) * noise
     return scaler.inverse_transform(mixed).astype(np.float32)
-
-
-MEMORIES = {
-    VAE: from_vae,
-    UNCONDITIONAL: zeros,
-    MEAN: mean,
-    RANDOM: from_training,
-    TRAINING: from_training,
-    HELD_OUT: from_held_out,
-    PCA_8: from_pca_8,
-    PCA_32: from_pca_32,
-    GAUSSIAN: from_gaussian,
-}
 
 
 def read(context: Context, region: str, songs: Songs, count: int, rng: np.random.Generator, distinct: bool = False):
@@ -148,7 +123,7 @@ def pool(context: Context, condition: str, region: str) -> np.ndarray:
     region = EVERY if condition in (UNCONDITIONAL, RANDOM) else region
     return np.concatenate(
         [
-            MEMORIES[condition](context, region, int(count), context.rng("memories", condition, region, k))
+            sample_memories(context, condition, region, int(count), context.rng("memories", condition, region, k))
             for k, count in enumerate(np.bincount(context.set_of_song))
         ]
     )
@@ -166,16 +141,11 @@ def songs(
     """
     guidance = context.guidance if guidance is None else guidance
     temperature = context.temperature if temperature is None else temperature
-    if condition in UNGUIDED:
-        guidance = 0.0
-    if condition in (UNCONDITIONAL, RANDOM):
-        region = EVERY
-    key = condition, region, guidance, temperature
-    if key not in context.composed:
-        context.composed[key] = _compose(context, *key)
-    return context.composed[key]
+    region = EVERY if condition in (UNCONDITIONAL, RANDOM) else region
+    return _compose(context, condition, region, 0.0 if condition in UNGUIDED else guidance, temperature)
 
 
+@cache
 def _compose(context: Context, condition: str, region: str, guidance: float, temperature: float) -> list[np.ndarray]:
     if condition in COMPOSERS:
         return COMPOSERS[condition](context, region, context.rng(condition, region), temperature, guidance)
@@ -184,13 +154,14 @@ def _compose(context: Context, condition: str, region: str, guidance: float, tem
 
 def from_memories(context: Context, memories: np.ndarray, guidance: float, temperature: float) -> list[np.ndarray]:
     """A song from each memory, (count, memory)."""
-    return context.sampler(guidance != 0).compose(
-        context.unpack(memories),
-        context.rng("songs").spawn(len(memories)),
-        temperature=temperature,
-        guidance=guidance,
-        length=context.length,
-    )
+    generators, options = composing(context, len(memories), guidance, temperature)
+    return context.sampler(guidance != 0).compose(context.unpack(memories), generators, **options)
+
+
+def composing(context: Context, count: int, guidance: float, temperature: float):
+    """The random numbers of `count` songs and the options of `Sampler.compose`."""
+    options = {"temperature": temperature, "guidance": guidance, "length": context.length}
+    return context.rng("songs").spawn(count), options
 
 
 def primed(context: Context, region: str, rng: np.random.Generator, temperature: float, guidance: float):
@@ -217,13 +188,10 @@ def from_ngram(context: Context, region: str, rng: np.random.Generator, temperat
 def from_token(context: Context, region: str, rng: np.random.Generator, temperature: float, guidance: float):
     """Each song has the token of a random training song of the region, and no memory."""
     count = context.sizes.songs
+    ids, states = context.region_ids("training", region), lstm.zero_states(context.token.network, count)
+    generators, options = composing(context, count, guidance, temperature)
     return context.sampler(guidance != 0, token=True).compose(
-        lstm.zero_states(context.token.network, count),
-        context.rng("songs").spawn(count),
-        region_ids=rng.choice(context.region_ids("training", region), count),
-        temperature=temperature,
-        guidance=guidance,
-        length=context.length,
+        states, generators, region_ids=rng.choice(ids, count), **options
     )
 
 

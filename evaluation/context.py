@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import cache, cached_property
+from itertools import chain
 
 import numpy as np
 
 from evaluation.classifier import StyleClassifier
-from evaluation.metrics import Songs
+from evaluation.metrics import intervals
 from evaluation.statistics import ROUNDS, bootstrap_weights
 from melody import lstm, memory, regions, sampling, scoring
 from melody.dataset import Dataset
@@ -19,6 +20,7 @@ WINDOW = 48  # notes of a song that features are computed on
 EVERY = regions.ALL  # the region of all songs
 PAIR = ("china", "deutschl")  # the regions that are compared with each other
 CLASSES = {"china": "china", "deutschl": "europa"}  # the class of the two-way classifier that a region belongs to
+TWO = tuple(CLASSES.values())
 THREE = ("deutschl", "han", "shanxi")  # classes of the three-way classifier
 
 
@@ -58,7 +60,6 @@ class Context:
     guidance: float
     length: int  # notes a song has at most
     token: lstm.TrainedNetwork | None = None  # the network with a control token, see evaluation/control_token.py
-    composed: dict = field(default_factory=dict)  # (condition, region, guidance, temperature): songs
 
     def rng(self, *words: object) -> np.random.Generator:
         """A generator that depends on the seed and some words only, not on what was sampled before."""
@@ -122,32 +123,24 @@ class Context:
         """The set of memory samples that each composed song belongs to, (sizes.songs,)."""
         return np.arange(self.sizes.songs) * self.sizes.sets // self.sizes.songs
 
+    @cached_property
+    def training_intervals(self) -> list[np.ndarray]:
+        return intervals(self.songs_of("training"), self.vocabulary)
+
     # Classifiers and views on the networks
 
     @cached_property
     def vocabulary(self):
         return self.songs.vocabulary
 
-    @cached_property
-    def two_way(self) -> StyleClassifier:
-        """Classifies songs as `china` or `europa`."""
-        return self.classifier({label: self.songs_of("training", label) for label in CLASSES.values()})
-
-    @cached_property
-    def three_way(self) -> StyleClassifier:
-        """Classifies songs as `deutschl`, `han` or `shanxi`."""
-        return self.classifier({label: self.songs_of("training", label) for label in THREE})
-
     @cache  # noqa: B019
-    def one_region(self, region: str) -> StyleClassifier:
-        """Classifies songs as the region or `others`."""
-        return self.classifier({region: self.songs_of("training", region), "others": self.others("training", region)})
-
-    def classifier(self, songs: dict[str, Songs]) -> StyleClassifier:
-        labels = [label for label, members in songs.items() for _ in members]
-        return StyleClassifier(
-            [song for members in songs.values() for song in members], labels, self.vocabulary, OPENING
-        )
+    def classifier(self, *regions: str) -> StyleClassifier:
+        """Classifies songs as one of these regions; of one region, as this or `others`."""
+        songs = {region: self.songs_of("training", region) for region in regions}
+        if len(songs) == 1:
+            songs["others"] = self.others("training", *regions)
+        labels = np.repeat([*songs], [len(members) for members in songs.values()]).tolist()
+        return StyleClassifier([*chain(*songs.values())], labels, self.vocabulary, OPENING)
 
     @cache  # noqa: B019
     def sampler(self, guided: bool, token: bool = False) -> sampling.Sampler:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import product
 from pathlib import Path
 
 import numpy as np
@@ -9,10 +10,10 @@ from matplotlib.figure import Figure
 from sklearn.decomposition import PCA
 
 from evaluation import conditions
-from evaluation.context import CLASSES, EVERY, PAIR, WINDOW, Context
-from evaluation.generation_quality import song_features
-from evaluation.metrics import FEATURES, STYLE_FEATURES, openings, style_features
-from evaluation.steering import hits, share
+from evaluation.context import CLASSES, EVERY, PAIR, TWO, Context
+from evaluation.generation_quality import song_features, style
+from evaluation.metrics import FEATURES, STYLE_FEATURES
+from evaluation.steering import hits
 from melody.plots import COLORS, save
 
 SIX = ("han", "shanxi", "natmin", "deutschl", "kinder", "jugoslav")
@@ -27,28 +28,19 @@ def curve(context: Context, guidances: tuple[float, ...], temperatures: tuple[fl
 
     Overshoot is the largest distance of a style feature's mean from the real one, over the regions' real difference.
     """
-    real = {
-        region: style_features(openings(context.real(region), WINDOW), context.vocabulary).mean(axis=0)
-        for region in PAIR
-    }
+    real = {region: style(context, context.real(region)).mean(axis=0) for region in PAIR}
     difference = np.abs(real[PAIR[0]] - real[PAIR[1]])
     points = [(guidance, context.temperature) for guidance in guidances]
     points += [(context.guidance, temperature) for temperature in temperatures if temperature != context.temperature]
     lines = []
-    for guidance, temperature in points:
-        for region in PAIR:
-            songs = conditions.songs(context, conditions.VAE, region, guidance, temperature)
-            means = style_features(openings(songs, WINDOW), context.vocabulary).mean(axis=0)
-            lines.append(
-                {
-                    "region": region,
-                    "guidance": guidance,
-                    "temperature": temperature,
-                    "steering_rate": float(share(hits(songs, context.two_way, CLASSES[region]))),
-                    "overshoot": float((np.abs(means - real[region]) / difference).max()),
-                    **{name.replace(" ", "_"): float(mean) for name, mean in zip(STYLE_FEATURES, means, strict=True)},
-                }
-            )
+    for (guidance, temperature), region in product(points, PAIR):
+        songs = conditions.songs(context, conditions.VAE, region, guidance, temperature)
+        means = style(context, songs).mean(axis=0)
+        line = {"region": region, "guidance": guidance, "temperature": temperature}
+        line["steering_rate"] = float(hits(songs, context.classifier(*TWO), CLASSES[region]).share)
+        line["overshoot"] = float((np.abs(means - real[region]) / difference).max())
+        named = zip(STYLE_FEATURES, means, strict=True)
+        lines.append(line | {name.replace(" ", "_"): float(mean) for name, mean in named})
     return lines
 
 
@@ -63,7 +55,7 @@ def steering_figure(path: Path, context: Context, lines: list[dict]) -> None:
             points.sort(key=lambda line: line[name])
             for panel, what in zip(panels[:, column], ("steering_rate", "overshoot"), strict=True):
                 panel.plot([p[name] for p in points], [p[what] for p in points], "o-", color=color, label=NAMES[region])
-            real = share(hits(context.real(CLASSES[region]), context.two_way, CLASSES[region]))
+            real = hits(context.real(CLASSES[region]), context.classifier(*TWO), CLASSES[region]).share
             panels[0, column].axhline(real, color=color, linestyle=":", linewidth=1)
         panels[1, column].axhline(0.2, color="black", linestyle=":", linewidth=1)
         panels[1, column].set_xlabel(name)
@@ -76,26 +68,25 @@ def steering_figure(path: Path, context: Context, lines: list[dict]) -> None:
 def latent_figure(path: Path, context: Context) -> None:
     """Codes of memories of real songs of six regions, on their first two principal components."""
     rng, codes = context.rng("latent plane"), {}
-    for region in SIX:
-        if songs := context.real(region):
-            count = min(DOTS, context.sizes.continued)
-            codes[region] = context.vaes[EVERY].encode(conditions.read(context, EVERY, songs, count, rng))
+    for region in filter(context.real, SIX):
+        memories = conditions.read(context, EVERY, context.real(region), min(DOTS, context.sizes.continued), rng)
+        codes[region] = context.vaes[EVERY].encode(memories)
     plane = PCA(2).fit(np.concatenate(list(codes.values())))
-    figure, panels = grid(6, 5, 1, 1)
+    figure, [[panel]] = grid(6, 5, 1, 1)
     for (region, rows), color, sign in zip(codes.items(), COLORS, "os^Dv<", strict=False):
         x, y = plane.transform(rows).T
-        panels[0, 0].scatter(x, y, s=14, alpha=0.7, color=color, marker=sign, linewidths=0, label=region)
+        panel.scatter(x, y, s=14, alpha=0.7, color=color, marker=sign, linewidths=0, label=region)
     shares = plane.explained_variance_ratio_
-    panels[0, 0].set_xlabel(f"first component of the codes ({shares[0]:.0%} of the variance)")
-    panels[0, 0].set_ylabel(f"second component ({shares[1]:.0%})")
-    panels[0, 0].legend(frameon=False, markerscale=1.5)
+    panel.set_xlabel(f"first component of the codes ({shares[0]:.0%} of the variance)")
+    panel.set_ylabel(f"second component ({shares[1]:.0%})")
+    panel.legend(frameon=False, markerscale=1.5)
     save(figure, path)
 
 
 def feature_figure(path: Path, context: Context) -> None:
     """Mean of each feature of real and composed songs of both regions, in standard deviations of the real songs."""
-    figure, panels = grid(7, 5, 1, 1)
-    panel, heights = panels[0, 0], np.arange(len(FEATURES))
+    figure, [[panel]] = grid(7, 5, 1, 1)
+    heights = np.arange(len(FEATURES))
     real = {region: song_features(context, context.real(region))[:, : len(FEATURES)] for region in PAIR}
     every = np.concatenate(list(real.values()))
     for region, color, shift in zip(PAIR, COLORS, (-0.15, 0.15), strict=False):
@@ -103,10 +94,8 @@ def feature_figure(path: Path, context: Context) -> None:
         for rows, sign, words in ((real[region], "o", "real"), (composed, "x", "composed")):
             standard = (rows - every.mean(axis=0)) / every.std(axis=0)
             error = 1.96 * standard.std(axis=0) / np.sqrt(len(rows))
-            label = f"{NAMES[region]}, {words}"
-            panel.errorbar(
-                standard.mean(axis=0), heights + shift, xerr=error, fmt=sign, color=color, capsize=2, label=label
-            )
+            look = {"fmt": sign, "color": color, "capsize": 2, "label": f"{NAMES[region]}, {words}"}
+            panel.errorbar(standard.mean(axis=0), heights + shift, xerr=error, **look)
     panel.set_yticks(heights, FEATURES)
     panel.invert_yaxis()
     panel.set_xlabel("mean of the first 48 notes, in standard deviations of real songs (bars: 95 %)")

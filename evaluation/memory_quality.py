@@ -6,7 +6,7 @@ import numpy as np
 
 from evaluation import conditions
 from evaluation.context import PAIR, Context
-from evaluation.metrics import Songs, is_minor
+from evaluation.metrics import Songs, key
 from evaluation.report import Figure, Rows
 from evaluation.statistics import bootstrap_weights, interval, interval_of, mmd, two_sample_test
 from evaluation.statistics import intraclass_correlation as icc
@@ -18,9 +18,6 @@ TRUE = "real memory"
 SWAPPED, SHRUNK = "planted fault: states of two memories mixed", "planted fault: 0.75 of the distance from the mean"
 ICC_FEATURES = ("first_note", "minor_mode", "range", "mean_interval")
 SQUEEZED = (conditions.VAE, conditions.PCA_8, conditions.PCA_32)
-
-
-# M6
 
 
 def continuations(context: Context, region: str):
@@ -39,7 +36,6 @@ def continuations(context: Context, region: str):
         entries.append(memory.input_sequence(read, range(len(read)), how["notes"], len(context.vocabulary)))
         pairs.append((last[cut : cut + NEXT].astype(np.int32), last[cut + 1 : cut + 1 + NEXT]))
         groups.append(context.groups[indices[long[chosen[-1]]]])
-    pairs = [(read[: len(target)], target) for read, target in pairs]
     return memory.pack(context.state_encoder.encode(np.stack(entries))), pairs, groups
 
 
@@ -48,15 +44,11 @@ def m6(context: Context) -> list[dict]:
     rows = []
     for region in PAIR:
         memories, pairs, groups = continuations(context, region)
-        vae = context.vaes[region]
-        decoded = {
-            TRUE: memories,
-            conditions.MEAN: np.repeat(conditions.pool(context, conditions.MEAN, region)[:1], len(memories), axis=0),
-            conditions.VAE: vae.decode(vae.encode(memories)),
-        }
-        for name, count in ((conditions.PCA_8, 8), (conditions.PCA_32, 32)):
-            components = conditions.components(context, region, count)
-            decoded[name] = components.decode(components.encode(memories))
+        models = {conditions.VAE: context.vaes[region]}
+        models |= {name: conditions.components(context, region, size) for name, size in conditions.PCA_SIZES.items()}
+        mean = np.repeat(conditions.pool(context, conditions.MEAN, region)[:1], len(memories), axis=0)
+        decoded = {TRUE: memories, conditions.MEAN: mean}
+        decoded |= {name: model.decode(model.encode(memories)) for name, model in models.items()}
         bits = {
             name: np.sum(scoring.information_content(context.trained.network, pairs, context.unpack(one)), axis=1)
             for name, one in decoded.items()
@@ -70,19 +62,18 @@ def reconstruction_rows(bits: dict[str, np.ndarray], weights: np.ndarray, region
     rows, n = Rows("M6", region=region), len(bits[TRUE])
     weights = np.concatenate([np.ones((1, n)), weights])  # the first row gives the value itself
     worth = weights @ (bits[conditions.MEAN] - bits[TRUE])
-    kept = {name: 1 - weights @ (bits[name] - bits[TRUE]) / worth for name in SQUEEZED}
+    preserved = {name: 1 - weights @ (bits[name] - bits[TRUE]) / worth for name in SQUEEZED}
 
     def figure(values: np.ndarray) -> Figure:
         return Figure(values[0], n, interval(values[1:]))
 
     rows.add("bits_per_note_worth_over_mean_memory", TRUE, figure(worth / weights.sum(axis=1) / NEXT))
-    rows.add_all("share_of_worth_kept", {name: figure(values) for name, values in kept.items()})
+    rows.add_all("share_of_worth_kept", {name: figure(values) for name, values in preserved.items()})
     for name, target, aim in ((conditions.PCA_8, "≥ 0", None), (conditions.PCA_32, None, "≥ 0")):
-        rows.add(f"share_minus_{name}", conditions.VAE, figure(kept[conditions.VAE] - kept[name]), target, aim)
+        rows.add(
+            f"share_minus_{name}", conditions.VAE, figure(preserved[conditions.VAE] - preserved[name]), target, aim
+        )
     return rows
-
-
-# M7
 
 
 def planted_faults(memories: np.ndarray, rng: np.random.Generator) -> dict[str, np.ndarray]:
@@ -123,15 +114,13 @@ def sample_rows(context: Context, region: str) -> list[dict]:
     return rows
 
 
-# E5
-
-
 def latent_features(context: Context, songs: Songs) -> np.ndarray:
     """(songs, 4): what may differ between latents."""
-    rows, midi = [], np.array(context.vocabulary.midi)
+    rows, vocabulary = [], context.vocabulary
     for song in songs:
-        interval_size = np.abs(np.diff(midi[song])).sum() / max(len(song) - 1, 1)
-        rows.append([midi[song[0]], is_minor(song, context.vocabulary), np.ptp(midi[song]), interval_size])
+        pitch = np.array(vocabulary.midi)[song]
+        interval_size = np.abs(np.diff(pitch)).sum() / max(len(song) - 1, 1)
+        rows.append([pitch[0], key(song, vocabulary)[1], np.ptp(pitch), interval_size])
     return np.array(rows, float)
 
 

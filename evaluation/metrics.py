@@ -24,18 +24,9 @@ KEY_PROFILES = (
 )
 STYLE_FEATURES = ("pentatonic share", "semitone steps", "minor-third steps", "mean interval")
 FEATURES = (
-    "repetition coverage",
-    "diatonic share",
-    "pitch-class entropy",
-    "range",
-    "mean pitch",
-    "spread of pitch",
-    "mean interval",
-    "share of unisons",
-    "share of rises",
-    "number of pitches",
-    "reversal rate",
-)
+    "repetition coverage, diatonic share, pitch-class entropy, range, mean pitch, spread of pitch, mean interval, "
+    "share of unisons, share of rises, number of pitches, reversal rate"
+).split(", ")
 
 
 def openings(songs: Songs, length: int, first: int = 0) -> list[np.ndarray]:
@@ -119,11 +110,11 @@ def repetition_coverage(song: np.ndarray, vocabulary: Vocabulary, grams: int = 4
 def style_features(songs: Songs, vocabulary: Vocabulary) -> np.ndarray:
     """(songs, 4): `STYLE_FEATURES`, shares of notes (best of 12 scales) and of intervals, and semitones."""
     midi = np.array(vocabulary.midi)
-    rows = []
-    for song in songs:
-        leaps = np.abs(np.diff(midi[song]))
-        pentatonic = scale_share(pitch_classes(midi[song]), PENTATONIC)
-        rows.append([pentatonic, (leaps == 1).mean(), (leaps == 3).mean(), leaps.mean()])
+    pitches = [(midi[song], np.abs(np.diff(midi[song]))) for song in songs]
+    rows = [
+        [scale_share(pitch_classes(pitch), PENTATONIC), (leaps == 1).mean(), (leaps == 3).mean(), leaps.mean()]
+        for pitch, leaps in pitches
+    ]
     return np.array(rows).reshape(-1, len(STYLE_FEATURES))
 
 
@@ -182,10 +173,6 @@ def key(song: np.ndarray, vocabulary: Vocabulary) -> tuple[int, bool]:
     fits = keys @ classes / np.linalg.norm(keys, axis=1)  # correlations, up to a common factor
     tonic, minor = divmod(int(fits.argmax()), len(KEY_PROFILES))
     return tonic, bool(minor)
-
-
-def is_minor(song: np.ndarray, vocabulary: Vocabulary) -> bool:
-    return key(song, vocabulary)[1]
 
 
 def ends_on_tonic(song: np.ndarray, vocabulary: Vocabulary) -> bool:

@@ -37,30 +37,30 @@ class KneserNey:
     def _table(self, grams: list[np.ndarray], length: int):
         """The contexts of a length, (code, offset of its followers, distinct followers, all followers) each, and their
         followers in the same order, (symbol, count) each."""
-        here, place = grams[length][grams[length] >= 0], self.base**length
+        here, power = grams[length][grams[length] >= 0], self.base**length
         if length < self.context:
-            longer = np.unique(grams[length + 1][grams[length + 1] >= 0]) % (place * self.base)
-            here = np.concatenate([longer, here[here // place == self.symbols] if length else here[:0]])
+            longer = np.unique(grams[length + 1][grams[length + 1] >= 0]) % (power * self.base)
+            here = np.concatenate([longer, here[here // power == self.symbols] if length else here[:0]])
         codes, counts = np.unique(here, return_counts=True)
         contexts, begins = np.unique(codes // self.base, return_index=True)
         totals = np.add.reduceat(counts, begins) if len(begins) else counts
         return (contexts, begins, np.diff(begins, append=len(codes)), totals), (codes % self.base, counts)
 
     def probabilities(self, songs: Songs) -> np.ndarray:
-        """(notes of all songs, symbols): the probability of each symbol in the place of each note."""
+        """(notes of all songs, symbols): the probability of each symbol at each note."""
         return self.after(_contexts(songs, self.symbols, self.context)[1])
 
     def after(self, contexts: Sequence[np.ndarray]) -> np.ndarray:
         """(rows, symbols), given the codes (rows,) of the last 0, 1, 2 … symbols; -1 where there are not so many."""
         found = np.full((len(contexts[0]), self.symbols), 1 / self.symbols)
         for ((known, *entry), (followers, counts)), codes in zip(self.tables, contexts, strict=True):
-            place = np.searchsorted(known, codes)
-            rows = np.flatnonzero(np.take(np.append(known, -2), place) == codes)
-            begins, kinds, totals = (column[place[rows]] for column in entry)
+            index = np.searchsorted(known, codes)
+            rows = np.flatnonzero(np.take(np.append(known, -2), index) == codes)
+            begins, kinds, totals = (column[index[rows]] for column in entry)
             found[rows] *= (self.discount * kinds / totals)[:, None]
-            places = np.repeat(begins - np.cumsum(kinds) + kinds, kinds) + np.arange(kinds.sum())
-            shares = np.maximum(counts[places] - self.discount, 0) / np.repeat(totals, kinds)
-            found[np.repeat(rows, kinds), followers[places]] += shares
+            indices = np.repeat(begins - np.cumsum(kinds) + kinds, kinds) + np.arange(kinds.sum())
+            shares = np.maximum(counts[indices] - self.discount, 0) / np.repeat(totals, kinds)
+            found[np.repeat(rows, kinds), followers[indices]] += shares
         return found
 
 
@@ -72,11 +72,11 @@ def _contexts(songs: Songs, symbols: int, context: int) -> tuple[np.ndarray, lis
     ([5, 7], [[0, 0], [9, 5], [-1, 95]])
     """
     stream = np.concatenate([np.zeros(0, np.int64), *(np.append(symbols, song).astype(np.int64) for song in songs)])
-    place = np.concatenate([np.zeros(0, int), *(np.arange(len(song) + 1) for song in songs)])
-    notes = np.flatnonzero(place)
+    index = np.concatenate([np.zeros(0, int), *(np.arange(len(song) + 1) for song in songs)])
+    notes = np.flatnonzero(index)
     codes, contexts = np.zeros(len(notes), np.int64), [np.zeros(len(notes), np.int64)]
     for length in range(1, context + 1):
-        enough = place[notes] >= length
+        enough = index[notes] >= length
         codes = np.where(enough, codes + stream[np.maximum(notes - length, 0)] * (symbols + 1) ** (length - 1), -1)
         contexts.append(codes)
     return stream[notes], contexts
@@ -88,21 +88,19 @@ def short_term(songs: Songs, symbols: int, context: int = 7) -> np.ndarray:
     After c occurrences of a context with t different followers, a symbol that occurred n times has the probability
     (n + t p) / (c + t), where p is its probability after the context one symbol shorter; the first p is 1 / symbols.
     """
-    rows = [row for song in songs for row in _own_rows(song.tolist(), symbols, context)]
-    return np.array(rows).reshape(-1, symbols)
-
-
-def _own_rows(song: list[int], symbols: int, context: int):
-    followers: dict[tuple[int, ...], np.ndarray] = {}
-    for place, note in enumerate(song):
-        found = np.full(symbols, 1 / symbols)
-        before = [tuple(song[place - length : place]) for length in range(min(context, place) + 1)]
-        for counts in (followers[tail] for tail in before if tail in followers):
-            kinds = np.count_nonzero(counts)
-            found = (counts + kinds * found) / (counts.sum() + kinds)
-        yield found
-        for tail in before:
-            followers.setdefault(tail, np.zeros(symbols))[note] += 1
+    rows = [np.zeros((0, symbols))]
+    for song in map(np.ndarray.tolist, songs):
+        followers: dict[tuple[int, ...], np.ndarray] = {}
+        found = np.full((len(song), symbols), 1 / symbols)
+        for index, note in enumerate(song):
+            before = [tuple(song[index - length : index]) for length in range(min(context, index) + 1)]
+            for counts in (followers[tail] for tail in before if tail in followers):
+                kinds = np.count_nonzero(counts)
+                found[index] = (counts + kinds * found[index]) / (counts.sum() + kinds)
+            for tail in before:
+                followers.setdefault(tail, np.zeros(symbols))[note] += 1
+        rows.append(found)
+    return np.concatenate(rows)
 
 
 def combined(predictions: Sequence[np.ndarray], bias: float) -> np.ndarray:
@@ -133,13 +131,12 @@ def relative_to_key(
     """
     symbols: dict[tuple, int] = {}
     known = [(song, _relative(key, vocabulary, symbols)) for song, key in zip(training, keys, strict=True)]
-    new = [(song, _relative(key, vocabulary, symbols)) for song, key in zip(songs, song_keys, strict=True)]
+    known = [table[song] for song, table in known if table is not None]
+    tables = [_relative(key, vocabulary, symbols) for key in song_keys]
     found, ends = otherwise.copy(), np.cumsum([len(song) for song in songs])
-    if not any(table is not None for _, table in known):
-        return found
-    model = KneserNey([table[song] for song, table in known if table is not None], len(symbols), context)
-    for (song, table), end in zip(new, ends, strict=True):
-        if table is not None and len(song):
+    model = KneserNey(known, len(symbols), context) if known else None
+    for song, table, end in zip(songs, tables, ends, strict=True):
+        if model and table is not None and len(song):
             chances = model.probabilities([table[song]])[:, table]
             found[end - len(song) : end] = chances / chances.sum(axis=1, keepdims=True)
     return found
@@ -147,12 +144,11 @@ def relative_to_key(
 
 def _relative(key: str, vocabulary: Vocabulary, symbols: dict[tuple, int]) -> np.ndarray | None:
     """For each note of the vocabulary the symbol of its scale degree, (notes,); new ones are added to `symbols`."""
-    tonic = _tonic(key)
-    if tonic is None:
+    if (tonic := _tonic(key)) is None:
         return None
     step, midi, mode = tonic
     degrees = [(s - step, m - midi, mode) for s, m in zip(vocabulary.step, vocabulary.midi, strict=True)]
-    return np.array([symbols.setdefault(place, len(symbols)) for place in degrees])
+    return np.array([symbols.setdefault(degree, len(symbols)) for degree in degrees])
 
 
 def _tonic(key: str) -> tuple[int, int, str] | None:
@@ -179,21 +175,17 @@ def kneser_ney_songs(songs: Songs, notes: int, context: int, count: int, rng: np
     """`count` songs sampled from a Kneser-Ney model of `songs`, which also ends them; `length` notes at most."""
     model = KneserNey([np.append(song, notes) for song in songs], notes + 1, context)
     stream, going = np.full((count, length + 1), notes), np.arange(count)
-    for place in range(length):
+    for index in range(length):
         codes = [np.zeros(len(going), np.int64)]
-        for back in range(1, min(context, place + 1) + 1):
-            symbol = stream[going, place - back] if back <= place else model.symbols
+        for back in range(1, min(context, index + 1) + 1):
+            symbol = stream[going, index - back] if back <= index else model.symbols
             codes.append(codes[-1] + symbol * model.base ** (back - 1))
         codes += [np.full(len(going), -1)] * (context + 1 - len(codes))
         chances = model.after(codes)
-        if not place:
+        if not index:
             chances[:, notes] = 0  # no song is empty
         reached = np.cumsum(chances, axis=1)
         sampled = (reached <= rng.random((len(going), 1)) * reached[:, -1:]).sum(axis=1)
-        stream[going, place] = np.minimum(sampled, notes)
-        going = going[stream[going, place] < notes]
-    return [_until(row, notes) for row in stream]
-
-
-def _until(row: np.ndarray, end: int) -> np.ndarray:
-    return row[: np.flatnonzero(row == end)[0]]
+        stream[going, index] = np.minimum(sampled, notes)
+        going = going[stream[going, index] < notes]
+    return [row[: np.flatnonzero(row == notes)[0]] for row in stream]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import cache
 from typing import NamedTuple
 
@@ -11,7 +12,7 @@ import numpy as np
 from evaluation import conditions
 from evaluation.context import EVERY, Context
 from evaluation.metrics import Songs
-from evaluation.ngrams import KneserNey, combined, relative_to_key, short_term
+from evaluation.ngrams import KneserNey, bits, combined, relative_to_key, short_term
 from evaluation.report import NOT_ABOVE, Figure, Rows
 from evaluation.statistics import calibration_error, interval, interval_of, resampled_means
 from melody import lstm, regions, scoring
@@ -36,7 +37,7 @@ class Predictions(NamedTuple):
 def from_probabilities(rows: np.ndarray, songs: Songs) -> Predictions:
     """From probabilities (notes of all songs, symbols)."""
     notes = np.concatenate(songs)
-    columns = -np.log2(rows[np.arange(len(notes)), notes]), rows.argmax(axis=1) == notes, rows.max(axis=1)
+    columns = bits(rows, songs), rows.argmax(axis=1) == notes, rows.max(axis=1)
     cuts = np.cumsum([len(song) for song in songs])[:-1]
     return Predictions(*(np.split(column, cuts) for column in columns))
 
@@ -72,8 +73,7 @@ def ngram_probabilities(context: Context) -> dict[str, np.ndarray]:
     models = {order: KneserNey(training, symbols, order) for order in (3, 4)}
     found = {f"Kneser-Ney {order}": model.probabilities(songs) for order, model in models.items()}
     tried = models[4].probabilities(validation), short_term(validation, symbols)
-    scores = [from_probabilities(combined(tried, bias), validation).bits for bias in BIASES]
-    bias = BIASES[int(np.argmin([np.concatenate(bits).mean() for bits in scores]))]
+    bias = min(BIASES, key=lambda bias: bits(combined(tried, bias), validation).mean())
     own, long_term = tried[1] if context.part == "validation" else short_term(songs, symbols), found["Kneser-Ney 4"]
     found[LONG_SHORT_TERM] = combined([long_term, own], bias)
     keys = {part: [context.songs.key[s] for s in context.split[part]] for part in ("training", context.part)}
@@ -94,8 +94,9 @@ def predictions(context: Context) -> dict[str, Predictions]:
     return found | {name: from_probabilities(rows, songs) for name, rows in ngram_probabilities(context).items()}
 
 
-def means(context: Context, metric: str, columns: dict, chosen: list[int]) -> dict[str, Figure]:
-    """For each model the mean over the notes of some songs, from a column of its notes for each song."""
+def means(context: Context, metric: str, columns: dict, chosen: Sequence[int] | None = None) -> dict[str, Figure]:
+    """For each model the mean over the notes of some songs (default: all), from a column of its notes for each song."""
+    chosen = range(len(context.real())) if chosen is None else chosen
     weights = context.weights([context.split[context.part][k] for k in chosen], metric, *chosen)
     figures = {}
     for name, column in columns.items():
@@ -108,12 +109,11 @@ def means(context: Context, metric: str, columns: dict, chosen: list[int]) -> di
 def m1(context: Context) -> list[dict]:
     """How many bits per note does the network need for new songs, from their first note on?"""
     columns, rows = {name: found.bits for name, found in predictions(context).items()}, Rows("M1", region=EVERY)
-    everything, names = list(range(len(context.real()))), collections(context, context.part)
-    rows.add_all("bits_per_note", means(context, "M1", columns, everything), "≤ 2.04")
+    names = collections(context, context.part)
+    rows.add_all("bits_per_note", means(context, "M1", columns), "≤ 2.04")
     if context.token:
         difference = [one - other for one, other in zip(columns[OWN_MEAN], columns[conditions.TOKEN], strict=True)]
-        above = means(context, "M1", {OWN_MEAN: difference}, everything)
-        rows.add_all("bits_above_control_token", above, NOT_ABOVE)
+        rows.add_all("bits_above_control_token", means(context, "M1", {OWN_MEAN: difference}), NOT_ABOVE)
     for name in sorted(set(names), key=lambda name: (-names.count(name), name)):
         chosen = [k for k, other in enumerate(names) if other == name]
         figures = means(context, "M1", columns, chosen)
@@ -125,8 +125,8 @@ def m1(context: Context) -> list[dict]:
 
 def m2(context: Context) -> list[dict]:
     """How often is the most probable note right, and are the probabilities as large as they should be?"""
-    found, rows, everything = predictions(context), Rows("M2", region=EVERY), list(range(len(context.real())))
-    accuracy = means(context, "M2", {name: one.correct for name, one in found.items()}, everything)
+    found, rows, everything = predictions(context), Rows("M2", region=EVERY), np.arange(len(context.real()))
+    accuracy = means(context, "M2", {name: one.correct for name, one in found.items()})
     rows.add_all("top_1_accuracy", accuracy, "≥ 0.50", "≥ 0.53")
     weights, errors = context.weights(context.split[context.part], "M2", rounds=context.sizes.rounds), {}
     for name, one in found.items():
@@ -135,7 +135,7 @@ def m2(context: Context) -> list[dict]:
             confidence, correct = (np.concatenate([part[k] for k in which]) for part in (one.confidence, one.correct))
             return calibration_error(confidence, correct)
 
-        spread = interval_of(error, np.array(everything), weights) if name == NETWORK else None
+        spread = interval_of(error, everything, weights) if name == NETWORK else None
         errors[name] = Figure(error(everything), accuracy[name].n, spread)
     rows.add_all("expected_calibration_error", errors, "≤ 0.02")
     return rows
@@ -143,11 +143,11 @@ def m2(context: Context) -> list[dict]:
 
 def m3(context: Context) -> list[dict]:
     """How does prediction improve while a song goes on: bits per note by position?"""
-    rows, everything = Rows("M3", region=EVERY), list(range(len(context.real())))
+    rows = Rows("M3", region=EVERY)
     for notes, (first, last) in POSITIONS.items():
         columns = {name: [song[first:last] for song in found.bits] for name, found in predictions(context).items()}
-        figures = means(context, "M3", columns, everything)
-        rows.add_all("bits_per_note_by_position", figures, "≤ 1.85" if notes == "33+" else None, notes=notes)
+        target = "≤ 1.85" if notes == "33+" else None
+        rows.add_all("bits_per_note_by_position", means(context, "M3", columns), target, notes=notes)
     return rows
 
 

@@ -31,14 +31,13 @@ class Rows(list):
 
     def add(self, measure: str, condition: str, figure: Figure, target=None, aim=None, **fields) -> None:
         """`target` and `aim` are such as `≤ 2.45`, `0.4 to 0.6`, or one of the three that ask for the interval."""
-        fields = {name: (self.fields | fields).get(name) for name in ("region", "guidance", "notes")}
+        fields = {"region": None, "guidance": None, "notes": None} | self.fields | fields
         if condition in UNGUIDED:
             fields["guidance"] = None
-        value, n, interval = float(figure.value), int(figure.n), figure.interval
-        interval = None if interval is None else [float(end) for end in interval]
-        met = None if target is None else meets(value, target, interval)
+        value, spread = float(figure.value), figure.interval and [*map(float, figure.interval)]
         row = {"metric": self.metric, "measure": measure, "condition": condition, **fields, "value": value}
-        self.append(row | {"interval": interval, "n": n, "target": target, "aim": aim, "met": met})
+        met = None if target is None else meets(value, target, spread)
+        self.append(row | {"interval": spread, "n": int(figure.n), "target": target, "aim": aim, "met": met})
 
     def add_all(self, measure: str, figures: dict[str, Figure], target=None, aim=None, **fields) -> None:
         """A row for each condition; target and aim are those of the first."""
@@ -101,12 +100,8 @@ def docs_tables(record: dict) -> str:
     for metric, about in record["about"].items():
         if rows := find(record["rows"], metric=metric):
             parts.append(f"### {metric}\n\n{about}\n\n{table(rows)}")
-            harmed = [
-                row["region"]
-                for row in find(rows, measure="steering_rate_minus_unconditional", met=False)
-                if row["interval"][1] < 0
-            ]
-            if harmed:
+            lower = find(rows, measure="steering_rate_minus_unconditional", met=False)
+            if harmed := [row["region"] for row in lower if row["interval"][1] < 0]:
                 parts.append(f"Memories of {', '.join(harmed)} lower the steering rate: do not use them to steer.")
     return "\n\n".join(parts)
 

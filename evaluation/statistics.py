@@ -21,22 +21,21 @@ def bootstrap_weights(
 ) -> np.ndarray:
     """(rounds, items): how often each item counts in each bootstrap round (Efron 1979).
 
-    Whole groups (of near-duplicates) are drawn with replacement, so that copies of one song do not count as evidence
-    twice. With `sets`, sets are drawn first and groups within them: the two-level bootstrap, which is conservative.
+    Whole groups (of near-duplicates) are sampled with replacement, so that copies of one song do not count as evidence
+    twice. With `sets`, sets are sampled first and groups within them: the two-level bootstrap, which is conservative.
 
     >>> bootstrap_weights([0, 0, 1], np.random.default_rng(0), rounds=2)
     array([[2, 2, 0],
            [1, 1, 1]])
     """
     groups, sets = np.asarray(groups), np.zeros(len(groups), int) if sets is None else np.asarray(sets)
-    names, which = np.unique(sets, return_inverse=True)
+    names = np.unique(sets)
     times = rng.multinomial(len(names), np.full(len(names), 1 / len(names)), size=rounds)
     weights = np.zeros((rounds, len(groups)), int)
-    for k in range(len(names)):
-        members = np.flatnonzero(which == k)
-        count, place = (found := np.unique(groups[members], return_inverse=True))[0].size, found[1]
-        drawn = rng.multinomial(count * times[:, k], np.full(count, 1 / count))
-        weights[:, members] = drawn[:, place]
+    for name, time in zip(names, times.T, strict=True):
+        members = np.flatnonzero(sets == name)
+        found, place = np.unique(groups[members], return_inverse=True)
+        weights[:, members] = rng.multinomial(len(found) * time, np.full(len(found), 1 / len(found)))[:, place]
     return weights
 
 
@@ -63,11 +62,6 @@ def interval(values: Sequence[float]) -> tuple[float, float]:
 def interval_of(figure: Callable[[np.ndarray], float], rows: np.ndarray, weights: np.ndarray) -> tuple[float, float]:
     """95 % bootstrap interval of any statistic of (items, …) rows; `weights` from `bootstrap_weights`."""
     return interval([figure(np.repeat(rows, times, axis=0)) for times in weights])
-
-
-def log_mean_exp(logs: np.ndarray, axis: int) -> np.ndarray:
-    """log2 of the mean of 2 ** logs: the log probability under a mixture of equal weights."""
-    return np.logaddexp2.reduce(logs, axis=axis) - np.log2(logs.shape[axis])
 
 
 def calibration_error(confidence: np.ndarray, correct: np.ndarray, bins: int = 15) -> float:
@@ -140,10 +134,10 @@ def kernel_distance_interval(real: np.ndarray, other: np.ndarray, weights: np.nd
 
 
 def two_sample_test(real: np.ndarray, other: np.ndarray, seed: int) -> float:
-    """Classifier two-sample test (Lopez-Paz & Oquab 2017): AUC of a random forest that tells two sets, .5 if alike.
+    """Classifier two-sample test (Lopez-Paz & Oquab 2017): AUC of a random forest, .5 for two sets that are alike.
 
-    Five folds; each row is judged by trees that have not seen it. Of more than 64 features their first 64 standardised
-    principal components are used.
+    Five folds; each row is classified by trees that have not seen it. More than 64 features are reduced to their first
+    64 standardized principal components.
     """
     rows, truth = np.concatenate([real, other]), np.repeat([0, 1], [len(real), len(other)])
     if rows.shape[1] > 64 and len(rows) > 80:  # once, since it sees no labels

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import cache
+from itertools import chain
+from typing import NamedTuple
 
 import numpy as np
 
 from evaluation import conditions
 from evaluation.classifier import StyleClassifier
-from evaluation.context import CLASSES, EVERY, OPENING, PAIR, THREE, Context
+from evaluation.context import CLASSES, EVERY, OPENING, PAIR, THREE, TWO, Context
 from evaluation.metrics import Songs, openings
 from evaluation.ngrams import KneserNey, bits
 from evaluation.report import CLEAR, NOT_ABOVE, NOT_BELOW, Figure, Rows
@@ -23,60 +26,60 @@ FEW = 20  # real songs; fewer allow no claim
 FEW_CONDITIONS = (conditions.VAE, conditions.UNCONDITIONAL, conditions.MEAN, conditions.TRAINING)
 
 
-# M4
+class Hits(NamedTuple):
+    """The share of songs that are classified as a label, of `n` that are long enough, and in each bootstrap round."""
+
+    share: float
+    n: float
+    rounds: np.ndarray | None
+
+    @property
+    def rate(self) -> Figure:
+        return Figure(self.share, self.n, interval(self.rounds))
+
+    def minus(self, other: Hits) -> Figure:
+        """The difference of two shares; paired by song if both come from the same weights."""
+        return Figure(self.share - other.share, self.n, interval(self.rounds - other.rounds))
 
 
-def hits(songs: Songs, classifier: StyleClassifier, label: str, first: int = 0) -> tuple[np.ndarray, np.ndarray]:
-    """For each song whether its notes `first` … `first + 32` are classified as this label, and whether it has them."""
-    counts = np.array([len(song) >= first + OPENING for song in songs])
-    found = np.zeros(len(songs))
-    if counts.any():
-        found[counts] = classifier.predict(openings(songs, OPENING, first)) == label
-    return found, counts.astype(float)
-
-
-def share(found: tuple[np.ndarray, np.ndarray]) -> float:
-    return found[0].sum() / max(found[1].sum(), 1)
-
-
-def rate(found: tuple[np.ndarray, np.ndarray], weights: np.ndarray) -> Figure:
-    """The share of `hits` with its interval."""
-    return Figure(share(found), found[1].sum(), interval(resampled_means(*found, weights)))
-
-
-def difference(one: tuple, other: tuple, weights: np.ndarray, other_weights: np.ndarray | None = None) -> Figure:
-    """The difference of two shares; paired by song unless the second has weights of its own."""
-    rounds = resampled_means(*one, weights)
-    rounds = rounds - resampled_means(*other, weights if other_weights is None else other_weights)
-    return Figure(share(one) - share(other), one[1].sum(), interval(rounds))
+def hits(songs: Songs, classifier: StyleClassifier, label: str, weights=None, first: int = 0) -> Hits:
+    """How many songs are classified as this label by their notes `first` … `first + 32`."""
+    long = np.array([len(song) >= first + OPENING for song in songs])
+    correct, counts = np.zeros(len(songs)), long.astype(float)
+    if long.any():
+        correct[long] = classifier.predict(openings(songs, OPENING, first)) == label
+    rounds = None if weights is None else resampled_means(correct, counts, weights)
+    return Hits(correct.sum() / max(counts.sum(), 1), counts.sum(), rounds)
 
 
 def m4(context: Context) -> list[dict]:
     """Steering rate: how often does an independent classifier assign composed songs to their region?"""
     rows = []
     for guidance in context.guidances:
-        rows += [line for region in PAIR for line in pair_rows(context, region, guidance)]
-        rows += three_way_rows(context, guidance)
-    return rows + [line for region in sorted(set(context.vaes) - {EVERY}) for line in region_rows(context, region)]
+        rows += [*chain(*(pair_rows(context, region, guidance) for region in PAIR)), *three_way_rows(context, guidance)]
+    return [*rows, *chain(*(region_rows(context, region) for region in sorted(set(context.vaes) - {EVERY})))]
+
+
+def hits_of_conditions(
+    context: Context, names, region: str, guidance: float, labels: Sequence[str], label: str, seed: str, first: int = 0
+) -> dict[str, Hits]:
+    """Of the songs of these conditions, and of the real songs of `label`, by a classifier of `labels`."""
+    weights, indices = context.composed_weights(), context.indices(context.part, label)
+    songs = {name: (conditions.songs(context, name, region, guidance), weights) for name in names}
+    songs[conditions.REAL] = context.real(label), context.weights(indices, seed, label)
+    classifier = context.classifier(*labels)
+    return {name: hits(some, classifier, label, weights, first) for name, (some, weights) in songs.items()}
 
 
 def pair_rows(context: Context, region: str, guidance: float) -> list[dict]:
-    label, weights, rows = CLASSES[region], context.composed_weights(), Rows("M4", region=region, guidance=guidance)
-    real_weights = context.weights(context.indices(context.part, label), "M4", label)
+    rows, names, label = Rows("M4", region=region, guidance=guidance), conditions.available(context), CLASSES[region]
     for first, notes in ((0, "1-32"), (OPENING, "33-64")):
-        found = {
-            name: hits(conditions.songs(context, name, region, guidance), context.two_way, label, first)
-            for name in conditions.available(context)
-        }
-        real = hits(context.real(label), context.two_way, label, first)
-        figures = {name: rate(one, weights) for name, one in found.items()}
-        figures |= {conditions.REAL: rate(real, real_weights)}
-        rows.add_all("steering_rate", figures, None if first else TARGETS[region], notes=notes)
-        vae = found[conditions.VAE]
-        above = difference(vae, real, weights, real_weights)
-        rows.add("steering_rate_minus_real", conditions.VAE, above, None if first else "-0.05 to 0.05", notes=notes)
-        above = difference(vae, found[conditions.MEAN], weights)
-        rows.add("steering_rate_minus_mean_memory", conditions.VAE, above, None if first else NOT_BELOW, notes=notes)
+        found = hits_of_conditions(context, names, region, guidance, TWO, label, "M4", first)
+        targets = [None] * 3 if first else [TARGETS[region], "-0.05 to 0.05", NOT_BELOW]
+        rows.add_all("steering_rate", {name: one.rate for name, one in found.items()}, targets[0], notes=notes)
+        real, mean = (found[conditions.VAE].minus(found[name]) for name in (conditions.REAL, conditions.MEAN))
+        rows.add("steering_rate_minus_real", conditions.VAE, real, targets[1], notes=notes)
+        rows.add("steering_rate_minus_mean_memory", conditions.VAE, mean, targets[2], notes=notes)
     return rows
 
 
@@ -84,47 +87,34 @@ def three_way_rows(context: Context, guidance: float) -> list[dict]:
     """Germany, Han and Shanxi by one classifier: the three rates and their mean, the balanced accuracy."""
     if any(region not in context.vaes for region in THREE):
         return []
-    names = [
-        name for name in (*FEW_CONDITIONS, conditions.NGRAM, conditions.TOKEN) if name in conditions.available(context)
-    ]
-    rows, weights, three = Rows("M4", guidance=guidance), context.composed_weights(), {}
-    for region in THREE:
-        own = context.weights(context.indices(context.part, region), "three", region)
-        songs = {name: (conditions.songs(context, name, region, guidance), weights) for name in names}
-        songs[conditions.REAL] = context.real(region), own
-        found = {name: (hits(some, context.three_way, region), drawn) for name, (some, drawn) in songs.items()}
-        rows.add_all("three_way_steering_rate", {name: rate(*one) for name, one in found.items()}, region=region)
-        for name, one in found.items():
-            three.setdefault(name, []).append(one)
+    rows, wanted = Rows("M4", guidance=guidance), (*FEW_CONDITIONS, conditions.NGRAM, conditions.TOKEN)
+    names = [name for name in wanted if name in conditions.available(context)]
+    found = [hits_of_conditions(context, names, region, guidance, THREE, region, "three") for region in THREE]
+    for region, one in zip(THREE, found, strict=True):
+        rows.add_all("three_way_steering_rate", {name: hit.rate for name, hit in one.items()}, region=region)
     figures = {}
-    for name, ones in three.items():
-        spread = interval(np.mean([resampled_means(*one, drawn) for one, drawn in ones], axis=0))
-        count = sum(one[1].sum() for one, _ in ones)
-        figures[name] = Figure(np.mean([share(one) for one, _ in ones]), count, spread)
+    for name in found[0]:
+        three = [one[name] for one in found]
+        spread = interval(np.mean([hit.rounds for hit in three], axis=0))
+        figures[name] = Figure(np.mean([hit.share for hit in three]), sum(hit.n for hit in three), spread)
     rows.add_all("three_way_balanced_accuracy", figures, aim="≥ 0.70")
     return rows
 
 
 def region_rows(context: Context, region: str) -> list[dict]:
     """A region with a VAE against the other songs around it. No VAE may steer less than the unconditional network."""
-    classifier, rows = context.one_region(region), Rows("M4", region=region, guidance=context.guidance)
-    real = hits(context.real(region), classifier, region)
-    if not real[1].any():
+    if not openings(context.real(region), OPENING):
         return []
-    weights, indices = context.composed_weights(), context.indices(context.part, region)
-    found = {name: hits(conditions.songs(context, name, region), classifier, region) for name in FEW_CONDITIONS}
-    figures = {name: rate(one, weights) for name, one in found.items()}
-    figures[conditions.REAL] = rate(real, context.weights(indices, "region", region))
-    accuracy = (share(real) + 1 - share(hits(context.others(context.part, region), classifier, region))) / 2
-    distinct = accuracy >= DISTINCT and real[1].sum() >= FEW
-    rows.add("balanced_accuracy_against_neighbors", conditions.REAL, Figure(accuracy, real[1].sum()))
-    rows.add_all("steering_rate_against_neighbors", figures)
-    above = difference(found[conditions.VAE], found[conditions.UNCONDITIONAL], weights)
+    rows = Rows("M4", region=region, guidance=context.guidance)
+    found = hits_of_conditions(context, FEW_CONDITIONS, region, context.guidance, (region,), region, "region")
+    real, others = found[conditions.REAL], context.others(context.part, region)
+    accuracy = (real.share + 1 - hits(others, context.classifier(region), region).share) / 2
+    distinct = accuracy >= DISTINCT and real.n >= FEW
+    rows.add("balanced_accuracy_against_neighbors", conditions.REAL, Figure(accuracy, real.n))
+    rows.add_all("steering_rate_against_neighbors", {name: one.rate for name, one in found.items()})
+    above = found[conditions.VAE].minus(found[conditions.UNCONDITIONAL])
     rows.add("steering_rate_minus_unconditional", conditions.VAE, above, CLEAR if distinct else NOT_BELOW)
     return rows
-
-
-# M5
 
 
 def mixture_bits(logs: np.ndarray, weights: np.ndarray | None = None) -> np.ndarray:
@@ -139,8 +129,12 @@ def padded(context: Context, songs: Songs, network, states=None, region_ids=None
     """log2 probability of the first 32 notes of each song, (songs, 32); 0 after its end, which is not scored."""
     pairs = [inputs_and_targets(song[:OPENING], len(context.vocabulary)) for song in songs]
     pairs = [(read[:-1], target[:-1]) for read, target in pairs]
-    found = scoring.information_content(network, pairs, states, region_ids=region_ids)
-    return -np.stack([np.pad(song, (0, OPENING - len(song))) for song in found])
+    return -stacked(scoring.information_content(network, pairs, states, region_ids=region_ids))
+
+
+def stacked(found: Songs) -> np.ndarray:
+    """(songs, 32), with 0 after the end of a song."""
+    return np.stack([np.pad(song, (0, OPENING - len(song))) for song in found])
 
 
 def from_memories(context: Context, condition: str, songs: Songs, region: str) -> np.ndarray:
@@ -148,8 +142,8 @@ def from_memories(context: Context, condition: str, songs: Songs, region: str) -
     if condition in (conditions.UNCONDITIONAL, conditions.MEAN):
         memories = np.repeat(conditions.pool(context, condition, region)[:1], len(songs), axis=0)
         return mixture_bits(padded(context, songs, context.trained.network, context.unpack(memories))[:, None])[:, None]
-    pool, sets, found = conditions.pool(context, condition, region), context.sizes.sets, []
-    for k in range(sets):
+    pool, found = conditions.pool(context, condition, region), []
+    for k in range(context.sizes.sets):
         rng, own = context.rng("M5", k), np.flatnonzero(context.set_of_song == k)
         each = min(context.sizes.memories, len(own))
         chosen = np.concatenate([rng.choice(own, each, replace=False) for _ in songs])
@@ -172,8 +166,8 @@ def from_token(context: Context, condition: str, songs: Songs, region: str) -> n
 def from_ngram(context: Context, condition: str, songs: Songs, region: str) -> np.ndarray:
     songs = [song[:OPENING] for song in songs]
     model = KneserNey(context.songs_of("training", region), len(context.vocabulary), 4)
-    found = np.split(bits(model.probabilities(songs), songs), np.cumsum([len(song) for song in songs])[:-1])
-    return np.stack([np.pad(song, (0, OPENING - len(song))) for song in found])[:, None]
+    ends = np.cumsum([len(song) for song in songs])[:-1]
+    return stacked(np.split(bits(model.probabilities(songs), songs), ends))[:, None]
 
 
 PREDICTORS = dict.fromkeys(conditions.MEMORIES, from_memories)

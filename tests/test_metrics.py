@@ -95,12 +95,6 @@ def test_calibration_error_by_hand():
     assert statistics.calibration_error(confidence, correct, bins=2) == pytest.approx(0.375)
 
 
-def test_log_mean_exp_by_hand():
-    """The mean of 1/2 and 1/8 is 5/16, also of tiny numbers."""
-    assert statistics.log_mean_exp(np.array([-1.0, -3.0]), 0) == pytest.approx(np.log2(5 / 16))
-    assert statistics.log_mean_exp(np.array([-5001.0, -5003.0]), 0) == pytest.approx(np.log2(5 / 16) - 5000)
-
-
 def test_bootstrap_weights_songs_by_their_notes():
     rng = np.random.default_rng(0)
     counts = rng.integers(20, 80, 400)
