@@ -68,7 +68,12 @@ def faults(args: argparse.Namespace, scratch: Path) -> dict:
             for remark in row.remarks[:5] if row.lost else ():
                 print(f"{row.fault}: {remark}", file=sys.stderr)
     words = ["python -m tests.faults", *["--quick"] * args.quick, f"--seed {args.seed}"]
-    return {"command": " ".join(words), "seconds": round(time.monotonic() - started), "largest_mb": LARGEST, "rows": rows}
+    return {
+        "command": " ".join(words),
+        "seconds": round(time.monotonic() - started),
+        "largest_mb": LARGEST,
+        "rows": rows,
+    }
 
 
 def table(record: dict) -> str:
