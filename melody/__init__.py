@@ -1,1 +1,1 @@
-"""What the stages share, one noun a file: songs, regions, pitches, the network, memories, and ways to hear them."""
+"""What the stages share: songs and their formats, regions, vocabulary, network, memories, sound and scores."""

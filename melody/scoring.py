@@ -17,7 +17,7 @@ class StateEncoder:
         self.notes = shape_of(network).notes
 
     def encode(self, rows: np.ndarray, batch: int = 256) -> list[np.ndarray]:
-        """The states after each row of integers, (songs, time) -> (songs, units) each, from the zero state."""
+        """The states after each row of integers, (songs, time) -> (songs, units) each; the initial state is zero."""
         parts = []
         for block in _batches(rows, batch):
             inputs = [lookback.network_inputs(block, self.notes), *zero_states(self.model, len(block))]

@@ -120,7 +120,7 @@ class Trainer:
         return row | self._validate()
 
     def _validate(self) -> dict[str, float]:
-        """Bits per note and per ending of the validation songs, each read from the zero state."""
+        """Bits per note and per ending of the validation songs, each read with the initial state zero."""
         bits = scoring.information_content(self.eval_model, self.validation, region_ids=self.validation_region_ids)
         notes = np.concatenate([song[:-1] for song in bits])
         endings = np.array([song[-1] for song in bits])
