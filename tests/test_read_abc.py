@@ -155,6 +155,10 @@ def test_a_tie_to_another_pitch_is_a_slur():
     assert pitches("K:C\nC-D D-|D") == ["C4", "D4", "D4"]
 
 
+def test_an_accidental_without_a_note_is_ignored():
+    assert pitches("K:C\nC ^3^F G|") == ["C4", "F#4", "G4"]
+
+
 def test_each_voice_has_its_key():
     book = b"X:1\nL:1/4\nK:C\nV:1\n[K:D] F\nV:2\nF\n"
     (song,) = read_abc.read(book, "tune")

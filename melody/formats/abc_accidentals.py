@@ -108,7 +108,7 @@ class _Writer:
             self.in_chord, self.tied = False, {}
         elif sign == "-":
             self.tied, self.tie = dict(self.last), len(self.written)
-        return {"x": "z", "X": "Z"}.get(sign, sign)
+        return "" if sign in ALTERATION else {"x": "z", "X": "Z"}.get(sign, sign)  # a sign without a note is a mistake
 
     def _field(self, letter: str, text: str, inline: bool) -> str:
         text = text.strip()
