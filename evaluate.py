@@ -106,13 +106,13 @@ def load_token(args: argparse.Namespace, trained):
 
 def load_vaes(folder: Path, network: str) -> tuple[dict, dict]:
     """All VAEs of this network and their records, by the name of their region."""
-    from melody.regions import file_name
+    from melody.regions import ALL, file_name
     from vae import sample
 
     vaes, records = {}, {}
     for path in sorted(folder.glob("vae-*.json")):
         name = path.stem.removeprefix("vae-")
-        vaes[name], records[name] = sample.load(folder, name, name.split("+"))
+        vaes[name], records[name] = sample.load(folder, name, [] if name == ALL else name.split("+"))
         records[name].check_network(network)
     for constraints in NEEDED:
         if file_name(constraints) not in vaes:

@@ -25,7 +25,7 @@ import numpy as np
 from melody.atomic import file_lock, load_json, write_json
 from melody.cli import init_keras, log, progress, run
 from melody.errors import UserError
-from melody.flags import add_regions, natural, parser
+from melody.flags import add_regions, parser, positive
 from melody.formats.write_midi import write_midi
 from melody.listen.audio import play, write_wav
 from melody.listen.engraving import write_scores
@@ -65,8 +65,8 @@ def main() -> None:
 def arguments() -> argparse.Namespace:
     flags = parser(__doc__, "data", "weights", "count", *SETTINGS[1:], "sound_font", out="SONGS")
     add_regions(flags, "regions of a trained VAE")
-    number = "compose only the song of this number, instead of --count new ones (default: 0, new ones)"
-    flags.add_argument("--number", type=natural, default=0, help=number)
+    number = "compose only the song of this number, instead of --count new ones"
+    flags.add_argument("--number", type=positive, help=number)
     flags.add_argument("--wav", action="store_true", help="render each song as a WAV file beside it")
     flags.add_argument("--play", action="store_true", help="play the songs when all are composed")
     flags.add_argument("--score", action="store_true", help="write MusicXML, SVG and kern beside each song")

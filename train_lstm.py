@@ -13,7 +13,7 @@ writes  weights/lstm.weights.h5     the best weights, by bits per note on valida
 import argparse
 
 from melody.cli import init_keras, run
-from melody.flags import parser
+from melody.flags import add_training_start, parser
 
 SETTINGS = (
     "embedding units layers dense dropout epochs batch bptt_length windows_per_stream transpose_probability "
@@ -32,9 +32,7 @@ def main() -> None:
 
 def arguments() -> argparse.Namespace:
     flags = parser(__doc__, "data", "weights", *SETTINGS)
-    start = flags.add_mutually_exclusive_group()
-    start.add_argument("--resume", action="store_true", help="continue after the last complete epoch")
-    start.add_argument("--overwrite", action="store_true", help="start again and replace the weights")
+    add_training_start(flags)
     return flags.parse_args()
 
 

@@ -17,7 +17,7 @@ which is the word that a song's file name begins with.
 import argparse
 
 from melody.cli import init_keras, run
-from melody.flags import parser
+from melody.flags import add_training_start, parser
 
 COMMAND = "python -m evaluation.control_token"
 TOKEN_PROBABILITY = 0.9  # of training streams with their region; the others train the network without, for guidance
@@ -36,9 +36,7 @@ def main() -> None:
 
 def arguments() -> argparse.Namespace:
     flags = parser(__doc__, "data", "weights")
-    start = flags.add_mutually_exclusive_group()
-    start.add_argument("--resume", action="store_true", help="continue after the last complete epoch")
-    start.add_argument("--overwrite", action="store_true", help="start again and replace the weights")
+    add_training_start(flags)
     return flags.parse_args()
 
 

@@ -167,6 +167,13 @@ def add_regions(flags: Flags, help: str = "") -> None:
     flags.add_setting("REGIONS", help=help)
 
 
+def add_training_start(flags: Flags) -> None:
+    """Add `--resume` and `--overwrite`, of which one may be given."""
+    start = flags.add_mutually_exclusive_group()
+    start.add_argument("--resume", action="store_true", help="continue after the last complete epoch")
+    start.add_argument("--overwrite", action="store_true", help="start again and replace the weights")
+
+
 def load_config() -> tuple[ModuleType, dict[str, str]]:
     """The module config.py and its comments. Raises `UserError` when a setting is unknown or missing, or it fails."""
     try:

@@ -73,9 +73,7 @@ def bars_of(
         if edges[-1] < time < end:
             edges.append(time)
     edges.append(end)
-    parts: list[
-        tuple[Fraction, Fraction, Fraction]
-    ] = []  # between two bar lines: start, beat position there, length of the full bar
+    parts: list[tuple[Fraction, ...]] = []  # of each bar line: its time, the beat position there, the bar's length
     pickup = filled = Fraction(0)  # `filled`: of an unfinished bar
     for number, (start, stop) in enumerate(pairwise(edges)):
         size, beat = stop - start, filled

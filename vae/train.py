@@ -26,7 +26,7 @@ import numpy as np
 from melody import memory
 from melody.cli import init_keras, log, run
 from melody.errors import UserError
-from melody.flags import add_regions, parser
+from melody.flags import add_regions, add_training_start, parser
 
 VALIDATION_FRACTION = 0.1  # of the memories
 MAX_ERROR = 0.6  # squared error of a good reconstruction; the VAEs of the nine shipped regions have .07 to .48
@@ -66,9 +66,7 @@ def main() -> None:
 def arguments() -> argparse.Namespace:
     flags = parser(__doc__, "data", "weights", **SETTINGS)
     add_regions(flags, "regions as given to generate_memories.py")
-    start = flags.add_mutually_exclusive_group()
-    start.add_argument("--resume", action="store_true", help="continue after the last complete epoch")
-    start.add_argument("--overwrite", action="store_true", help="start again and replace the weights")
+    add_training_start(flags)
     return flags.parse_args()
 
 
