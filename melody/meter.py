@@ -119,7 +119,7 @@ def estimate_pickup(onsets: Sequence[Fraction], durations: Sequence[Fraction], t
     """The pickup of a melody without bar lines, as in MIDI, estimated from its first `MOST_NOTES` notes.
 
     Among all positions of the first bar line, the best one lets few notes cross a bar line, puts long notes on
-    downbeats, and lets the last note begin a bar or half a bar and complete it. The weights were fitted to songs of the training part.
+    downbeats, and lets the last note begin a bar or half a bar and complete it.
     """
     length = bar_length(time_signature)
     times = [*onsets[:MOST_NOTES], *durations[:MOST_NOTES], length]
