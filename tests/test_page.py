@@ -3,21 +3,26 @@
 import json
 import math
 import re
+import shlex
 import shutil
 import struct
 import sys
 import time
 import wave
+from fractions import Fraction
 from html.parser import HTMLParser
 
 import pytest
 
+import generate_song
 from melody.errors import UserError
+from melody.flags import ROOT
 from melody.listen import page as folder_page
 from melody.listen.nearest import NearestSong
-from melody.listen.page import write_folder_page
+from melody.listen.page import song_command, write_folder_page
 from melody.listen.page_html import PageSong, page, write_page
-from melody.song import Song
+from melody.meter import bar_length
+from melody.song import Song, onsets
 
 pytest.importorskip("verovio")
 
@@ -28,6 +33,28 @@ def entry(pitch="D4 F#4 A4 D5", title="han 001", **more):
     pitch = pitch.split()
     song = Song("han/001", pitch, [1.0] * len(pitch), [0.0] * len(pitch), [False] * len(pitch), title=title)
     return PageSong(song, 120.0, **more)
+
+
+def composed(meter, pickup, notes, phrases=(0,)):
+    """A song of words such as `D4:1/2`, in quarter notes; `r:1` is a rest."""
+    length, pickup, rest, rows = bar_length(meter), Fraction(pickup), Fraction(0), []
+    time = -pickup
+    for name, quarters in (word.split(":") for word in notes.split()):
+        if name == "r":
+            rest += Fraction(quarters)
+        else:
+            rows.append((name, float(Fraction(quarters)), float(rest), float(time % length) if length else 0.0))
+            rest = Fraction(0)
+        time += Fraction(quarters)
+    pitch, duration, rests, beat = map(list, zip(*rows, strict=True))
+    phrase, bar = [index in phrases for index in range(len(pitch))], [float(length)] * len(pitch)
+    bars = {"meter": meter, "pickup": float(pickup), "beat": beat, "bar": bar, "rest_after": float(rest)}
+    return Song("a", pitch, duration, rests, phrase, title="a", **bars)
+
+
+WALTZ = composed("3/4", 1, "D4:1 G4:3/2 A4:1/2 B4:1 A4:2 r:1 B4:1/3 C5:1/3 B4:1/3 A4:2 G4:1 G4:2", (0, 5))
+JIG = composed("6/8", "1/2", "D4:1/2 G4:1 A4:1/2 B4:3/2 r:1/2 A4:3/2 G4:1/2 E4:1 D4:1/2 G4:1 r:1/2")
+FREE = composed("X", 0, "A4:2 G4:1/2 E4:1/2 r:1 D4:3")
 
 
 class Elements(HTMLParser):
@@ -82,17 +109,41 @@ def test_content_of_the_page():
     assert {attributes.get("aria-label") for attributes in seen.all("button")} >= {"Play han 001", "Play han 002"}
 
 
+@pytest.mark.parametrize(
+    "song, facts, end, bars, beats",
+    [
+        (WALTZ, "3/4 with a pickup of 1/4, 11 notes, 2 phrases, D4 to C5", 13, [1, 4, 7, 10], range(1, 13)),
+        (JIG, "6/8 with a pickup of 1/8, 9 notes, D4 to B4", 9, [0.5, 3.5, 6.5], [0.5, 2, 3.5, 5, 6.5, 8]),
+        (FREE, "free meter, 4 notes, D4 to A4", 7, [], []),
+    ],
+    ids=["3/4", "6/8", "free"],
+)
+def test_time_signature_bar_lines_and_beats(song, facts, end, bars, beats):
+    """A note of the jig crosses a bar line; a rest completes its last bar; its beats are dotted quarter notes."""
+    seen = Elements(page("a", [PageSong(song, 60.0)]))
+    assert facts in seen.text and f"0:{end:02d}" in seen.text
+    lines = {path["class"]: re.findall(r"M([\d.]+) 0v", path["d"]) for path in seen.all("path") if "class" in path}
+    assert [list(map(float, lines.get(name, []))) for name in ("bar", "beat")] == [bars, list(beats)]
+    assert seen.all("article")[0]["data-quarters"] == str(end)
+    spans = [(float(note["x"]), float(note["width"])) for note in seen.all("rect") if "data-midi" in note]
+    assert spans == [pytest.approx((begin, stop - begin), abs=1e-4) for begin, stop in onsets(song)]
+
+
 def test_any_text_is_escaped():
     nearest = NearestSong(HOSTILE, HOSTILE, 1)
     hostile = entry(
-        title=HOSTILE, files=[HOSTILE, "javascript:alert(1)"], settings={HOSTILE: [HOSTILE]}, nearest=nearest
+        title=HOSTILE,
+        files=[HOSTILE, "javascript:alert(1)"],
+        settings={HOSTILE: [HOSTILE]},
+        nearest=nearest,
+        command=f"</textarea>{HOSTILE}",
     )
-    plain = entry(files=["a", "b"], settings={"a": 1}, nearest=NearestSong("a", "b", 1))
+    plain = entry(files=["a", "b"], settings={"a": 1}, nearest=NearestSong("a", "b", 1), command="a")
     seen = Elements(page(HOSTILE, [hostile]))
     assert [tag for tag, _ in seen.found] == [tag for tag, _ in Elements(page("a", [plain])).found]
     assert not any(name.startswith("on") for _, attributes in seen.found for name in attributes)
     assert all(link["href"].startswith("./") for link in seen.all("a"))
-    assert seen.text.count(HOSTILE) == 8  # head, title, song, nearest twice, setting twice, link
+    assert seen.text.count(HOSTILE) == 9  # head, title, song, nearest twice, setting twice, link, command
 
 
 def test_the_page_works_offline_and_is_deterministic(tmp_path):
@@ -121,6 +172,26 @@ def record(number, **changes):
 
 def write_record(folder, number, **changes):
     (folder / f"{number:03d}.json").write_text(json.dumps(record(number, **changes)))
+
+
+def test_the_command_composes_the_song_again(tmp_path, monkeypatch):
+    """Its flags, parsed by generate_song.py, are the settings in the record and the files that the song has."""
+
+    def arguments(*words):
+        monkeypatch.setattr(sys, "argv", ["generate_song.py", *words])
+        return vars(generate_song.arguments())
+
+    made = arguments("--regions", "china", "a b'*", "--temperature", "0.85", "--instrument", "violin", "--seed", "7")
+    settings = {name: made[name] for name in ("regions", *generate_song.SETTINGS)}
+    command = song_command(record(6, **settings), tmp_path / "china+a-b", ["006.wav", "006.json"])
+    assert command.endswith(" --seed 7 --number 6")
+    again = arguments(*shlex.split(command)[2:])
+    assert again == made | {"number": 6, "out": tmp_path, "page": True, "wav": True}
+
+
+def test_a_command_omits_settings_that_the_record_lacks():
+    command = song_command({"regions": [], "seed": 0, "meter": [], "key": None}, ROOT / "songs" / "all", [])
+    assert command == "python generate_song.py --regions --out songs --page --seed 0"
 
 
 def test_songs_are_in_numeric_order(tmp_path):
@@ -289,12 +360,12 @@ def test_tones_replace_a_missing_wav_file(opened):
 def test_the_keyboard_reaches_every_control(opened):
     from selenium.webdriver.common.keys import Keys
 
-    browser = opened(entry(LONG, files=["001.mid"], settings={"seed": 3}))
+    browser = opened(entry(LONG, files=["001.mid"], settings={"seed": 3}, command="a --seed 3"))
     reached = []
-    for _ in range(5):
+    for _ in range(7):
         browser.switch_to.active_element.send_keys(Keys.TAB)
         reached.append(browser.execute_script("return document.activeElement.tagName"))
-    assert reached == ["BUTTON", "BUTTON", "INPUT", "SUMMARY", "A"]
+    assert reached == ["BUTTON", "BUTTON", "INPUT", "SUMMARY", "A", "BUTTON", "BUTTON"]
     browser.execute_script("document.querySelector('.play').focus()")
     browser.switch_to.active_element.send_keys(Keys.SPACE)
     until(browser, "sounding && sounding.position > .2")
@@ -320,10 +391,72 @@ def test_play_all_plays_the_songs_in_turn_and_stops(opened):
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize("song", [WALTZ, JIG, FREE], ids=["3/4", "6/8", "free"])
+def test_the_cursor_follows_durations_and_rests(opened, song):
+    """In the middle of each note it is highlighted in roll and score, and in rests nothing is."""
+    browser = opened(PageSong(song, 90.0))
+    end = onsets(song)[-1][1] + song.rest_after
+    moments = [(index, (begin + stop) / 2) for index, (begin, stop) in enumerate(onsets(song))]
+    moments += [
+        (None, begin - rest / 2) for (begin, _), rest in zip(onsets(song), song.rest_before, strict=True) if rest
+    ]
+    for index, moment in moments + [(None, end - song.rest_after / 2)] * bool(song.rest_after):
+        browser.execute_script("sounding = players[0]; sounding.show(arguments[0])", moment * 60 / 90)
+        lit = "players[0].notes.map(note => [note.rect, ...note.noteheads].map(e => e.matches('.now')))"
+        lit = browser.execute_script(f"return {lit}")
+        assert [number for number, marks in enumerate(lit) if all(marks)] == [index] * (index is not None)
+        assert sum(any(marks) for marks in lit) == (index is not None) and all(len(marks) > 1 for marks in lit)
+        head = browser.execute_script("return parseFloat(players[0].head.style.left)")
+        assert head == pytest.approx(100 * moment / end, abs=0.01)
+
+
+@pytest.mark.slow
+def test_the_arrow_keys_lead_from_note_to_note(opened):
+    from selenium.webdriver.common.keys import Keys
+
+    browser = opened(PageSong(JIG, 60.0))
+    slider = browser.find_element("css selector", ".roll input")
+    at = []
+    for key in [Keys.ARROW_RIGHT] * 4 + [Keys.ARROW_LEFT] + [Keys.ARROW_RIGHT] * 9:
+        slider.send_keys(key)
+        at.append(browser.execute_script("return players[0].position"))
+    assert at == pytest.approx([0.5, 1.5, 2, 4, 2, 4, 5.5, 6, 7, 7.5, 9, 9, 9, 9])
+
+
+@pytest.mark.slow
 def test_tied_notes_are_highlighted_together(opened):
     song = Song("a", ["D4", "E4", "F4"], [1.25, 1.0, 5.0], [0, 0, 0], [False] * 3)
     browser = opened(PageSong(song, 120.0))
     assert browser.execute_script("return players[0].notes.map(note => note.noteheads.length)") == [2, 1, 2]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("permission", ["granted", "denied"])
+def test_commands_are_copied_or_selected(opened, permission):
+    """Again gives the command of the song; shuffle gives another seed without a number, each time a new one."""
+    browser = opened(entry(command="python generate_song.py --out 'a --seed b' --seed 7 --number 6"))
+    setting = {"permission": {"name": "clipboard-write"}, "setting": permission}
+    browser.execute_cdp_cmd("Browser.setPermission", setting)
+    again, shuffle = browser.find_elements("css selector", ".compose button")
+    field = browser.find_element("css selector", ".compose textarea")
+    assert not field.is_displayed()
+    again.click()
+    until(browser, "document.querySelector('.compose p').textContent")
+    assert field.is_displayed()
+    offered = [field.get_property("value")]
+    for _ in range(2):
+        shuffle.click()
+        offered.append(field.get_property("value"))
+    assert offered[0].endswith("'a --seed b' --seed 7 --number 6")
+    assert all(re.fullmatch(r"python generate_song\.py --out 'a --seed b' --seed \d+", one) for one in offered[1:])
+    assert len(set(offered)) == 3
+    status = browser.find_element("css selector", ".compose p").text
+    if permission == "granted":
+        assert status.startswith("Copied.")
+    else:
+        selected = "const f = document.activeElement; return f.value.slice(f.selectionStart, f.selectionEnd)"
+        until(browser, "document.activeElement.tagName == 'TEXTAREA'")
+        assert status.startswith("Copy it") and browser.execute_script(selected) == offered[-1]
 
 
 @pytest.mark.slow
@@ -337,9 +470,9 @@ def test_hostile_text_runs_no_script(opened):
 @pytest.mark.slow
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_the_page_fits_a_phone_in_light_and_dark(opened, scheme):
-    browser = opened(
-        entry(LONG, title="a-very-long-title-" * 9, files=["001.mid", "001.wav"], settings={"x" * 60: "y" * 90})
-    )
+    long, files = {"x" * 60: "y" * 90}, ["001.mid", "001.wav"]
+    browser = opened(entry(LONG, "a-very-long-title-" * 9, files=files, settings=long, command="z" * 300 + " --seed 1"))
+    browser.execute_script("document.querySelector('.compose button').click()")
     browser.execute_cdp_cmd(
         "Emulation.setEmulatedMedia", {"features": [{"name": "prefers-color-scheme", "value": scheme}]}
     )

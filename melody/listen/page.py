@@ -7,20 +7,21 @@ Twenty songs take a second.
 """
 
 import shlex
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from melody import dataset
 from melody.atomic import load_json
 from melody.cli import log, progress, run
 from melody.errors import UserError
-from melody.flags import Flags
+from melody.flags import ROOT, Flags
 from melody.listen.nearest import Collection
 from melody.listen.page_html import PageSong, write_page
-from melody.song import song_from_record
+from melody.song import printable, song_from_record
 
 MAX_SONGS = 1000  # songs per page, which is then 50 MB in the browser
-SHOWN = ("regions", "seed", "temperature", "guidance", "length", "network", "vae")  # fields of a record on the page
+SHOWN = "regions seed temperature guidance length meter key network vae".split()  # fields of a record on the page
+FLAGS = "temperature guidance length note_length meter key tempo instrument seed number".split()  # in the command
 
 
 def main() -> None:
@@ -49,7 +50,9 @@ def write_folder_page(songs: Path, data: Path, quiet: bool = False) -> Path:
         song = song_from_record(record, path)
         files = sorted(file.name for file in songs.glob(f"{path.stem}.*"))
         nearest = collection.nearest(song.pitch) if collection else None
-        page_songs.append(PageSong(song, float(record["tempo"]), files, shown_settings(record), nearest))
+        settings, tempo = shown_settings(record), float(record["tempo"])
+        command = song_command(record, songs, files)
+        page_songs.append(PageSong(song, tempo, files, settings, nearest, command))
     return write_page(songs, f"Songs in the style of {songs.resolve().name}", page_songs)
 
 
@@ -62,8 +65,25 @@ def check_page_size(songs: int) -> None:
 
 def shown_settings(record: Mapping[str, object]) -> dict[str, object]:
     """The settings of a song that its page and its scores show."""
-    shown = {name: record[name] for name in SHOWN if name in record}
-    return shown | {"regions": " ".join(record["regions"]) or "all"} if "regions" in shown else shown
+    shown = {name: record[name] for name in SHOWN if record.get(name) not in (None, [], "")}
+    return shown | {"regions": " ".join(record["regions"]) or "all"} if "regions" in record else shown
+
+
+def song_command(record: Mapping[str, object], folder: Path, files: Sequence[str]) -> str:
+    """The command that composes a song of the folder again, its files and this page; seed and number stand last.
+
+    It is for the folder of generate_song.py. Settings that the record lacks are left out.
+    """
+    out = folder.resolve().parent
+    out = out.relative_to(ROOT) if out.is_relative_to(ROOT) else out
+    suffixes = {Path(name).suffix for name in files}
+    words = ["python", "generate_song.py", "--regions", *record.get("regions", []), "--out", str(out), "--page"]
+    words += [flag for flag, suffix in (("--wav", ".wav"), ("--score", ".musicxml")) if suffix in suffixes]
+    for name in FLAGS:
+        value = record.get(name)
+        if value not in (None, [], ""):
+            words += [f"--{name.replace('_', '-')}", *map(str, value if isinstance(value, list) else [value])]
+    return printable(shlex.join(words))
 
 
 if __name__ == "__main__":

@@ -2,15 +2,19 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from fractions import Fraction
 from html import escape
 from pathlib import Path
 from string import Template
 from urllib.parse import quote
 
+import numpy as np
+
 from melody.atomic import atomic_write
 from melody.listen import engraving
 from melody.listen.nearest import NearestSong
-from melody.song import Song, onsets
+from melody.meter import bar_length
+from melody.song import RESOLUTION, Song, onsets
 from melody.vocabulary import Spelling
 
 TEMPLATE = Path(__file__).with_name("page.html")
@@ -21,6 +25,7 @@ LINK_TEXTS = {
     ".musicxml": "Score (MusicXML)",
     ".svg": "Score (SVG)",
     ".krn": "Kern",
+    ".abc": "ABC",
     ".json": "Settings (JSON)",
 }
 
@@ -34,6 +39,7 @@ class PageSong:
     files: Sequence[str] = ()  # names relative to the page's folder; the page plays the .wav among them
     settings: Mapping[str, object] = field(default_factory=dict)
     nearest: NearestSong | None = None
+    command: str = ""  # composes the song again; ends in "--seed N --number K"
 
 
 def write_page(folder: Path, title: str, songs: Sequence[PageSong]) -> Path:
@@ -57,9 +63,9 @@ def _article(page_song: PageSong, number: int) -> str:
     song, files = page_song.song, page_song.files
     title = escape(song.title or song.name or f"Song {number}")
     wav = next((f' data-wav="{_url(name)}"' for name in files if name.lower().endswith(".wav")), "")
-    end = onsets(song)[-1][1] if song.pitch else 0.0
+    end = onsets(song)[-1][1] + song.rest_after if song.pitch else 0.0
     seconds = end * 60 / page_song.tempo
-    return f"""<article id="song-{number}" data-tempo="{page_song.tempo:g}"{wav}>
+    return f"""<article id="song-{number}" data-tempo="{page_song.tempo:g}" data-quarters="{end:.6g}"{wav}>
 <div class="top">
 <button class="play" type="button" aria-label="Play {title}" data-play="Play {title}" data-pause="Pause {title}">
 <svg class="start" viewBox="0 0 24 24" aria-hidden="true"><path d="M7 4v16l13-8z"/></svg>
@@ -71,7 +77,7 @@ def _article(page_song: PageSong, number: int) -> str:
 <input type="range" min="0" max="{seconds:.2f}" step="0.01" value="0" aria-label="Position in {title}"></div>
 <div class="times"><span class="at">0:00</span><span>{_clock(seconds)}</span></div>
 <figure class="score" role="img" aria-label="Score of {title}">{_score(song)}</figure>
-{_nearest(page_song.nearest)}{_settings(page_song.settings)}{_links(files)}
+{_nearest(page_song.nearest)}{_settings(page_song.settings)}{_links(files)}{_command(page_song.command, title)}
 </article>"""
 
 
@@ -80,18 +86,46 @@ def _summary(song: Song) -> str:
         return "no notes"
     spans = sorted((Spelling(name).midi, name) for name in song.pitch)
     low, high = (name.replace("#", "♯").replace("-", "♭") for _, name in (spans[0], spans[-1]))
-    return f"{len(song.pitch)} notes, {low} to {high}"
+    meter = song.meter if bar_length(song.meter) else "free meter"
+    pickup = f" with a pickup of {Fraction(song.pickup / 4).limit_denominator(4 * RESOLUTION)}" if song.pickup else ""
+    phrases = f", {sum(song.phrase)} phrases" if sum(song.phrase) > 1 else ""
+    return f"{escape(meter)}{pickup}, {len(song.pitch)} notes{phrases}, {low} to {high}"
 
 
 def _roll(song: Song, end: float) -> str:
-    """The notes as a piano roll: quarter notes to the right, MIDI numbers upwards."""
+    """The notes as a piano roll: quarter notes to the right, MIDI numbers upwards; behind them bar lines and beats."""
     numbers = [Spelling(name).midi for name in song.pitch]
     top, rows = max(numbers, default=60) + 1, max(numbers, default=60) - min(numbers, default=60) + 3
-    bars = "".join(
+    lines = "".join(
+        f'<path class="{name}" d="{"".join(f"M{time:.6g} 0v{rows}" for time in times)}"/>'
+        for name, times in grid(song, end).items()
+    )
+    notes = "".join(
         f'<rect x="{begin:.6g}" y="{top - number}" width="{stop - begin:.6g}" height="0.9" data-midi="{number}"/>'
         for number, (begin, stop) in zip(numbers, onsets(song), strict=True)
     )
-    return f'<svg viewBox="0 0 {end or 1:.6g} {rows}" preserveAspectRatio="none" aria-hidden="true">{bars}</svg>'
+    box = f'viewBox="0 0 {end or 1:.6g} {rows}" preserveAspectRatio="none"'
+    return f'<svg {box} aria-hidden="true">{lines}{notes}</svg>'
+
+
+def grid(song: Song, end: float) -> dict[str, list[float]]:
+    """Times of the beats and of the bar lines before `end`, in quarter notes; nothing in free meter.
+
+    A compound time signature such as 6/8 has dotted beats.
+
+    >>> grid(Song("", ["G4", "C5"], [1, 2], [0, 0], [True, False], meter="3/4", pickup=1), 3)
+    {'beat': [1.0, 2.0], 'bar': [1.0]}
+    """
+    bar = float(bar_length(song.meter))
+    if not bar:
+        return {}
+    count, value = map(int, song.meter.split("/"))
+    beat = 4 / value * (3 if count > 3 and count % 3 == 0 else 1)
+    steps = {"beat": beat, "bar": bar}
+    return {
+        name: [time for time in np.arange(song.pickup % step, end, step).tolist() if time]
+        for name, step in steps.items()
+    }
 
 
 def _score(song: Song) -> str:
@@ -124,6 +158,18 @@ def _links(files: Sequence[str]) -> str:
         for name in files
     ]
     return f'<ul class="files">{"".join(items)}</ul>' if items else ""
+
+
+def _command(command: str, title: str) -> str:
+    if not command:
+        return ""
+    return f"""
+<div class="compose" role="group" aria-label="Compose again: {title}">
+<button type="button">Again with this seed</button>
+<button type="button">Shuffle the seed</button>
+<textarea readonly hidden rows="3" spellcheck="false" aria-label="Command">{escape(command)}</textarea>
+<p role="status"></p>
+</div>"""
 
 
 def _url(name: str) -> str:
