@@ -125,7 +125,7 @@ def test_time_signature_bar_lines_and_beats(song, facts, end, bars, beats):
     lines = {path["class"]: re.findall(r"M([\d.]+) 0v", path["d"]) for path in seen.all("path") if "class" in path}
     assert [list(map(float, lines.get(name, []))) for name in ("bar", "beat")] == [bars, list(beats)]
     assert seen.all("article")[0]["data-quarters"] == str(end)
-    spans = [(float(note["x"]), float(note["width"])) for note in seen.all("rect") if "data-midi" in note]
+    spans = [(float(note["x"]), float(note["data-quarters"])) for note in seen.all("rect") if "data-midi" in note]
     assert spans == [pytest.approx((begin, stop - begin), abs=1e-4) for begin, stop in onsets(song)]
 
 

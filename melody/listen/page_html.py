@@ -19,6 +19,7 @@ from melody.vocabulary import Spelling
 
 TEMPLATE = Path(__file__).with_name("page.html")
 SCALE = 0.54  # of the engraved score on the page
+GAP = 0.08  # quarter notes between two notes in the piano roll, so that repeated notes are seen
 LINK_TEXTS = {
     ".mid": "MIDI",
     ".wav": "Sound (WAV)",
@@ -96,13 +97,15 @@ def _roll(song: Song, end: float) -> str:
     """The notes as a piano roll: quarter notes to the right, MIDI numbers upwards; behind them bar lines and beats."""
     numbers = [Spelling(name).midi for name in song.pitch]
     top, rows = max(numbers, default=60) + 1, max(numbers, default=60) - min(numbers, default=60) + 3
+    begins = [begin for begin, _ in onsets(song)]
     lines = "".join(
         f'<path class="{name}" d="{"".join(f"M{time:.6g} 0v{rows}" for time in times)}"/>'
         for name, times in grid(song, end).items()
     )
     notes = "".join(
-        f'<rect x="{begin:.6g}" y="{top - number}" width="{stop - begin:.6g}" height="0.9" data-midi="{number}"/>'
-        for number, (begin, stop) in zip(numbers, onsets(song), strict=True)
+        f'<rect x="{begin:.6g}" y="{top - number}" width="{max(0.9 * length, length - GAP):.6g}" height="0.9"'
+        f' data-midi="{number}" data-quarters="{length:.6g}"/>'
+        for number, begin, length in zip(numbers, begins, song.duration, strict=True)
     )
     box = f'viewBox="0 0 {end or 1:.6g} {rows}" preserveAspectRatio="none"'
     return f'<svg {box} aria-hidden="true">{lines}{notes}</svg>'
