@@ -54,7 +54,7 @@ def check_song(song: Song) -> None:
     if not len(song.pitch) == len(song.duration) == len(song.rest_before):
         counts = f"{len(song.pitch)} pitches, {len(song.duration)} durations and {len(song.rest_before)} rests"
         raise UserError(f"{name} has {counts}; each note needs one of each")
-    for quarters in (*song.duration, *song.rest_before):
+    for quarters in (*song.duration, *song.rest_before, song.rest_after):
         if not 0 <= quarters <= LONGEST:
             raise UserError(f"{name} has a note or rest of {quarters} quarter notes; allowed are 0 to {LONGEST:,}")
 
