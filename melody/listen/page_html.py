@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from fractions import Fraction
 from html import escape
 from pathlib import Path
 from string import Template
@@ -14,7 +13,8 @@ from melody.atomic import atomic_write
 from melody.listen import engraving
 from melody.listen.nearest import NearestSong
 from melody.meter import bar_length
-from melody.song import RESOLUTION, Song, onsets
+from melody.notation import exact
+from melody.song import Song, onsets
 from melody.vocabulary import Spelling
 
 TEMPLATE = Path(__file__).with_name("page.html")
@@ -88,7 +88,7 @@ def _summary(song: Song) -> str:
     spans = sorted((Spelling(name).midi, name) for name in song.pitch)
     low, high = (name.replace("#", "♯").replace("-", "♭") for _, name in (spans[0], spans[-1]))
     meter = song.meter if bar_length(song.meter) else "free meter"
-    pickup = f" with a pickup of {Fraction(song.pickup / 4).limit_denominator(4 * RESOLUTION)}" if song.pickup else ""
+    pickup = f" with a pickup of {exact(song.pickup) / 4}" if song.pickup else ""
     phrases = f", {sum(song.phrase)} phrases" if sum(song.phrase) > 1 else ""
     return f"{escape(meter)}{pickup}, {len(song.pitch)} notes{phrases}, {low} to {high}"
 
