@@ -13,16 +13,19 @@ SONG_FILES = []  # folders, files or patterns such as "essen/**/*.krn"; none: da
 JOBS = -1  # processes that parse songs; -1: one per core
 
 # 2  train_lstm.py
+RHYTHM = True  # read and compose meter, rhythm and phrases; False: pitches alone (--pitch-only)
 EMBEDDING = 64  # size of the embedding of a note
 UNITS = 512  # units of each LSTM layer
 LAYERS = 3  # LSTM layers
 DENSE = 256  # units of the dense layer between the LSTM and the output
 DROPOUT = 0.3  # fraction of units dropped between layers during training
-EPOCHS = 24  # passes over the training songs
-BATCH = 64  # streams in a batch
-BPTT_LENGTH = 64  # notes per training step (truncated back-propagation through time)
-WINDOWS_PER_STREAM = 4  # training steps per stream; 4 of 64 notes: 256 notes of one region, song after song
+EPOCHS = 36  # passes over the training songs
+BATCH = 16  # streams in a batch
+BPTT_LENGTH = 128  # notes per training step (truncated back-propagation through time)
+WINDOWS_PER_STREAM = 2  # training steps per stream; 2 of 128 notes: about five songs
 TRANSPOSE_PROBABILITY = 0.75  # probability that a song is transposed in the first epoch; falls linearly to 0
+SYNTHETIC_PROBABILITY = 0.15  # fraction of streams whose songs are all changed in the same way, as of another tradition
+AUXILIARY_WEIGHT = 4.0  # weight of the loss that asks the state what the songs before had in common; 0: none
 LEARNING_RATE = 2e-3  # peak learning rate of Adam
 WARMUP_STEPS = 100  # steps until the learning rate peaks
 PRECISION = "mixed_bfloat16"  # of the arithmetic in training: mixed_bfloat16 or float32; all else is float32

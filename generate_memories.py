@@ -18,7 +18,7 @@ from pathlib import Path
 import h5py
 import numpy as np
 
-from melody import dataset, memory, regions
+from melody import dataset, encoding, memory, regions
 from melody.atomic import atomic_write, file_lock
 from melody.cli import init_keras, log, progress, run
 from melody.errors import UserError
@@ -44,7 +44,7 @@ def main() -> None:
     if not args.overwrite and is_up_to_date(path, settings):
         return log(args, f"{path} exists and was made with these settings; nothing to do")
     with file_lock(path):
-        different = write_memories(path, trained.network, songs, chosen, settings, args.quiet)
+        different = write_memories(path, trained, songs, chosen, settings, args.quiet)
     log(args, f"wrote {args.count} memories, {different} of them different, to {path}")
 
 
@@ -81,13 +81,14 @@ def choose(args: argparse.Namespace, names: list[str], held_out: dict[str, list[
     return chosen
 
 
-def write_memories(path: Path, network, songs: dataset.Dataset, chosen: list[int], settings: dict, quiet: bool) -> int:
+def write_memories(path: Path, trained, songs: dataset.Dataset, chosen: list[int], settings: dict, quiet: bool) -> int:
     """Write the memories, block by block to save memory, and return how many of them are different."""
-    from melody import lstm, scoring
+    from melody import scoring
 
-    rng, state_encoder = np.random.default_rng(settings["seed"]), scoring.StateEncoder(network)
-    melodies, start = songs.songs(chosen), len(songs.vocabulary)
-    count, different, size = settings["count"], set(), lstm.shape_of(network).memory
+    rng, state_encoder = np.random.default_rng(settings["seed"]), scoring.StateEncoder(trained.network)
+    encoded = encoding.encode(songs, trained.vocabulary)
+    tokens = [encoding.inputs(encoded[s], trained.vocabulary) for s in chosen]
+    count, different, size = settings["count"], set(), trained.record.shape.memory
     names = [songs.name[s] for s in chosen]
     file_size = 4 * count * (size + settings["songs"]) + sum(len(name.encode()) + 32 for name in names)
     bar = progress(None, quiet, total=count, unit="memory")
@@ -98,8 +99,8 @@ def write_memories(path: Path, network, songs: dataset.Dataset, chosen: list[int
         file.attrs["settings"] = json.dumps(settings)
         for first in range(0, count, BLOCK):
             block = slice(first, min(first + BLOCK, count))
-            indices[block] = sampled = memory.sample_songs(len(melodies), settings["songs"], block.stop - first, rng)
-            rows = memory.sample_inputs(melodies, sampled, settings["notes"], start, settings["mid_song_fraction"], rng)
+            indices[block] = sampled = memory.sample_songs(len(tokens), settings["songs"], block.stop - first, rng)
+            rows = memory.sample_inputs(tokens, sampled, settings["notes"], settings["mid_song_fraction"], rng)
             memories[block] = memory.pack(state_encoder.encode(rows))
             different.update(row.tobytes() for row in rows)
             bar.update(len(rows))

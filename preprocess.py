@@ -3,7 +3,7 @@
 reads   kern, MIDI, ABC (also books of many tunes) and MusicXML files, given as files, folders or patterns; by default
         those in data/essen, to which the MIDI edition of the Essen Folksong Collection is downloaded (4 MB, once)
 writes  data/songs.h5         the notes of all songs, sorted by name
-        data/vocabulary.json  the names of the notes, from low to high
+        data/vocabulary.json  the names of the notes, from low to high; the rhythms and openings of the training songs
         data/split.json       training, validation and test songs; near-duplicates are in the same part
         data/skipped.csv      each file that gave no song, with the reason
 
@@ -21,6 +21,7 @@ from pathlib import Path
 from melody import dataset
 from melody.atomic import atomic_write_all, file_lock, open_hdf5
 from melody.cli import log, run
+from melody.encoding import rhythm_vocabulary
 from melody.errors import UserError
 from melody.flags import parser
 from melody.formats import essen
@@ -28,6 +29,7 @@ from melody.formats.corpus import READER_VERSION, find_songs, read_all
 from melody.meter import bar_length
 from melody.provenance import fingerprint, settings_of
 from melody.song import Song
+from melody.split import load_split, write_split
 from melody.vocabulary import ESSEN, Vocabulary
 
 OUTPUTS = ("songs.h5", "vocabulary.json", "skipped.csv", "split.json")
@@ -43,8 +45,6 @@ def main() -> None:
     if before:
         changed = ", ".join(name for name in settings if settings[name] != before.get(name))
         log(args, f"{args.data / 'songs.h5'} was made with other settings ({changed}); reading the songs again")
-    from melody.split import write_split  # SciPy takes 0.2 s to load; a run with nothing to do saves them
-
     with file_lock(args.data / OUTPUTS[0]):
         songs, skipped = read_all(files, args.jobs, args.quiet)
         vocabulary = vocabulary_of(songs)
@@ -53,6 +53,7 @@ def main() -> None:
             lines = summary(songs, skipped, vocabulary)
             del songs, skipped  # frees memory, which the split of a large collection needs
             write_split(temporary, args.seed)
+            add_rhythms(temporary)
     for line in lines:
         log(args, line)
     log(args, f"wrote {args.data / 'songs.h5'}")
@@ -107,6 +108,13 @@ def write(data: Path, songs: list[Song], skipped: list, vocabulary: Vocabulary, 
         csv.writer(file, lineterminator="\n").writerows([("file", "reason"), *skipped])
     vocabulary.save(data / "vocabulary.json")
     dataset.write_songs(data / "songs.h5", songs, vocabulary, settings)
+
+
+def add_rhythms(data: Path) -> None:
+    """Add the rhythms and openings of the training songs to vocabulary.json."""
+    songs = dataset.load(data)
+    training = load_split(data, songs)["training"]
+    Vocabulary(songs.vocabulary.names, rhythm_vocabulary(songs, training)).save(data / "vocabulary.json")
 
 
 def summary(songs: list[Song], skipped: list, vocabulary: Vocabulary) -> list[str]:

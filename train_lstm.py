@@ -13,11 +13,11 @@ writes  weights/lstm.weights.h5     the best weights, by bits per note on valida
 import argparse
 
 from melody.cli import init_keras, run
-from melody.flags import add_training_start, parser
+from melody.flags import add_pitch_only, add_training_start, parser
 
 SETTINGS = (
     "embedding units layers dense dropout epochs batch bptt_length windows_per_stream transpose_probability "
-    "learning_rate warmup_steps precision"
+    "synthetic_probability auxiliary_weight learning_rate warmup_steps precision"
 ).split()
 
 
@@ -26,12 +26,13 @@ def main() -> None:
     init_keras(args)
     from melody.training import train  # Keras takes 5 s to load, which --help need not wait for
 
-    settings = {name: getattr(args, name) for name in (*SETTINGS, "seed")}
+    settings = {name: getattr(args, name) for name in ("pitch_only", *SETTINGS, "seed")}
     train(args, "lstm", "python train_lstm.py", settings)
 
 
 def arguments() -> argparse.Namespace:
     flags = parser(__doc__, "data", "weights", *SETTINGS)
+    add_pitch_only(flags)
     add_training_start(flags)
     return flags.parse_args()
 

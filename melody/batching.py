@@ -1,131 +1,159 @@
-"""What the network is trained on: inputs, targets, and streams of songs.
+"""What the network is trained on: streams of songs that have something in common."""
 
-An integer from 0 to V - 1 is a note of a vocabulary of V notes. V stands for the start of a song in the inputs and for
-its end in the targets; V + 1 stands for the start of a transposed song.
-
-    inputs   START  n1  n2  n3
-    targets     n1  n2  n3  END
-"""
-
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
+from dataclasses import dataclass
 
 import numpy as np
 
 from melody import lookback
+from melody.descriptors import Descriptors, mean_of_recent
+from melody.encoding import UNKNOWN, EncodedSong, inputs, targets
+from melody.groupings import SHARES
+from melody.traditions import Tradition, Traditions
 from melody.vocabulary import Vocabulary
 
-
-def transpositions(vocabulary: Vocabulary, furthest: int = 6) -> np.ndarray:
-    """The note that each note becomes when a song is transposed by 0, then by -furthest … furthest fifths.
-
-    (transpositions, notes) integers; -1 where the vocabulary has no such note. Each transposition is to the nearest
-    octave: a fifth up becomes a fourth down. The first row changes nothing.
-    """
-    spellings = list(zip(vocabulary.step, vocabulary.fifth, strict=True))
-    index = {spelling: note for note, spelling in enumerate(spellings)}
-    rows = []
-    for fifths in [0, *(f for f in range(-furthest, furthest + 1) if f)]:
-        steps = (4 * fifths + 3) % 7 - 3
-        rows.append([index.get((step + steps, fifth + fifths), -1) for step, fifth in spellings])
-    return np.array(rows)
+HIDDEN_PHRASES = 1 / 3  # fraction of the songs whose phrase marks are hidden, as most files of one's own have none
+TRIES = 8  # songs that are tried before the rest of a stream is left empty
 
 
-def inputs_and_targets(song: np.ndarray, notes: int, transposed: bool = False) -> tuple[np.ndarray, np.ndarray]:
-    """The network's inputs of a song and its targets, (len(song) + 1,) each; `notes` = len(vocabulary).
+@dataclass(frozen=True)
+class TrainingSongs:
+    """The songs that streams are made of, and what is known of each."""
 
-    >>> [array.tolist() for array in inputs_and_targets(np.array([5, 7]), 76)]
-    [[76, 5, 7], [5, 7, 76]]
-    """
-    start = notes + 1 if transposed else notes
-    return np.concatenate([[start], song]).astype(np.int32), np.concatenate([song, [notes]]).astype(np.int32)
+    songs: list[EncodedSong]
+    groups: dict[str, np.ndarray]  # (songs,) integers for each grouping of `melody.groupings.SHARES`
+    mode: list[int]  # index in `melody.descriptors.MODES`
+    collection: list[int]  # from 0
 
 
 class Streams:
-    """Songs of one region one after another, cut into windows: what the network is trained on.
+    """Whole songs one after another, cut into windows: what the network is trained on.
 
-    A stream begins with a song and the state zero. It has `windows_per_stream` windows of `bptt_length` notes, and the
-    state is carried from one window to the next. So the network learns that the songs which it has read of a region
-    say something about the next one. With two windows of 4 notes, the songs `a a a`, `b b` and `c c c` of a region are
+    A stream begins with a song and the state zero. It has `windows_per_stream` windows of `bptt_length` tokens, and the
+    state is carried from one window to the next. Its songs share something (`melody.groupings`), so the network learns
+    that what it has read says something about the next song. With two windows of 4 tokens, the songs `a a a`, `b b`
+    and `c c c` of one group may give
 
-        inputs   S a a a | S b b S      the first stream; c is cut off,
-                 S c c c | - - - -      so it is read again from its start in the next one
-        targets  a a a E | b b E c
-                 c c c E | - - - -      - is -1: the stream has ended
+        inputs   S a a a | S b b -      c does not fit
+        targets  a a a E | b b E -      - is -1: the stream has ended
 
-    In an epoch each song is read to its end once, in random order; only songs longer than a stream are not. Streams
-    are shuffled, and those that do not fill the last batch are left out.
-    With `token_probability` > 0 the inputs have a further column, the control token: in that fraction of the streams
-    the number of the region, from 1, in the others 0.
+    Songs are drawn at random, about as many tokens in an epoch as the songs have. In `synthetic_probability` of the
+    streams all songs are changed in the same way (`melody.traditions`); of the other songs `transpose_probability` are
+    transposed, each by itself. With `token_probability` > 0 the inputs have a further column, the control token: in
+    that fraction of the streams the number of the song's collection, from 1, in the others 0.
     """
 
     def __init__(
         self,
-        songs: list[np.ndarray],
-        regions: Sequence[str | int],
+        training: TrainingSongs,
         vocabulary: Vocabulary,
+        descriptors: Descriptors,
         *,
         batch: int,
         bptt_length: int,
         windows_per_stream: int,
         transpose_probability: float,
+        synthetic_probability: float,
         token_probability: float = 0.0,
         rng: np.random.Generator,
     ):
-        self.songs, self.regions = songs, np.array(regions)
-        self.notes, self.transpositions = len(vocabulary), transpositions(vocabulary)
+        self.training, self.vocabulary, self.descriptors = training, vocabulary, descriptors
+        self.traditions = Traditions(vocabulary)
         self.batch, self.bptt_length, self.windows_per_stream = batch, bptt_length, windows_per_stream
-        self.transpose_probability, self.token_probability = transpose_probability, token_probability
-        self.rng = rng
-
-    def epoch(self) -> Iterator[tuple[np.ndarray, np.ndarray, bool]]:
-        """Inputs (batch, bptt_length, columns), targets (batch, bptt_length), and whether the streams begin here.
-
-        After the end of a stream its last note and its targets are -1.
-        """
-        streams = list(self._streams())
-        order, region_ids = self.rng.permutation(len(streams)), None
-        if self.token_probability:
-            with_token = self.rng.random(len(streams)) < self.token_probability
-            region_ids = np.where(with_token, [region for region, _ in streams], 0)
-        for first in range(0, len(order) - self.batch + 1, self.batch):
-            chosen = order[first : first + self.batch]
-            tokens, targets = np.stack([streams[k][1] for k in chosen], axis=1)
-            inputs = lookback.network_inputs(tokens, self.notes, None if region_ids is None else region_ids[chosen])
-            for w in range(self.windows_per_stream):
-                window = slice(w * self.bptt_length, (w + 1) * self.bptt_length)
-                yield inputs[:, window], targets[:, window], w == 0
+        self.transpose_probability, self.synthetic_probability = transpose_probability, synthetic_probability
+        self.token_probability, self.rng = token_probability, rng
+        self.members = {kind: _members(numbers) for kind, numbers in training.groups.items()}
 
     def steps(self) -> int:
         """The number of batches in an epoch."""
-        return sum(1 for _ in self._streams()) // self.batch * self.windows_per_stream
+        tokens = sum(len(song.pitch) + 1 for song in self.training.songs)
+        return tokens // (self.batch * self.bptt_length * self.windows_per_stream) * self.windows_per_stream
 
-    def _streams(self) -> Iterator[tuple[str | int, np.ndarray]]:
-        """Region, and (2, windows * length) inputs and targets of each stream."""
-        for region in self.rng.permutation(np.unique(self.regions)):
-            unread = self.rng.permutation(np.flatnonzero(self.regions == region)).tolist()
-            while unread:
-                yield region, self._stream(unread)
+    def epoch(self) -> Iterator[tuple[np.ndarray, np.ndarray, np.ndarray, bool]]:
+        """Inputs (batch, bptt_length, columns), targets (batch, bptt_length, heads), descriptions (batch, bptt_length,
+        size) of the songs before, all zeros but at the start of further songs, and whether the streams begin here.
 
-    def _stream(self, unread: list[int]) -> np.ndarray:
-        """Read songs from the end of the list `unread` until the stream is full, and remove those from the list.
-
-        A song that is cut off stays in the list, unless the stream begins with it.
+        After the end of a stream its inputs and targets are -1.
         """
-        parts, left = [], self.windows_per_stream * self.bptt_length
-        while left and unread:
-            song = np.stack(self._song(unread[-1]))
-            parts.append(song[:, :left])
-            if song.shape[1] <= left or len(parts) == 1:
-                unread.pop()
-            left -= parts[-1].shape[1]
-        return np.concatenate([*parts, np.full((2, left), -1, np.int32)], axis=1)
+        rhythms = len(self.vocabulary.rhythm.rhythms)
+        for _ in range(self.steps() // self.windows_per_stream):
+            rows = [self._stream() for _ in range(self.batch)]
+            tokens, targets, descriptions, region_ids = (np.stack(column) for column in zip(*rows, strict=True))
+            ids = region_ids if self.token_probability else None
+            read = lookback.with_candidates(tokens, len(self.vocabulary), rhythms, ids)
+            for w in range(self.windows_per_stream):
+                window = slice(w * self.bptt_length, (w + 1) * self.bptt_length)
+                yield read[:, window], targets[:, window], descriptions[:, window], w == 0
 
-    def _song(self, s: int) -> tuple[np.ndarray, np.ndarray]:
-        """Inputs and targets of song s, transposed with `transpose_probability` if the vocabulary allows it."""
-        song = self.songs[s]
+    def _stream(self) -> tuple[np.ndarray, ...]:
+        """Tokens, targets, descriptions and control tokens of a stream, (time, …) each."""
+        order, tradition, time = self._order(), None, self.windows_per_stream * self.bptt_length
+        if self.rng.random() < self.synthetic_probability:
+            tradition = self.traditions.draw(self.rng)
+        with_token = self.rng.random() < self.token_probability
+        parts, described, left, tries = [], [], time, 0
+        for s in order:
+            if not left or tries == TRIES:
+                break
+            fits = len(self.training.songs[s].pitch) < left or not parts
+            changed = self._changed(self.training.songs[s], tradition) if fits else None
+            if changed is None:
+                tries += bool(parts)
+                continue
+            song, transposed = changed
+            read, wanted = inputs(song, self.vocabulary, transposed), targets(song, self.vocabulary)
+            before = np.zeros((len(read), self.descriptors.size), np.float32)
+            if described:
+                before[0] = mean_of_recent(described)
+            labels = (self.training.mode[s], self.training.collection[s]) if tradition is None else ()
+            described.append(self.descriptors.describe(song, *labels))
+            ids = np.full(len(read), (self.training.collection[s] + 1) * with_token)
+            parts.append([array[:left] for array in (read, wanted, before, ids)])
+            left -= len(parts[-1][0])
+        if not parts:
+            return self._stream()  # no song of the group fits the tradition
+        read, wanted, before, ids = (np.concatenate(column) for column in zip(*parts, strict=True))
+        padding = [(0, left), (0, 0)]
+        return (
+            np.pad(read, padding, constant_values=-1),
+            np.pad(wanted, padding, constant_values=-1),
+            np.pad(before, padding),
+            np.pad(ids, padding[0]),
+        )
+
+    def _order(self) -> np.ndarray:
+        """The songs of a stream in order: those of a random song's group, then others of its collection."""
+        kinds = [kind for kind in SHARES if kind in self.members]
+        shares = np.array([SHARES[kind] for kind in kinds])
+        while True:
+            kind, s = kinds[self.rng.choice(len(kinds), p=shares / shares.sum())], self._random_song()
+            group = self.members[kind][self.training.groups[kind][s]]
+            if len(group) > 1 or kind == "nothing":
+                break
+        return np.concatenate([self.rng.permutation(group), self.rng.permutation(self._collection(s))])
+
+    def _random_song(self) -> int:
+        return int(self.rng.integers(len(self.training.songs)))
+
+    def _collection(self, s: int) -> np.ndarray:
+        return self.members["collection"][self.training.groups["collection"][s]]
+
+    def _changed(self, song: EncodedSong, tradition: Tradition | None) -> tuple[EncodedSong, bool] | None:
+        """The song as the stream has it, and whether it was changed; None if it does not fit the tradition."""
+        if self.rng.random() < HIDDEN_PHRASES:
+            song = song._replace(phrase=np.full_like(song.phrase, UNKNOWN))
+        if tradition is not None:
+            changed = tradition.change(song)
+            return None if changed is None else (changed, True)
+        table = self.traditions.transpositions[1:]
         if self.rng.random() < self.transpose_probability:
-            possible = np.flatnonzero(self.transpositions[1:, song].min(axis=1) >= 0) + 1
+            possible = np.flatnonzero(table[:, song.pitch].min(axis=1) >= 0)
             if possible.size:
-                transposed = self.transpositions[self.rng.choice(possible)][song]
-                return inputs_and_targets(transposed, self.notes, transposed=True)
-        return inputs_and_targets(song, self.notes)
+                return song._replace(pitch=table[self.rng.choice(possible)][song.pitch]), True
+        return song, False
+
+
+def _members(numbers: np.ndarray) -> list[np.ndarray]:
+    """The songs of each group."""
+    order = np.argsort(numbers, kind="stable")
+    return np.split(order, np.flatnonzero(np.diff(numbers[order])) + 1)

@@ -73,9 +73,9 @@ TYPES = {  # of settings; one that is not listed is `positive` for a whole numbe
     size: "EMBEDDING UNITS DENSE BATCH BPTT_LENGTH WINDOWS_PER_STREAM MEMORY_SONGS MEMORY_NOTES LATENT MIXTURE HIDDEN "
     "VAE_BATCH LENGTH",
     above_zero: "LEARNING_RATE VAE_LEARNING_RATE",
-    nonnegative: "BETA",
+    nonnegative: "BETA AUXILIARY_WEIGHT",
     temperature: "TEMPERATURE",
-    in_range(0, 1): "TRANSPOSE_PROBABILITY MID_SONG_FRACTION",
+    in_range(0, 1): "TRANSPOSE_PROBABILITY SYNTHETIC_PROBABILITY MID_SONG_FRACTION",
     in_range(1, 64, int): "LAYERS",
     in_range(0, 0.99): "DROPOUT",
     in_range(0, 100): "GUIDANCE",
@@ -172,6 +172,14 @@ def add_training_start(flags: Flags) -> None:
     start = flags.add_mutually_exclusive_group()
     start.add_argument("--resume", action="store_true", help="continue after the last complete epoch")
     start.add_argument("--overwrite", action="store_true", help="start again and replace the weights")
+
+
+def add_pitch_only(flags: Flags) -> None:
+    """Add `--pitch-only`, by default the opposite of config.RHYTHM."""
+    if not isinstance(flags.config.RHYTHM, bool):
+        raise UserError(f"config.py: RHYTHM: {flags.config.RHYTHM!r} is not True or False")
+    help = "train on pitches alone: a network that knows no meter, rhythm or phrases"
+    flags.add_argument("--pitch-only", action="store_true", default=not flags.config.RHYTHM, help=help)
 
 
 def load_config() -> tuple[ModuleType, dict[str, str]]:

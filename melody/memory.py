@@ -36,16 +36,16 @@ def unpack(memories: np.ndarray, states: int) -> list[np.ndarray]:
     return np.split(np.asarray(memories, np.float32), states, axis=1)
 
 
-def input_sequence(songs: Sequence[np.ndarray], chosen: Sequence[int], notes: int, start: int) -> np.ndarray:
-    """What the network reads for one memory: the last `notes` integers of the chosen songs, each preceded by `start`.
+def input_sequence(songs: Sequence[np.ndarray], tokens: int) -> np.ndarray:
+    """What the network reads for one memory: the last `tokens` tokens of the songs, (time, columns) each.
 
-    If the songs are shorter than that, they are read repeatedly.
+    See `melody.encoding.inputs`. If the songs are shorter than that, they are read repeatedly.
 
-    >>> input_sequence([np.array([5, 7]), np.array([3])], [0, 1], notes=4, start=9)
-    array([5, 7, 9, 3], dtype=int32)
+    >>> input_sequence([np.array([[9], [5], [7]]), np.array([[9], [3]])], tokens=4)[:, 0]
+    array([5, 7, 9, 3])
     """
-    row = np.concatenate([part for s in chosen for part in ([start], songs[s])]).astype(np.int32)
-    return np.tile(row, -(-notes // len(row)))[-notes:]
+    row = np.concatenate(songs)
+    return np.tile(row, (-(-tokens // len(row)), 1))[-tokens:]
 
 
 def sample_songs(songs: int, each: int, count: int, rng: np.random.Generator) -> np.ndarray:
@@ -56,21 +56,21 @@ def sample_songs(songs: int, each: int, count: int, rng: np.random.Generator) ->
 def sample_inputs(
     songs: Sequence[np.ndarray],
     chosen: np.ndarray,
-    notes: int,
-    start: int,
+    tokens: int,
     mid_song_fraction: float,
     rng: np.random.Generator,
 ) -> np.ndarray:
-    """What is read for memories of the songs with indices `chosen` (count, each): (count, notes), see `input_sequence`.
+    """What is read for memories of the songs with indices `chosen` (count, each): (count, tokens, columns).
 
-    A fraction of the memories is taken at a random note of their last song, the others at its end.
+    `songs` are (time, columns) each, see `melody.encoding.inputs`. A fraction of the memories is taken at a random note
+    of their last song, the others at its end.
     """
     rows = []
     for indices in chosen:
         parts = [songs[s] for s in indices]
         if rng.random() < mid_song_fraction:
-            parts[-1] = parts[-1][: rng.integers(1, len(parts[-1]) + 1)]
-        rows.append(input_sequence(parts, range(len(parts)), notes, start))
+            parts[-1] = parts[-1][: rng.integers(1, len(parts[-1])) + 1]
+        rows.append(input_sequence(parts, tokens))
     return np.stack(rows)
 
 

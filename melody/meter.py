@@ -1,4 +1,4 @@
-"""Meter: time signatures, beat positions, and the automaton that keeps every bar of a composed song full.
+"""Meter: time signatures, bars and beat positions.
 
 All times are exact, in quarter notes. A beat position is the time since the bar line. The notes of an incomplete first
 bar (the pickup) stand at its end:
@@ -142,107 +142,7 @@ def estimate_pickup(onsets: Sequence[Fraction], durations: Sequence[Fraction], t
     return Fraction(int(pickup[score.argmax()]), unit)
 
 
-class BarAutomaton:
-    """The rhythms that may follow at each beat position, so that every bar of a composed song is full.
-
-    A state is an opening and the beat position at the end of the last note. A rhythm leads to the next state by
-    arithmetic: beat position + rest + duration, modulo the bar. It is legal if training songs of that time signature
-    have it at that beat position and END can be reached after it. END is legal where training songs of that opening
-    end. A free opening has one state, in which everything is legal.
-
-    `legal` (states, rhythms + 1) bool, the last column for END; `next_state` (states, rhythms) int32, 0 where illegal;
-    `start` (openings,) int32, the state before the first note; `beat` (states,) float32, quarter notes.
-
-    >>> quarter, half = Rhythm(Fraction(0), Fraction(1)), Rhythm(Fraction(0), Fraction(2))
-    >>> waltz = Opening("3/4", Fraction(1))
-    >>> automaton = BarAutomaton([quarter, half], [waltz], [(0, [0, 1, 0, 1])])  # 4 | 2 4 | 2
-    >>> automaton.legal[automaton.start[0]].tolist()
-    [True, False, True]
-    """
-
-    def __init__(
-        self, rhythms: Sequence[Rhythm], openings: Sequence[Opening], songs: Iterable[tuple[int, Sequence[int]]]
-    ):
-        """`songs` are training songs: opening and rhythms as indices; -1 is a rhythm that is not in `rhythms`."""
-        self.rhythms, self.openings = list(rhythms), list(openings)
-        used, ends = self._observe(songs)
-        states, edges = self._explore(used)
-        ending = {state for state in states if state in ends or bar_length(openings[state[0]].time_signature) == 0}
-        alive = _ancestors(ending, edges)
-        self.states = [state for state in states if state in alive]
-        index = {state: number for number, state in enumerate(self.states)}
-        self.legal = np.zeros((len(index), len(rhythms) + 1), bool)
-        self.next_state = np.zeros((len(index), len(rhythms)), np.int32)
-        for state, number in index.items():
-            self.legal[number, -1] = state in ending
-            for rhythm, after in edges[state].items():
-                if after in alive:
-                    self.legal[number, rhythm], self.next_state[number, rhythm] = True, index[after]
-        self.start = np.array(
-            [index.get((number, first_beat(one)), -1) for number, one in enumerate(openings)], np.int32
-        )
-        self.beat = np.array([beat for _, beat in self.states], np.float32)
-
-    def step(self, opening: int, beat: Fraction, rhythm: int) -> Fraction:
-        """The beat position at the end of a rhythm that starts at `beat`."""
-        length = bar_length(self.openings[opening].time_signature)
-        return (beat + sum(self.rhythms[rhythm])) % length if length else Fraction(0)
-
-    def closing_rest(self, state: int) -> Fraction:
-        """The rest, in quarter notes, that fills the last bar of a song that ends in this state."""
-        opening, beat = self.states[state]
-        length = bar_length(self.openings[opening].time_signature)
-        return (first_beat(self.openings[opening]) - beat) % length if length else Fraction(0)
-
-    def _observe(self, songs: Iterable[tuple[int, Sequence[int]]]) -> tuple[set, set]:
-        """(time signature, beat position, rhythm) of all notes, and (opening, beat position) of all ends."""
-        used, ends = set(), set()
-        for opening, rhythms in songs:
-            beat, signature = first_beat(self.openings[opening]), self.openings[opening].time_signature
-            for rhythm in rhythms:
-                if rhythm < 0:
-                    break  # the beat position after it is unknown
-                used.add((signature, beat, rhythm))
-                beat = self.step(opening, beat, rhythm)
-            else:
-                ends.add((opening, beat))
-        return used, ends
-
-    def _explore(self, used: set) -> tuple[list, dict]:
-        """All reachable states, in order, and for each the rhythms that may follow with their next states."""
-        at: dict[tuple[str, Fraction], list[int]] = {}
-        for signature, beat, rhythm in sorted(used):
-            at.setdefault((signature, beat), []).append(rhythm)
-        states = [(number, first_beat(opening)) for number, opening in enumerate(self.openings)]
-        edges: dict[tuple[int, Fraction], dict[int, tuple[int, Fraction]]] = {}
-        for state in states:  # grows in the loop
-            opening, beat = state
-            signature = self.openings[opening].time_signature
-            free = not bar_length(signature)
-            following = range(len(self.rhythms)) if free else at.get((signature, beat), [])
-            edges[state] = {rhythm: (opening, self.step(opening, beat, rhythm)) for rhythm in following}
-            states += [
-                after for after in dict.fromkeys(edges[state].values()) if after not in edges and after not in states
-            ]
-        return states, edges
-
-
 def first_beat(opening: Opening) -> Fraction:
     """The beat position at the start of a song: the pickup fills the end of a bar."""
     length = bar_length(opening.time_signature)
     return (length - opening.pickup) % length if length else Fraction(0)
-
-
-def _ancestors(targets: set, edges: dict) -> set:
-    """The targets and all states from which one of them can be reached."""
-    before: dict = {}
-    for state, following in edges.items():
-        for after in following.values():
-            before.setdefault(after, set()).add(state)
-    found, queue = set(targets), list(targets)
-    while queue:
-        for state in before.get(queue.pop(), ()):
-            if state not in found:
-                found.add(state)
-                queue.append(state)
-    return found

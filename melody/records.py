@@ -23,6 +23,18 @@ class Shape:
     layers: int
     dense: int  # units between the LSTM and the logits
     regions: int = 0  # control tokens, numbered from 1; 0: the network reads none
+    rhythms: int = 0  # in the vocabulary; 0: the network reads pitches alone
+    openings: int = 0
+    signatures: int = 0
+    beats: int = 0
+
+    @classmethod
+    def of(cls, vocabulary: Vocabulary, settings: dict, regions: int = 0) -> Self:
+        """The shape of a network of these settings. Raises `ValueError` if a size is missing or invalid."""
+        sizes = (_size(settings, name) for name in ("embedding", "units", "layers", "dense"))
+        rhythm = vocabulary.rhythm
+        counts = (len(known) for known in (rhythm.rhythms, rhythm.openings, rhythm.signatures, rhythm.beats))
+        return cls(len(vocabulary), *sizes, regions, *counts)
 
     @property
     def states(self) -> int:
@@ -49,10 +61,9 @@ class NetworkRecord:
     @classmethod
     def parse(cls, record: dict) -> Self:
         """Raises `ValueError` or `UserError` if a field is missing or not of its type."""
-        vocabulary, settings = Vocabulary(_texts(record, "vocabulary")), _get(record, "settings", dict)
+        vocabulary, settings = Vocabulary.parse(_get(record, "vocabulary", dict)), _get(record, "settings", dict)
         known = _texts(record, "regions") if "regions" in record else []
-        sizes = (_size(settings, name) for name in ("embedding", "units", "layers", "dense"))
-        shape = Shape(len(vocabulary), *sizes, regions=len(known))
+        shape = Shape.of(vocabulary, settings, len(known))
         held_out = {part: _texts(_get(record, "held_out", dict), part) for part in ("validation", "test")}
         return cls(_get(record, "weights", str), shape, vocabulary, held_out, settings, known)
 

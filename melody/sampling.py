@@ -8,77 +8,168 @@ from keras import ops
 
 from melody import lookback, memory
 from melody.backend import jit_compile
-from melody.lstm import shape_of
+from melody.encoding import NO_PHRASE, EncodedSong, composed
+from melody.errors import UserError
+from melody.lstm import shape_of, token_columns
+from melody.records import Shape
+from melody.vocabulary import RhythmVocabulary, Vocabulary
 
 MIN_BATCH = 32  # songs; so few are continued until the last has ended: a new batch size is a new graph to compile
+FEWEST_SONGS = 10  # of training in a time signature that songs are composed in
+ILLEGAL = -1e9  # added to the logit of what cannot follow
 
 
 class SamplingCell(keras.layers.Layer):
-    """One note: look back, step the network's own LSTM cells, sample the next note with a uniform random number.
+    """One note: look back, step the network's own LSTM cells, sample with uniform random numbers.
 
-    A step's input is (random number, temperature, guidance), and the control token if the network reads one. With
-    `guided`, two states advance side by side, one from the memory and one from zero without a control token, and the
-    guidance w moves their logits apart: logits = zero + (1 + w) (memory - zero), as in classifier-free guidance (Ho &
-    Salimans 2022, eq. 6). The first two states are `history` and `match` of `melody.lookback.Lookback`.
+    A step's input is a random number, temperature and guidance; then, if the network knows rhythms, three further
+    random numbers; and the control token if it reads one. Its output is the pitch; then the rhythm, whether a phrase
+    begins, and the opening. With `guided`, two states advance side by side, one from the memory and one from zero
+    without a control token, and the guidance w moves their logits apart: logits = zero + (1 + w) (memory - zero), as in
+    classifier-free guidance (Ho & Salimans 2022, eq. 6).
+
+    The first two states are `history` and `match` of `melody.lookback.Lookback`. With rhythms four more follow: the
+    lookback's `rhythms`, the state of the bar automaton, whether the last note began a phrase, and the logits to add to
+    those of the openings. What the automaton forbids is not sampled.
     """
 
-    def __init__(self, network: keras.Model, guided: bool):
+    def __init__(self, network: keras.Model, rhythm: RhythmVocabulary, guided: bool):
         super().__init__(name="sampling_cell")
-        shape = shape_of(network)
-        self.embedding, self.head = network.get_layer("input_embedding"), network.get_layer("output_head")
+        self.shape = shape = shape_of(network)
+        names = ("output_head", "rhythm_head", "phrase_head", "opening_head") if shape.rhythms else ("output_head",)
+        self.embedding, self.heads = network.get_layer("input_embedding"), [network.get_layer(name) for name in names]
         self.cells = [network.get_layer(f"lstm_{k}").cell for k in range(1, shape.layers + 1)]
-        self.notes, self.guided, self.names = shape.notes, guided, memory.state_names(shape.layers)
-        self.step_size = 3 + (shape.regions > 0)
+        self.guided, self.names = guided, memory.state_names(shape.layers)
+        self.output_size = len(self.heads)
+        self.step_size = 2 + self.output_size + (shape.regions > 0)
         self.state_size = [lookback.HORIZON] * 2 + [shape.units] * (shape.states * (2 if guided else 1))
-        self.output_size = 1
+        if shape.rhythms:
+            self.state_size[2:2] = [lookback.HORIZON, 1, 1, shape.openings]
+            self.automaton = _Tables(rhythm)
 
     def call(self, step, states, training=None):
-        uniform, temperature, guidance, *region_id = ops.split(step, self.step_size, axis=-1)
+        if not self.shape.rhythms:
+            return self._sample_pitch(step, states)
+        return self._sample_note(step, states)
+
+    def _sample_pitch(self, step, states):
         history, match, *states = states
-        inputs = unconditional = look_back(history, match, self.notes)
-        if region_id:
-            number = ops.cast(region_id[0], "int32")
+        output, inputs, context, states = self._advance(step, [history, match], states)
+        illegal = self._no_end(history[:, :1] == self.shape.notes)
+        pitch = self._sample(self._guide(self.heads[0]([inputs, output, context]), step), step, 0, illegal)
+        return pitch, [*_append(history, match, pitch), *states]
+
+    def _sample_note(self, step, states):
+        history, match, rhythms, bar, phrase, openings, *states = states
+        tables, shape, is_start = self.automaton, self.shape, history[:, :1] == self.shape.notes
+        state = ops.cast(bar[:, 0], "int32")
+        columns = [rhythms[:, :1], phrase, tables.signature(state), tables.beat(state)]
+        output, inputs, embedded, states = self._advance(step, [history, match, rhythms], states, columns)
+        opening = self._sample(self._guide(self.heads[3](output), step), step, 5, openings)
+        opened = ops.take(tables.start, ops.cast(opening[:, 0], "int32"))
+        state = ops.where(is_start[:, 0], opened, state)
+        illegal = ops.take(tables.illegal, state, axis=0)  # (batch, rhythms + 1), to be added to logits
+        signature, beat = (self._both(table(state)[:, 0]) for table in (tables.signature, tables.beat))
+        context = self.embedding.context(embedded, ops.cast(signature, "int32"), ops.cast(beat, "int32"))
+        dead_end = ops.max(illegal[:, :-1], axis=1, keepdims=True)  # no rhythm may follow, so the song ends
+        no_pitch = ops.concatenate([ops.repeat(dead_end, shape.notes, axis=1), illegal[:, -1:]], axis=1)
+        logits = self._guide(self.heads[0]([inputs, output, context]), step)
+        pitch = self._sample(logits, step, 0, no_pitch + self._no_end(is_start))
+        sampled = self.embedding.pitch(ops.cast(self._both(pitch[:, 0]), "int32"))
+        logits = self._guide(self.heads[1]([inputs, output, context, sampled]), step)
+        rhythm = self._sample(logits, step, 3, illegal[:, :-1])
+        number = ops.cast(self._both(rhythm[:, 0]), "int32")
+        logits = self._guide(self.heads[2]([inputs, output, context, sampled, self.embedding.rhythm(number)]), step)
+        begins = self._sample(logits, step, 4, 0.0)
+        following = ops.take(tables.next_state, state * shape.rhythms + ops.cast(rhythm[:, 0], "int32"))
+        rhythms = ops.concatenate([rhythm, rhythms[:, :-1]], axis=1)
+        carried = [*_append(history, match, pitch), rhythms, ops.cast(following, "float32")[:, None], begins, openings]
+        return ops.concatenate([pitch, rhythm, begins, opening], axis=1), [*carried, *states]
+
+    def _advance(self, step, looked, states, columns=()):
+        """The LSTM's output, its input, what it read of the input, and its new states; twice if guided."""
+        history, *_ = looked
+        tokens = [history[:, :1], *columns]
+        tokens += [ops.zeros_like(history[:, :1])] * (token_columns(self.shape) - len(tokens))  # the note to come is not known
+        inputs = unconditional = ops.cast(ops.concatenate([*tokens, look_back(*looked, shape=self.shape)], axis=1), "int32")
+        if self.shape.regions:
+            number = ops.cast(step[:, -1:], "int32")
             inputs = ops.concatenate([inputs, number], axis=1)
             unconditional = ops.concatenate([unconditional, ops.zeros_like(number)], axis=1)
         if self.guided:  # (batch, units) twice -> (2 * batch, units): one product a layer serves both
             half = len(states) // 2
             inputs = ops.concatenate([inputs, unconditional])
             states = [ops.concatenate(pair) for pair in zip(states[:half], states[half:], strict=True)]
-        logits, states = self.advance(inputs, states)
-        if self.guided:
-            conditional, zero = ops.split(logits, 2)
-            logits = zero + (1.0 + guidance) * (conditional - zero)
-            halves = [ops.split(state, 2) for state in states]
-            states = [half[0] for half in halves] + [half[1] for half in halves]
-        is_start = ops.cast(history[:, :1] == self.notes, logits.dtype)  # a song has at least one note
-        logits = ops.concatenate([logits[:, : self.notes], logits[:, self.notes :] - 1e9 * is_start], axis=-1)
-        cumulative = ops.cumsum(ops.softmax(logits / temperature), axis=-1)
-        # the last sum may fall short of 1 by rounding, so it is not compared
-        note = ops.sum(ops.cast(cumulative[:, :-1] <= uniform, "float32"), axis=-1, keepdims=True)
-        match = (match + 1.0) * ops.cast(history == note, "float32")
-        return note, [ops.concatenate([note, history[:, :-1]], axis=1), match, *states]
-
-    def advance(self, inputs, states):
-        """Logits (batch, notes + 1) and new states of the network after one input, (batch, columns)."""
         states = dict(zip(self.names, states, strict=True))
-        x = embedded = self.embedding(inputs)
+        x = embedded = self.embedding.embed(inputs)
         for k, cell in enumerate(self.cells, start=1):
             x, (states[f"h_{k}"], states[f"c_{k}"]) = cell(x, [states[f"h_{k}"], states[f"c_{k}"]])
-        return self.head([x, embedded, inputs]), [states[name] for name in self.names]
+        states = [states[name] for name in self.names]
+        if self.guided:
+            halves = [ops.split(state, 2) for state in states]
+            states = [half[0] for half in halves] + [half[1] for half in halves]
+        return x, inputs, embedded, states
+
+    def _no_end(self, is_start):
+        """What to add to the logits of pitches and END: a song has at least one note."""
+        zeros = ops.zeros_like(is_start, dtype="float32")
+        return ops.concatenate([ops.repeat(zeros, self.shape.notes, axis=1), ILLEGAL * ops.cast(is_start, "float32")], axis=1)
+
+    def _both(self, values):
+        """What both halves of a guided batch read alike."""
+        return ops.concatenate([values, values]) if self.guided else values
+
+    def _guide(self, logits, step):
+        if not self.guided:
+            return logits
+        conditional, zero = ops.split(logits, 2)
+        return zero + (1.0 + step[:, 2:3]) * (conditional - zero)
+
+    def _sample(self, logits, step, column: int, illegal):
+        """An index for each song, (batch, 1) float, by the random number in a column of the step's input."""
+        cumulative = ops.cumsum(ops.softmax((logits + illegal) / step[:, 1:2]), axis=-1)
+        # the last sum may fall short of 1 by rounding, so it is not compared
+        return ops.sum(ops.cast(cumulative[:, :-1] <= step[:, column : column + 1], "float32"), axis=-1, keepdims=True)
 
 
-def look_back(history, match, notes: int):
-    """The network's input after the last note, (batch, lookback.COLUMNS): `Lookback.candidates` in keras.ops."""
-    columns = [history[:, :1]]
+class _Tables:
+    """The bar automaton as tensors, by its states; and the network's time signature and beat position in a state."""
+
+    def __init__(self, rhythm: RhythmVocabulary):
+        automaton, openings = rhythm.automaton, list(rhythm.openings)
+        signatures = [rhythm.signatures.index(openings[opening].time_signature) for opening, _ in automaton.states]
+        beats = [rhythm.beats.index(beat) for _, beat in automaton.states]
+        self.places = np.stack([signatures, beats], axis=1).astype(np.float32)
+        self.illegal = np.where(automaton.legal, 0.0, ILLEGAL).astype(np.float32)
+        self.next_state, self.start = automaton.next_state.ravel(), np.maximum(automaton.start, 0)
+
+    def signature(self, state):
+        return ops.take(self.places[:, :1], state, axis=0)
+
+    def beat(self, state):
+        return ops.take(self.places[:, 1:], state, axis=0)
+
+
+def _append(history, match, pitch):
+    """`history` and `match` after one more note, see `Lookback.append`."""
+    match = (match + 1.0) * ops.cast(history == pitch, "float32")
+    return ops.concatenate([pitch, history[:, :-1]], axis=1), match
+
+
+def look_back(history, match, *rhythms, shape: Shape):
+    """The columns of the candidates, (batch, CANDIDATES * columns): `Lookback.candidates` in keras.ops."""
+    columns = []
     rank = match * lookback.HORIZON - ops.arange(lookback.HORIZON, dtype="float32")  # no two positions share a rank
     for _ in range(lookback.CANDIDATES):
         best = ops.max(rank, axis=1, keepdims=True)
-        found = ops.cast(best > 0, "float32")
-        followed = ops.sum(history * ops.cast(rank == best, "float32"), axis=1, keepdims=True)
-        note = found * followed + (1.0 - found) * notes
-        columns += [note, found * ops.clip(ops.ceil(best / lookback.HORIZON), 0.0, lookback.MAX_MATCH)]
-        rank = ops.where(history == note, -1.0, rank)
-    return ops.cast(ops.concatenate(columns, axis=1), "int32")
+        found, here = ops.cast(best > 0, "float32"), ops.cast(rank == best, "float32")
+        pitch, *rhythm = (
+            found * ops.sum(values * here, axis=1, keepdims=True) + (1.0 - found) * none
+            for values, none in zip((history, *rhythms), (shape.notes, shape.rhythms), strict=False)
+        )
+        columns += [pitch, found * ops.clip(ops.ceil(best / lookback.HORIZON), 0.0, lookback.MAX_MATCH), *rhythm]
+        rank = ops.where(history == pitch, -1.0, rank)
+    return ops.concatenate(columns, axis=1)
 
 
 class Sampler:
@@ -88,12 +179,12 @@ class Sampler:
     can; for several songs compiling would take longer than it saves.
     """
 
-    def __init__(self, network: keras.Model, guided: bool):
-        cell = SamplingCell(network, guided)
+    def __init__(self, network: keras.Model, vocabulary: Vocabulary, guided: bool):
+        cell = SamplingCell(network, vocabulary.rhythm, guided)
         steps = keras.Input((None, cell.step_size))
         before = [keras.Input((size,)) for size in cell.state_size]
         notes, *after = keras.layers.RNN(cell, return_sequences=True, return_state=True)(steps, initial_state=before)
-        self.shape, self.guided = shape_of(network), guided
+        self.shape, self.guided, self.vocabulary = shape_of(network), guided, vocabulary
         self.model = keras.Model([steps, *before], [notes, *after], name="sampler")
         self.single = keras.Model(self.model.inputs, self.model.outputs, name="single_sampler")
         self.single.compile(jit_compile=jit_compile())
@@ -108,38 +199,102 @@ class Sampler:
         length: int,
         window: int = 64,
         region_ids: np.ndarray | None = None,
-        on_song: Callable[[int, np.ndarray], None] = lambda index, notes: None,
-    ) -> list[np.ndarray]:
+        meters: Sequence[str] = (),
+        on_song: Callable[[int, EncodedSong], None] = lambda index, song: None,
+    ) -> list[EncodedSong]:
         """Songs of at most `length` notes, one for each row of the states `memories`, (songs, units) each.
 
-        A song ends where the network ends it. Its random numbers come from its own generator in `rngs`, so it is the
-        same song whatever is composed beside it. `region_ids` (songs,) are the control tokens, for a network that
-        reads them; None: all 0. `on_song(index, notes)` is called as soon as a song has ended, shortest songs first.
+        A song ends where the network ends it; one that would be longer is cut where a bar is full and a song may end.
+        Its random numbers come from its own generator in `rngs`, so it is the same song whatever is composed beside it.
+        `region_ids` (songs,) are the control tokens, for a network that reads them; None: all 0. `meters` are the time
+        signatures to choose from; none: all. `on_song(index, song)` is called as soon as a song has ended, shortest
+        songs first. Raises `UserError` for a time signature that the network cannot compose in.
         """
-        end, count = self.shape.notes, len(rngs)
-        start = lookback.Lookback(count, end)
-        start.append(np.full(count, end))  # the end of one song is the start of the next
-        states = [start.history.astype(np.float32), start.match.astype(np.float32), *memories]
+        count, end = len(rngs), self.shape.notes
+        states = [*self._at_start(count, meters), *memories]
         if self.guided:
             states += [np.zeros_like(state) for state in memories]
         region_ids = np.zeros(count) if region_ids is None else region_ids
-        songs: list[np.ndarray] = [np.zeros(0, np.int32)] * count
+        events = [np.zeros((0, self.model.outputs[0].shape[-1]), np.int32)] * count
+        songs: list[EncodedSong | None] = [None] * count
         active, ended = np.arange(count), np.zeros(count, bool)
         model = self.single if count == 1 else self.model
         while not ended.all():
             if active.size > MIN_BATCH:
                 active, states = active[~ended[active]], [state[~ended[active]] for state in states]
-            inputs = np.empty((active.size, window, self.model.inputs[0].shape[-1]), np.float32)
-            inputs[..., 1:3] = temperature, guidance
-            inputs[..., 3:] = region_ids[active, None, None]
-            inputs[..., 0] = [rngs[s].random(window, np.float32) for s in active]
+            inputs = self._inputs(rngs, active, window, temperature, guidance, region_ids)
             notes, *states = (np.asarray(array) for array in model.predict_on_batch([inputs, *states]))
-            for row, s in zip(notes[..., 0].astype(np.int32), active, strict=True):
+            for row, s in zip(notes.astype(np.int32), active, strict=True):
                 if ended[s]:
                     continue
-                song = np.concatenate([songs[s], row])
-                songs[s] = song[: np.append(np.flatnonzero(song == end), length)[0]][:length]
-                ended[s] = end in row or len(song) >= length
+                events[s] = np.concatenate([events[s], row])
+                ended[s] = end in row[:, 0] or len(events[s]) > length
                 if ended[s]:
+                    songs[s] = self._song(events[s], length)
                     on_song(int(s), songs[s])
         return songs
+
+    def _inputs(self, rngs, active, window: int, temperature: float, guidance: float, region_ids) -> np.ndarray:
+        """The steps of the active songs, see `SamplingCell`."""
+        inputs = np.empty((active.size, window, self.model.inputs[0].shape[-1]), np.float32)
+        if self.shape.regions:
+            inputs[..., -1] = region_ids[active, None]
+        inputs[..., 1:3] = temperature, guidance
+        random = np.array([rngs[s].random((window, self.model.outputs[0].shape[-1]), np.float32) for s in active])
+        inputs[..., 0], inputs[..., 3 : random.shape[-1] + 2] = random[..., 0], random[..., 1:]
+        return inputs
+
+    def _at_start(self, count: int, meters: Sequence[str]) -> list[np.ndarray]:
+        """The states of the lookback and the bars before the first note."""
+        shape, rhythm = self.shape, self.vocabulary.rhythm
+        start = lookback.Lookback(count, shape.notes, shape.rhythms)
+        # the end of one song is the start of the next
+        start.append(np.full(count, shape.notes), np.full(count, shape.rhythms))
+        states = [start.history, start.match]
+        if shape.rhythms:
+            possible = openings_in(rhythm, meters)
+            openings = np.tile(np.where(possible, 0.0, ILLEGAL), (count, 1))
+            states += [start.rhythms, np.zeros((count, 1)), np.full((count, 1), NO_PHRASE), openings]
+        elif meters:
+            raise UserError("this network knows pitches alone, so it composes in no meter; leave out --meter")
+        return [state.astype(np.float32) for state in states]
+
+    def _song(self, events: np.ndarray, length: int) -> EncodedSong:
+        """The song that was sampled, at most `length` notes of it."""
+        notes = int(np.append(np.flatnonzero(events[:, 0] == self.shape.notes), len(events))[0])
+        if not self.shape.rhythms:
+            pitch = events[: min(notes, length), 0]
+            return composed(self.vocabulary, 0, pitch, np.zeros_like(pitch), np.zeros_like(pitch))
+        if notes > length:
+            notes = self._full_bar(events[:length])
+        pitch, rhythm, phrase, opening = events[:notes].T
+        return composed(self.vocabulary, int(opening[0]), pitch, rhythm, phrase)
+
+    def _full_bar(self, events: np.ndarray) -> int:
+        """The notes until the last place where a song may end; all of them if there is none."""
+        automaton = self.vocabulary.rhythm.automaton
+        state, found = automaton.start[events[0, 3]], 0
+        for number, rhythm in enumerate(events[:, 1], start=1):
+            state = automaton.next_state[state, rhythm]
+            found = number if automaton.legal[state, -1] else found
+        return found or len(events)
+
+
+def openings_in(rhythm: RhythmVocabulary, meters: Sequence[str]) -> np.ndarray:
+    """The openings that songs are composed from, (openings,) bool: those of `meters`, or all.
+
+    Raises `UserError` for a time signature that has too few training songs.
+    """
+    songs: dict[str, int] = {}
+    possible = rhythm.automaton.start >= 0
+    for (signature, _), number, can_start in zip(rhythm.openings, rhythm.openings.values(), possible, strict=True):
+        songs[signature] = songs.get(signature, 0) + number * bool(can_start)
+    for meter in meters:
+        if songs.get(meter, 0) < FEWEST_SONGS:
+            known = ", ".join(f"{one} ({number})" for one, number in songs.items() if number >= FEWEST_SONGS)
+            raise UserError(
+                f"the network read {songs.get(meter, 0)} songs in {meter}, too few to compose in it; choose from (songs "
+                f"read): {known}"
+            )
+    chosen = np.array([not meters or opening.time_signature in meters for opening in rhythm.openings], bool)
+    return possible & chosen

@@ -1,18 +1,23 @@
-"""Trains the network window by window on streams of songs of one region, and validates it on held-out songs."""
+"""Trains the network window by window on streams of songs, and validates it on held-out songs."""
 
 import argparse
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import keras
 import numpy as np
 from keras import ops
 
-from melody import batching, dataset, lstm, regions, scoring
+from melody import batching, dataset, encoding, lstm, regions, scoring
 from melody.backend import check_memory
 from melody.cli import log
+from melody.descriptors import Descriptors, mode_of
+from melody.encoding import HEADS
 from melody.errors import UserError
+from melody.groupings import groupings
+from melody.lstm import shape_of
 from melody.split import PARTS, load_split, split_fingerprint
 from melody.training_run import TrainingRun, same_command
+from melody.vocabulary import Vocabulary
 
 BITS_PER_NAT = 1 / np.log(2)
 
@@ -26,10 +31,11 @@ def train(args: argparse.Namespace, name: str, script: str, settings: dict) -> N
     split = load_split(args.data, songs)
     if not split["validation"]:
         raise UserError(f"{len(songs)} songs leave none for validation; read more with: {dataset.COMMAND} --songs")
-    log(args, f"{len(split['training'])} training and {len(split['validation'])} validation songs; {songs.vocabulary}")
+    log(args, f"{len(split['training'])} training and {len(split['validation'])} validation songs")
     settings = settings | {"split": split_fingerprint(songs, split)}
     trainer = Trainer(songs, split, settings)
-    record = {"vocabulary": songs.vocabulary.names}
+    log(args, str(trainer.vocabulary))
+    record = {"vocabulary": trainer.vocabulary.record()}
     if trainer.token_probability:
         log(args, f"control tokens for {len(trainer.region_names)} regions")
         record["regions"] = trainer.region_names
@@ -48,83 +54,124 @@ class StreamModel(keras.Model):
 
     The state after one window is the state before the next, unless `is_start` is 1: then the network starts from zero.
     Gradients stop at the start of a window (truncated back-propagation through time, Williams & Peng 1990).
+
+    Beside the logits of the heads it gives those of the descriptors (batch, length, size), from the output of the LSTM.
     """
 
-    def __init__(self, network: keras.Model, batch: int):
+    def __init__(self, network: keras.Model, batch: int, segments: Sequence[slice], auxiliary_weight: float):
         super().__init__(name="stream_model")
-        self.network = network
+        self.network, self.segments, self.auxiliary_weight = network, segments, auxiliary_weight
+        self.heads = len(network.outputs) - shape_of(network).states
+        outputs = [*network.outputs, network.get_layer("output").output]
+        self.with_output = keras.Model(network.inputs, outputs, name="network_with_output")
+        self.descriptor_head = keras.layers.Dense(segments[-1].stop, dtype="float32", name="descriptor_head")
+        self.descriptor_head.build(outputs[-1].shape)
         fixed = {"initializer": "zeros", "trainable": False, "autocast": False}
         states = network.inputs[1:]
         self.carried = [self.add_weight(shape=(batch, state.shape[-1]), name=state.name, **fixed) for state in states]
+        self.bits = [keras.metrics.Mean(name=f"{head}_bits") for head in HEADS[: self.heads]]
         self.built = True
 
     def call(self, inputs, training=None):
         tokens, is_start = inputs
         before = [(1.0 - is_start) * state for state in self.carried]
-        logits, *after = self.network([tokens, *before], training=training)
-        for state, value in zip(self.carried, after, strict=True):
+        *outputs, output = self.with_output([tokens, *before], training=training)
+        for state, value in zip(self.carried, outputs[self.heads :], strict=True):
             state.assign(ops.cast(value, state.dtype))
-        return logits
+        return [*outputs[: self.heads], self.descriptor_head(output)]
+
+    def compute_loss(self, x=None, y=None, y_pred=None, sample_weight=None, training=True):
+        """The nats of all heads and of the descriptors, for each token; `y` is targets and descriptions."""
+        targets, descriptions = map(ops.convert_to_tensor, y)
+        *heads, described = y_pred
+        tokens = ops.sum(ops.cast(targets[..., 0] >= 0, "float32"))
+        loss = self.auxiliary_weight * ops.sum(_nats_of_descriptions(described, descriptions, self.segments)) / tokens
+        for k, (logits, bits) in enumerate(zip(heads, self.bits, strict=True)):
+            wanted = targets[..., k]
+            counted = ops.cast(wanted >= 0, "float32")
+            nats = keras.losses.sparse_categorical_crossentropy(ops.maximum(wanted, 0), logits, from_logits=True)
+            total = ops.sum(nats * counted)
+            bits.update_state(total / ops.maximum(ops.sum(counted), 1.0) * BITS_PER_NAT)
+            loss += total / tokens
+        return loss
+
+
+def _nats_of_descriptions(logits, descriptions, segments: Sequence[slice]):
+    """Cross-entropy of each description, (batch, time); 0 where it is all zeros."""
+    nats = 0.0
+    for segment in segments:
+        wanted = descriptions[..., segment]
+        nats -= ops.sum(wanted * ops.log_softmax(logits[..., segment]), axis=-1)
+    return nats
 
 
 class Trainer:
     """The network's epochs. `settings` are the flags of train_lstm.py, `split` the song indices of each part.
 
     With the further setting `token_probability` > 0 the network reads a control token: in that fraction of the
-    training streams the number of the region in `region_names`, else 0; in validation songs always their region's.
+    training streams the number of the song's collection in `region_names`, else 0; in validation songs always theirs.
     """
 
     def __init__(self, songs: dataset.Dataset, split: dict[str, list[int]], settings: dict):
         keras.utils.set_random_seed(settings["seed"])
-        self.settings, self.vocabulary = settings, songs.vocabulary
-        self.token_probability = settings.get("token_probability", 0.0)
-        self.training = songs.songs(split["training"])
+        self.settings = settings
+        self.vocabulary = Vocabulary(songs.vocabulary.names) if settings["pitch_only"] else songs.vocabulary
+        encoded = encoding.encode(songs, self.vocabulary)
         names = {part: [songs.name[s] for s in split[part]] for part in ("training", "validation")}
         self.region_names = sorted({regions.prefix(name) for name in names["training"]})
-        self.regions, validation_ids = (np.array(regions.region_ids(names[part], self.region_names)) for part in names)
+        training_ids, validation_ids = (np.array(regions.region_ids(names[part], self.region_names)) for part in names)
+        self.training = batching.TrainingSongs(
+            [encoded[s] for s in split["training"]],
+            groupings(songs, split["training"]),
+            [mode_of(songs.key[s]) for s in split["training"]],
+            (training_ids - 1).tolist(),
+        )
+        self.descriptors = Descriptors(self.vocabulary, len(self.region_names))
+        self.token_probability = settings.get("token_probability", 0.0)
         self.validation_region_ids = validation_ids if self.token_probability else None
-        notes, validation = len(self.vocabulary), songs.songs(split["validation"])
-        self.validation = [batching.inputs_and_targets(song, notes) for song in validation]
-        sizes = (settings[name] for name in ("embedding", "units", "layers", "dense"))
-        tokens = len(self.region_names) if self.token_probability else 0
-        shape = lstm.Shape(notes, *sizes, regions=tokens)
+        self.validation = [
+            (encoding.inputs(encoded[s], self.vocabulary), encoding.targets(encoded[s], self.vocabulary))
+            for s in split["validation"]
+        ]
+        shape = lstm.Shape.of(self.vocabulary, settings, len(self.region_names) if self.token_probability else 0)
         remedy = "lower --units, --layers, --batch or --bptt-length"
         check_memory(training_bytes(shape, settings["batch"], settings["bptt_length"]), "this training", remedy)
         network = lstm.build(shape, settings["dropout"], settings["precision"])
-        self.model, self.eval_model = StreamModel(network, settings["batch"]), lstm.build(shape)
+        auxiliary = self.descriptors.segments, settings["auxiliary_weight"]
+        self.model, self.eval_model = StreamModel(network, settings["batch"], *auxiliary), lstm.build(shape)
         self.steps = self._streams(0).steps()
         if not self.steps:
-            raise UserError(f"{len(self.training)} training songs do not fill --batch {settings['batch']}; lower it")
+            raise UserError(f"{len(names['training'])} training songs do not fill --batch {settings['batch']}; lower it")
         warmup = {"warmup_target": settings["learning_rate"], "warmup_steps": settings["warmup_steps"]}
         schedule = keras.optimizers.schedules.CosineDecay(0.0, self.steps * settings["epochs"], **warmup)
-        loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
-        self.model.compile(keras.optimizers.Adam(schedule, global_clipnorm=1.0), loss)
+        self.model.compile(keras.optimizers.Adam(schedule, global_clipnorm=1.0))
 
     def _streams(self, epoch: int) -> batching.Streams:
         settings = self.settings
-        own = {name: settings[name] for name in ("batch", "bptt_length", "windows_per_stream")}
+        own = {name: settings[name] for name in ("batch", "bptt_length", "windows_per_stream", "synthetic_probability")}
         own["transpose_probability"] = settings["transpose_probability"] * (1 - epoch / settings["epochs"])
         own |= {"token_probability": self.token_probability, "rng": np.random.default_rng([settings["seed"], epoch])}
-        return batching.Streams(self.training, self.regions, self.vocabulary, **own)
+        return batching.Streams(self.training, self.vocabulary, self.descriptors, **own)
 
     def epoch(self, number: int, on_step: Callable[[dict], None]) -> dict[str, float]:
-        """Train on all streams once; loss (nats) and bits per note of the last step and of the validation songs."""
+        """Train on an epoch of streams; loss (nats a token) and bits so far, and those of the validation songs."""
         self.model.reset_metrics()
-        for inputs, targets, is_start in self._streams(number).epoch():
+        for inputs, targets, descriptions, is_start in self._streams(number).epoch():
             starts = np.full((len(inputs), 1), is_start, np.float32)
-            weights = (targets >= 0) / np.mean(targets >= 0)  # no weight after the end of a stream
-            loss = float(self.model.train_on_batch([np.maximum(inputs, 0), starts], np.maximum(targets, 0), weights))
-            row = {"loss": loss, "bits": loss * BITS_PER_NAT}
+            row = self.model.train_on_batch([np.maximum(inputs, 0), starts], [targets, descriptions], return_dict=True)
+            row = {name: float(value) for name, value in row.items()}
             on_step(row)
         self.eval_model.set_weights(self.model.network.get_weights())
         return row | self._validate()
 
     def _validate(self) -> dict[str, float]:
-        """Bits per note and per ending of the validation songs, each read with the initial state zero."""
+        """Bits of each head on the validation songs, each read with the initial state zero: `validation_bits`, the
+        sum for a note, chooses the weights."""
         bits = scoring.information_content(self.eval_model, self.validation, region_ids=self.validation_region_ids)
         notes = np.concatenate([song[:-1] for song in bits])
-        endings = np.array([song[-1] for song in bits])
-        return {"validation_bits": float(notes.mean()), "validation_end_bits": float(endings.mean())}
+        row = {f"validation_{head}_bits": float(np.nanmean(notes[:, k])) for k, head in enumerate(HEADS[: notes.shape[1]])}
+        row["validation_end_bits"] = float(np.mean([song[-1, 0] for song in bits]))
+        return {"validation_bits": float(np.nansum(np.nanmean(notes, axis=0)[:3]))} | row
 
 
 def training_bytes(shape: lstm.Shape, batch: int, bptt_length: int) -> int:

@@ -15,7 +15,8 @@ from melody.errors import UserError
 from melody.formats import corpus, essen
 from melody.formats.corpus import find_songs, read_songs, song_name
 from melody.formats.limits import Unreadable
-from melody.meter import BarAutomaton, Opening, Rhythm, bar_length
+from melody.automaton import BarAutomaton, observe
+from melody.meter import Opening, Rhythm, bar_length
 from melody.regions import choose
 from melody.vocabulary import ESSEN, Spelling, Vocabulary
 
@@ -292,7 +293,8 @@ def test_every_song_of_one_meter_is_a_path_of_the_bar_automaton(kern_edition):
         symbols = [Rhythm(exact(rest), exact(time)) for rest, time in zip(song.rest_before, song.duration, strict=True)]
         indices = [rhythms.setdefault(symbol, len(rhythms)) for symbol in symbols]
         paths.append((openings.setdefault(opening, len(openings)), indices))
-    automaton = BarAutomaton(list(rhythms), list(openings), paths)
+    observed = observe(list(rhythms), [(list(openings)[number], path) for number, path in paths])
+    automaton = BarAutomaton(list(rhythms), list(openings), *observed)
     unfilled = 0
     for song, (opening, indices) in zip(one_meter, paths, strict=True):
         state, length = automaton.start[opening], bar_length(song.meter)

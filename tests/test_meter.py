@@ -8,9 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from melody.automaton import BarAutomaton, observe
 from melody.meter import (
     FREE,
-    BarAutomaton,
     Opening,
     Rhythm,
     bar_length,
@@ -88,10 +88,14 @@ def test_bars_agree_with_arithmetic(signature, eighths, durations):
         assert bars.beat == [(onset - pickup) % length for onset in onsets]
 
 
+def automaton_of(rhythms, openings, songs):
+    return BarAutomaton(rhythms, openings, *observe(rhythms, [(openings[number], song) for number, song in songs]))
+
+
 def test_the_automaton_by_hand():
     """4 | 2 4 | 2: after the pickup a half note, then a quarter; the song may end after the half note."""
     waltz = Opening("3/4", Fraction(1))
-    automaton = BarAutomaton([QUARTER, HALF, EIGHTH], [waltz], [(0, [0, 1, 0, 1])])
+    automaton = automaton_of([QUARTER, HALF, EIGHTH], [waltz], [(0, [0, 1, 0, 1])])
     start = automaton.start[0]
     assert automaton.beat[start] == 2
     assert automaton.legal[start].tolist() == [True, False, False, True]
@@ -105,7 +109,7 @@ def test_the_automaton_by_hand():
 def test_a_rhythm_after_which_no_song_can_end_is_illegal():
     common, waltz = Opening("2/4", Fraction(0)), Opening("2/4", Fraction(1))
     songs = [(0, [1]), (1, [0, 2, 2, 0])]  # the second opening has eighths on the downbeat
-    automaton = BarAutomaton([QUARTER, HALF, EIGHTH], [common, waltz], songs)
+    automaton = automaton_of([QUARTER, HALF, EIGHTH], [common, waltz], songs)
     for state, (opening, _) in enumerate(automaton.states):
         reached, queue = set(), [state]
         while queue:
@@ -117,7 +121,7 @@ def test_a_rhythm_after_which_no_song_can_end_is_illegal():
 
 
 def test_everything_is_legal_without_meter():
-    automaton = BarAutomaton([QUARTER, EIGHTH], [Opening(FREE, Fraction(0))], [(0, [0])])
+    automaton = automaton_of([QUARTER, EIGHTH], [Opening(FREE, Fraction(0))], [(0, [0])])
     assert automaton.legal.all() and len(automaton.states) == 1
 
 
@@ -127,7 +131,7 @@ def test_a_random_walk_has_full_bars(data):
     openings = [Opening("3/4", Fraction(1)), Opening("6/8", Fraction(1, 2)), Opening("2/4", Fraction(0))]
     rhythms = [QUARTER, HALF, EIGHTH, Rhythm(Fraction(1, 2), Fraction(1, 2)), Rhythm(Fraction(0), Fraction(3, 2))]
     songs = [(0, [0, 1, 0, 4, 2, 0, 1]), (1, [2, 4, 4, 0, 2, 0]), (2, [0, 0, 1, 3, 2, 2])]
-    automaton = BarAutomaton(rhythms, openings, songs)
+    automaton = automaton_of(rhythms, openings, songs)
     opening = data.draw(st.integers(0, 2))
     state, total, steps = automaton.start[opening], Fraction(0), 0
     while True:

@@ -1,0 +1,195 @@
+"""Songs <-> integers: what the network reads of a song, and the song that its integers stand for.
+
+In the arrays `len(vocabulary)` is the start of a song as an input and its end as a target; `len(vocabulary) + 1` is the
+start of a transposed song. One index beyond the rhythms, openings, time signatures or beat positions is any other one.
+"""
+
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from fractions import Fraction
+from typing import NamedTuple
+
+import numpy as np
+
+from melody.automaton import observe
+from melody.dataset import Dataset
+from melody.meter import FREE, Opening, Rhythm, bar_length
+from melody.song import RESOLUTION, Song
+from melody.vocabulary import RhythmVocabulary, Vocabulary
+
+MOST_RHYTHMS = 95  # in the vocabulary: 99.99 % of the notes of the Essen collection
+FEWEST_SONGS = 2  # of training, with an opening of the vocabulary
+NO_PHRASE, PHRASE, UNKNOWN = range(3)  # whether a phrase begins with a note
+PITCH, RHYTHM, PHRASES, SIGNATURE, BEAT, NEXT_PITCH, NEXT_RHYTHM = range(7)  # columns of `inputs`
+TOKENS = NEXT_RHYTHM + 1
+HEADS = ("pitch", "rhythm", "phrase", "opening")  # columns of `targets`
+
+
+class EncodedSong(NamedTuple):
+    """A song as integers of a vocabulary. Without rhythms in the vocabulary only the pitches mean something."""
+
+    pitch: np.ndarray  # (notes,)
+    rhythm: np.ndarray  # (notes,)
+    phrase: np.ndarray  # (notes,): NO_PHRASE, PHRASE or UNKNOWN
+    beat: np.ndarray  # (notes + 1,): beat position before each note and its rest, and after the last note
+    signature: int
+    opening: int
+
+
+def exact(quarters: float) -> Fraction:
+    """A time in quarter notes as the fraction that it was before it was stored as a float."""
+    return Fraction(float(quarters)).limit_denominator(RESOLUTION)
+
+
+def openings_of(songs: Dataset) -> list[Opening]:
+    """The opening of each song; that of a song without bars is free."""
+    bars = np.maximum.reduceat(np.append(songs.bar, 0), songs.start[:-1]) if len(songs) else []
+    metric = (np.asarray(bars) > 0) & (np.diff(songs.start) > 0)
+    return [
+        Opening(meter, exact(pickup)) if has_bars and bar_length(meter) else Opening(FREE, Fraction(0))
+        for meter, pickup, has_bars in zip(songs.meter, songs.pickup, metric, strict=True)
+    ]
+
+
+def rhythm_vocabulary(songs: Dataset, training: Sequence[int]) -> RhythmVocabulary:
+    """The commonest rhythms and openings of the training songs, and what songs in one meter do in their bars."""
+    symbols, openings = _rhythms(songs), openings_of(songs)
+    rows = [slice(*songs.start[s : s + 2]) for s in training]
+    counts = Counter(symbol for row in rows for symbol in symbols[row])
+    rhythms = [symbol for symbol, _ in sorted(counts.items(), key=lambda item: (-item[1], item[0]))[:MOST_RHYTHMS]]
+    index = {symbol: number for number, symbol in enumerate(rhythms)}
+    found = Counter(openings[s] for s in training)
+    common = {one: n for one, n in sorted(found.items(), key=lambda item: (-item[1], item[0])) if n >= FEWEST_SONGS}
+    in_one_meter = [
+        (openings[s], [index.get(symbol, -1) for symbol in symbols[row]])
+        for s, row in zip(training, rows, strict=True)
+        if openings[s] in common and (songs.bar[row] == float(bar_length(openings[s].time_signature))).all()
+    ]
+    transitions, endings = observe(rhythms, in_one_meter)
+    transitions = {
+        signature: {beat: sorted(found) for beat, found in sorted(beats.items())}
+        for signature, beats in sorted(transitions.items())
+    }
+    return RhythmVocabulary(rhythms, common, transitions, {one: sorted(beats) for one, beats in endings.items()})
+
+
+def encode(songs: Dataset, vocabulary: Vocabulary) -> list[EncodedSong]:
+    """All songs as integers of the vocabulary; their pitches already are."""
+    rhythm = vocabulary.rhythm
+    index = {symbol: number for number, symbol in enumerate(rhythm.rhythms)}
+    rhythms = np.array([index.get(symbol, len(index)) for symbol in _rhythms(songs)], np.int32)
+    signatures = {signature: number for number, signature in enumerate(rhythm.signatures)}
+    openings = {opening: number for number, opening in enumerate(rhythm.openings)}
+    beats = {beat: number for number, beat in enumerate(rhythm.beats)}
+    ends = np.array([beats.get(beat, len(beats)) for beat in _ends(songs)], np.int32)
+    encoded = []
+    for s, opening in enumerate(openings_of(songs)):
+        row = slice(*songs.start[s : s + 2])
+        marks = songs.phrase[row].astype(np.int32)
+        (first,) = rhythm.beat_positions(opening, [])
+        beat = np.concatenate([[beats.get(first, len(beats))], ends[row]])
+        signature = signatures.get(opening.time_signature, len(signatures))
+        phrase = marks if marks.any() else np.full_like(marks, UNKNOWN)
+        number = openings.get(opening, len(openings))
+        encoded.append(EncodedSong(songs.song(s).astype(np.int32), rhythms[row], phrase, beat, signature, number))
+    return encoded
+
+
+def composed(
+    vocabulary: Vocabulary, opening: int, pitch: np.ndarray, rhythm: np.ndarray, phrase: np.ndarray
+) -> EncodedSong:
+    """The song of integers that were sampled: with its time signature and beat positions."""
+    known = vocabulary.rhythm
+    if not known.rhythms:
+        return EncodedSong(pitch, rhythm, phrase, np.zeros(len(pitch) + 1, np.int32), 0, 0)
+    named = list(known.openings)[opening]
+    positions = known.beat_positions(named, (known.rhythms[r] for r in rhythm))
+    index = {beat: number for number, beat in enumerate(known.beats)}
+    beat = np.array([index.get(position, len(index)) for position in positions], np.int32)
+    return EncodedSong(pitch, rhythm, phrase, beat, known.signatures.index(named.time_signature), opening)
+
+
+def decode(song: EncodedSong, vocabulary: Vocabulary, name: str = "") -> Song:
+    """The song that the integers of a composed song stand for; without rhythms all notes are quarter notes."""
+    pitch, known = vocabulary.decode(song.pitch), vocabulary.rhythm
+    if not known.rhythms:
+        return Song(name, pitch, [1.0] * len(pitch), [0.0] * len(pitch), [False] * len(pitch), title=name)
+    opening = list(known.openings)[song.opening]
+    rhythms = [known.rhythms[r] for r in song.rhythm]
+    length = bar_length(opening.time_signature)
+    positions = known.beat_positions(opening, rhythms)
+    onsets = [
+        (beat + one.rest_before) % length if length else 0 for beat, one in zip(positions, rhythms, strict=False)
+    ]
+    return Song(
+        name,
+        pitch,
+        [float(one.duration) for one in rhythms],
+        [float(one.rest_before) for one in rhythms],
+        [mark == PHRASE for mark in song.phrase],
+        title=name,
+        meter="" if opening.time_signature == FREE else opening.time_signature,
+        beat=[float(beat) for beat in onsets],
+        bar=[float(length)] * len(pitch),
+        pickup=float(opening.pickup),
+        rest_after=float((positions[0] - positions[-1]) % length) if length else 0.0,
+    )
+
+
+def inputs(song: EncodedSong, vocabulary: Vocabulary, transposed: bool = False) -> np.ndarray:
+    """What the network reads of a song before each note and before its end, (notes + 1, TOKENS) integers.
+
+    The last note, its rhythm and whether it began a phrase; the time signature and beat position of the note to come;
+    and this note and its rhythm, which only those heads read that predict what comes after them. Without rhythms in
+    the vocabulary the last note alone, (notes + 1, 1).
+
+    >>> song = EncodedSong(np.array([5, 7]), *np.zeros((2, 2), int), np.zeros(3, int), 0, 0)
+    >>> inputs(song, Vocabulary(["C4", "D4"])).tolist()  # 2 is the start
+    [[2], [5], [7]]
+    """
+    notes, rhythms = len(vocabulary), len(vocabulary.rhythm.rhythms)
+    last = np.concatenate([[notes + transposed], song.pitch]).astype(np.int32)
+    if not rhythms:
+        return last[:, None]
+    rhythm = np.concatenate([[rhythms], song.rhythm, [rhythms]])
+    phrase = np.concatenate([[NO_PHRASE], song.phrase])
+    signature = np.full(len(last), song.signature)
+    columns = [last, rhythm[:-1], phrase, signature, song.beat, np.append(song.pitch, notes), rhythm[1:]]
+    return np.stack(columns, axis=1).astype(np.int32)
+
+
+def targets(song: EncodedSong, vocabulary: Vocabulary) -> np.ndarray:
+    """What the heads predict, (notes + 1, HEADS) integers, -1 where there is nothing to predict; see `inputs`.
+
+    Without rhythms in the vocabulary pitches alone, (notes + 1, 1).
+    """
+    notes, known = len(vocabulary), vocabulary.rhythm
+    pitch = np.append(song.pitch, notes).astype(np.int32)
+    if not known.rhythms:
+        return pitch[:, None]
+    rhythm = np.append(np.where(song.rhythm < len(known.rhythms), song.rhythm, -1), -1)
+    phrase = np.append(np.where(song.phrase == UNKNOWN, -1, song.phrase), -1)
+    opening = np.full(len(pitch), -1)
+    opening[0] = song.opening if song.opening < len(known.openings) else -1
+    return np.stack([pitch, rhythm, phrase, opening], axis=1).astype(np.int32)
+
+
+def _rhythms(songs: Dataset) -> list[Rhythm]:
+    """The rhythm of every note."""
+    return _each(lambda rest, duration: Rhythm(exact(rest), exact(duration)), songs.rest_before, songs.duration)
+
+
+def _ends(songs: Dataset) -> list[Fraction]:
+    """The beat position at the end of every note; 0 without bars."""
+
+    def end(beat: float, duration: float, bar: float) -> Fraction:
+        return (exact(beat) + exact(duration)) % exact(bar) if bar > 0 else Fraction(0)
+
+    return _each(end, songs.beat, songs.duration, songs.bar)
+
+
+def _each(function, *columns: np.ndarray) -> Iterable:
+    """`function` of each row of the columns, called once for equal rows."""
+    rows, inverse = np.unique(np.stack(columns, axis=1), axis=0, return_inverse=True)
+    values = [function(*row) for row in rows.tolist()]
+    return [values[k] for k in inverse.ravel().tolist()]
