@@ -14,10 +14,10 @@ from sklearn.mixture import GaussianMixture
 from sklearn.preprocessing import StandardScaler
 
 from evaluation.context import EVERY, Context
-from evaluation.metrics import Songs
 from evaluation.ngrams import kneser_ney_songs
 from evaluation.report import UNGUIDED
-from melody import lookback, lstm, memory
+from melody import encoding, lstm, memory
+from melody.encoding import EncodedSong
 
 PRIMER_NOTES = 15  # real notes that primed songs continue
 VAE, UNCONDITIONAL, MEAN, RANDOM = "VAE", "unconditional", "mean memory", "random songs"
@@ -73,7 +73,8 @@ def components(context: Context, region: str, count: int) -> Components:
 @cache
 def fitted(context: Context, region: str) -> np.ndarray:
     """`sizes.fitted` memories of the region's training songs."""
-    return read(context, region, context.songs_of("training", region), context.sizes.fitted, context.rng("fit", region))
+    songs = context.encoded_of("training", region)
+    return read(context, region, songs, context.sizes.fitted, context.rng("fit", region))
 
 
 def sample_memories(context: Context, condition: str, region: str, count: int, rng: np.random.Generator) -> np.ndarray:
@@ -89,7 +90,7 @@ def sample_memories(context: Context, condition: str, region: str, count: int, r
     if condition == GAUSSIAN:
         return from_gaussian(fitted(context, region), count, rng)
     part = context.other_part if condition == HELD_OUT else "training"
-    return read(context, region, context.songs_of(part, region), count, rng)
+    return read(context, region, context.encoded_of(part, region), count, rng)
 
 
 def from_gaussian(memories: np.ndarray, count: int, rng: np.random.Generator) -> np.ndarray:
@@ -103,7 +104,14 @@ def from_gaussian(memories: np.ndarray, count: int, rng: np.random.Generator) ->
     return scaler.inverse_transform(mixed).astype(np.float32)
 
 
-def read(context: Context, region: str, songs: Songs, count: int, rng: np.random.Generator, distinct: bool = False):
+def read(
+    context: Context,
+    region: str,
+    songs: list[EncodedSong],
+    count: int,
+    rng: np.random.Generator,
+    distinct: bool = False,
+) -> np.ndarray:
     """The memories, (count, memory), after reading random ones of these songs, with the settings of the region's VAE.
 
     `distinct`: no song is the last one of two memories, by which a classifier could know it; there may be fewer then.
@@ -113,7 +121,8 @@ def read(context: Context, region: str, songs: Songs, count: int, rng: np.random
     chosen = memory.sample_songs(len(songs), how["songs"], count, rng)
     if distinct:
         chosen[:, -1] = rng.permutation(len(songs))[:count]
-    rows = memory.sample_inputs(songs, chosen, how["notes"], len(context.vocabulary), how["mid_song_fraction"], rng)
+    tokens = [encoding.inputs(song, context.trained.vocabulary) for song in songs]
+    rows = memory.sample_inputs(tokens, chosen, how["notes"], how["mid_song_fraction"], rng)
     return memory.pack(context.state_encoder.encode(rows))
 
 
@@ -135,6 +144,13 @@ def pool(context: Context, condition: str, region: str) -> np.ndarray:
 def songs(
     context: Context, condition: str, region: str, guidance: float | None = None, temperature: float | None = None
 ) -> list[np.ndarray]:
+    """The pitches of `encoded_songs`, (notes,) integers each."""
+    return [song.pitch for song in encoded_songs(context, condition, region, guidance, temperature)]
+
+
+def encoded_songs(
+    context: Context, condition: str, region: str, guidance: float | None = None, temperature: float | None = None
+) -> list[EncodedSong]:
     """The songs of a condition, `sizes.songs` of them, composed once; defaults are the context's.
 
     Songs of all memories use the same random numbers, so that conditions are compared song by song.
@@ -146,13 +162,13 @@ def songs(
 
 
 @cache
-def _compose(context: Context, condition: str, region: str, guidance: float, temperature: float) -> list[np.ndarray]:
+def _compose(context: Context, condition: str, region: str, guidance: float, temperature: float) -> list[EncodedSong]:
     if condition in COMPOSERS:
         return COMPOSERS[condition](context, region, context.rng(condition, region), temperature, guidance)
     return from_memories(context, pool(context, condition, region), guidance, temperature)
 
 
-def from_memories(context: Context, memories: np.ndarray, guidance: float, temperature: float) -> list[np.ndarray]:
+def from_memories(context: Context, memories: np.ndarray, guidance: float, temperature: float) -> list[EncodedSong]:
     """A song from each memory, (count, memory)."""
     generators, options = composing(context, len(memories), guidance, temperature)
     return context.sampler(guidance != 0).compose(context.unpack(memories), generators, **options)
@@ -166,23 +182,26 @@ def composing(context: Context, count: int, guidance: float, temperature: float)
 
 def primed(context: Context, region: str, rng: np.random.Generator, temperature: float, guidance: float):
     """The network continues the first notes of training songs; these notes are not part of the songs."""
-    count, length, notes = context.sizes.songs, context.length, len(context.vocabulary)
-    primers = [song[:PRIMER_NOTES] for song in context.songs_of("training", region) if len(song) > PRIMER_NOTES]
-    chosen = np.stack([primers[k] for k in rng.integers(len(primers), size=count)])
-    read = np.column_stack([np.full(count, notes), chosen])
-    states, looking = context.state_encoder.encode(read[:, :-1]), lookback.Lookback(count, notes)
-    for entry in read.T:
-        looking.append(entry)
-    draws = np.zeros((count, length, 3), np.float32)
-    draws[..., 0], draws[..., 1] = rng.random((count, length)), temperature
-    before = [looking.history.astype(np.float32), looking.match.astype(np.float32), *states]
-    composed = np.asarray(context.sampler(False).model.predict_on_batch([draws, *before])[0])[..., 0].astype(int)
-    return [song[: np.append(np.flatnonzero(song == notes), length)[0]] for song in composed]
+    count, vocabulary, sampler = context.sizes.songs, context.trained.vocabulary, context.sampler(False)
+    primers = [cut(song, PRIMER_NOTES) for song in context.encoded_of("training", region)]
+    primers = [song for song in primers if len(song.pitch) == PRIMER_NOTES and sampler.can_continue(song)]
+    chosen = [primers[k] for k in rng.integers(len(primers), size=count)]
+    states = context.state_encoder.encode(np.stack([encoding.inputs(song, vocabulary)[:-1] for song in chosen]))
+    return sampler.compose(
+        states, rng.spawn(count), begun=chosen, temperature=temperature, guidance=0.0, length=context.length
+    )
+
+
+def cut(song: EncodedSong, notes: int) -> EncodedSong:
+    """The first notes of a song."""
+    pitch, rhythm, phrase, beat, *rest = song
+    return EncodedSong(pitch[:notes], rhythm[:notes], phrase[:notes], beat[: notes + 1], *rest)
 
 
 def from_ngram(context: Context, region: str, rng: np.random.Generator, temperature: float, guidance: float):
     training = context.songs_of("training", region)
-    return kneser_ney_songs(training, len(context.vocabulary), 4, context.sizes.songs, rng, context.length)
+    songs = kneser_ney_songs(training, len(context.vocabulary), 4, context.sizes.songs, rng, context.length)
+    return [encoding.pitches_alone(pitch) for pitch in songs]
 
 
 def from_token(context: Context, region: str, rng: np.random.Generator, temperature: float, guidance: float):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cache, cached_property
 from itertools import chain
@@ -11,8 +12,9 @@ import numpy as np
 from evaluation.classifier import StyleClassifier
 from evaluation.metrics import intervals
 from evaluation.statistics import ROUNDS, bootstrap_weights
-from melody import lstm, memory, regions, sampling, scoring
+from melody import encoding, lstm, memory, regions, sampling, scoring
 from melody.dataset import Dataset
+from melody.encoding import EncodedSong
 from melody.split import near_duplicates
 
 OPENING = 32  # notes that classifiers see
@@ -84,6 +86,19 @@ class Context:
     def songs_of(self, part: str, region: str = EVERY) -> list[np.ndarray]:
         return self.songs.songs(self.indices(part, region))
 
+    @cached_property
+    def encoded(self) -> list[EncodedSong]:
+        """All songs as integers of the network's vocabulary."""
+        return encoding.encode(self.songs, self.trained.vocabulary)
+
+    def encoded_of(self, part: str, region: str = EVERY) -> list[EncodedSong]:
+        return [self.encoded[s] for s in self.indices(part, region)]
+
+    def tokens(self, songs: Iterable[EncodedSong]) -> list[scoring.Tokens]:
+        """What the network reads and predicts of songs."""
+        vocabulary = self.trained.vocabulary
+        return [(encoding.inputs(song, vocabulary), encoding.targets(song, vocabulary)) for song in songs]
+
     def real(self, region: str = EVERY) -> list[np.ndarray]:
         """The measured real songs of a region."""
         return self.songs_of(self.part, region)
@@ -144,7 +159,8 @@ class Context:
 
     @cache  # noqa: B019
     def sampler(self, guided: bool, token: bool = False) -> sampling.Sampler:
-        return sampling.Sampler((self.token if token else self.trained).network, guided)
+        trained = self.token if token else self.trained
+        return sampling.Sampler(trained.network, trained.vocabulary, guided)
 
     @cached_property
     def state_encoder(self) -> scoring.StateEncoder:
@@ -152,7 +168,7 @@ class Context:
 
     @cached_property
     def memory_size(self) -> int:
-        return lstm.shape_of(self.trained.network).memory
+        return self.trained.record.shape.memory
 
     def unpack(self, memories: np.ndarray) -> list[np.ndarray]:
         """Memories, (count, memory), to the network's states, (count, units) each."""

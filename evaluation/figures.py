@@ -69,7 +69,9 @@ def latent_figure(path: Path, context: Context) -> None:
     """Codes of memories of real songs of six regions, on their first two principal components."""
     rng, codes = context.rng("latent plane"), {}
     for region in filter(context.real, SIX):
-        memories = conditions.read(context, EVERY, context.real(region), min(DOTS, context.sizes.continued), rng)
+        memories = conditions.read(
+            context, EVERY, context.encoded_of(context.part, region), min(DOTS, context.sizes.continued), rng
+        )
         codes[region] = context.vaes[EVERY].encode(memories)
     plane = PCA(2).fit(np.concatenate(list(codes.values())))
     figure, [[panel]] = grid(6, 5, 1, 1)

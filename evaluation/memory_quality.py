@@ -26,16 +26,16 @@ def continuations(context: Context, region: str):
     As those the VAE learns they hold the last entries of some songs; but the last song is always cut off.
     """
     rng, how = context.rng("M6", region), context.records[region].memories
-    long = [k for k, song in enumerate(context.real(region)) if len(song) > NEXT + 1]
-    songs, indices = [context.real(region)[k] for k in long], context.indices(context.part, region)
+    indices = [s for s in context.indices(context.part, region) if len(context.encoded[s].pitch) > NEXT + 1]
+    songs = context.tokens(context.encoded[s] for s in indices)
     entries, pairs, groups = [], [], []
     for chosen in memory.sample_songs(len(songs), how["songs"], context.sizes.continued, rng):
-        last = songs[chosen[-1]]
-        cut = int(rng.integers(1, len(last) - NEXT))
-        read = [songs[s] for s in chosen[:-1]] + [last[:cut]]
-        entries.append(memory.input_sequence(read, range(len(read)), how["notes"], len(context.vocabulary)))
-        pairs.append((last[cut : cut + NEXT].astype(np.int32), last[cut + 1 : cut + 1 + NEXT]))
-        groups.append(context.groups[indices[long[chosen[-1]]]])
+        inputs, targets = songs[chosen[-1]]
+        cut = int(rng.integers(1, len(inputs) - 1 - NEXT)) + 1
+        read = [songs[k][0] for k in chosen[:-1]] + [inputs[:cut]]
+        entries.append(memory.input_sequence(read, how["notes"]))
+        pairs.append((inputs[cut : cut + NEXT], targets[cut : cut + NEXT]))
+        groups.append(context.groups[indices[chosen[-1]]])
     return memory.pack(context.state_encoder.encode(np.stack(entries))), pairs, groups
 
 
@@ -50,7 +50,9 @@ def m6(context: Context) -> list[dict]:
         decoded = {TRUE: memories, conditions.MEAN: mean}
         decoded |= {name: model.decode(model.encode(memories)) for name, model in models.items()}
         bits = {
-            name: np.sum(scoring.information_content(context.trained.network, pairs, context.unpack(one)), axis=1)
+            name: np.nansum(
+                scoring.information_content(context.trained.network, pairs, context.unpack(one)), axis=(1, 2)
+            )
             for name, one in decoded.items()
         }
         rows += reconstruction_rows(bits, bootstrap_weights(groups, context.rng("M6 interval", region)), region)
@@ -95,7 +97,7 @@ def m7(context: Context) -> list[dict]:
 def sample_rows(context: Context, region: str) -> list[dict]:
     vae, rng = context.vaes[region], context.rng("M7", region)
     real, again = (
-        conditions.read(context, region, context.songs_of(part, region), context.sizes.continued, rng, distinct=True)
+        conditions.read(context, region, context.encoded_of(part, region), context.sizes.continued, rng, distinct=True)
         for part in (context.part, context.other_part)
     )
     n, scale = len(real), np.maximum(conditions.pool(context, conditions.TRAINING, region).std(axis=0), 1e-6)
@@ -135,7 +137,7 @@ def e5(context: Context) -> list[dict]:
             pool = conditions.pool(context, name, region)
             memories = np.repeat(pool[np.linspace(0, len(pool) - 1, count).astype(int)], each, axis=0)
             songs = conditions.from_memories(context, memories, context.guidance, context.temperature)
-            values[name] = latent_features(context, songs).reshape(count, each, -1)
+            values[name] = latent_features(context, [song.pitch for song in songs]).reshape(count, each, -1)
         for k, feature in enumerate(ICC_FEATURES):
             figures = {
                 name: Figure(icc(one[..., k]), count * each, interval_of(icc, one[..., k], weights))

@@ -15,8 +15,8 @@ from evaluation.metrics import Songs
 from evaluation.ngrams import KneserNey, bits, combined, relative_to_key, short_term
 from evaluation.report import NOT_ABOVE, Figure, Rows
 from evaluation.statistics import calibration_error, interval, interval_of, resampled_means
-from melody import lstm, regions, scoring
-from melody.batching import inputs_and_targets
+from melody import regions, scoring
+from melody.encoding import HEADS
 
 NETWORK, OWN_MEAN = "network", "network, mean memory of the song's collection"
 LONG_SHORT_TERM = "long-term + short-term n-gram"  # Kneser-Ney 4 and a model of the song so far
@@ -42,14 +42,26 @@ def from_probabilities(rows: np.ndarray, songs: Songs) -> Predictions:
     return Predictions(*(np.split(column, cuts) for column in columns))
 
 
-def from_network(network: keras.Model, songs: Songs, states=None, region_ids: np.ndarray | None = None) -> Predictions:
-    """The network reads each song from its start; the end of a song may be predicted but is not scored."""
-    notes = lstm.shape_of(network).notes
-    pairs = [inputs_and_targets(song, notes) for song in songs]
-    rows: list[np.ndarray] = [np.zeros(0)] * len(songs)
-    for s, logs in scoring.log_probs(network, pairs, states, region_ids=region_ids):
-        rows[s] = np.exp2(logs[:-1])
-    return from_probabilities(np.concatenate(rows), songs)
+def from_network(network: keras.Model, songs: Sequence[scoring.Tokens], states=None, region_ids=None) -> dict:
+    """The `Predictions` of each head for the notes of songs; a note without a target is left out.
+
+    The network reads each song from its start; the end of a song may be predicted but is not scored.
+    """
+    found: list = [None] * len(songs)
+    for s, heads in scoring.log_probs(network, songs, states, region_ids=region_ids):
+        targets, times = songs[s][1][:-1].T, np.arange(len(songs[s][1]) - 1)
+        found[s] = [_of_head(head[:-1], target, times) for head, target in zip(heads, targets, strict=True)]
+    return {
+        head: Predictions(*map(list, zip(*column, strict=True)))
+        for head, column in zip(HEADS, zip(*found, strict=True), strict=False)
+    }
+
+
+def _of_head(logs: np.ndarray, targets: np.ndarray, times: np.ndarray) -> tuple[np.ndarray, ...]:
+    """Bits, top-1 and confidence of the targets that there are, from log2 probabilities (time, values)."""
+    there = targets >= 0
+    logs, targets, times = logs[there], targets[there], times[: there.sum()]
+    return -logs[times, targets], logs.argmax(axis=1) == targets, np.exp2(logs.max(axis=1, initial=-np.inf))
 
 
 def collections(context: Context, part: str) -> list[str]:
@@ -59,7 +71,7 @@ def collections(context: Context, part: str) -> list[str]:
 def own_means(context: Context) -> list[np.ndarray]:
     """For each measured song the mean memory of its collection's training songs, as states; zero if there are none."""
     names, own = np.array(collections(context, "training")), collections(context, context.part)
-    training, count, means = context.songs_of("training"), max(8, context.sizes.songs // 10), {}
+    training, count, means = context.encoded_of("training"), max(8, context.sizes.songs // 10), {}
     for name in set(own) & set(names):
         songs = [training[k] for k in np.flatnonzero(names == name)]
         means[name] = conditions.read(context, EVERY, songs, count, context.rng("mean", name)).mean(axis=0)
@@ -84,13 +96,20 @@ def ngram_probabilities(context: Context) -> dict[str, np.ndarray]:
 
 
 @cache
-def predictions(context: Context) -> dict[str, Predictions]:
-    """The network, the control token and the n-grams on all measured songs."""
-    songs, network = context.real(), context.trained.network
+def of_networks(context: Context) -> dict[str, dict[str, Predictions]]:
+    """What the network and the control token predict of all measured songs, by model and head."""
+    songs, network = context.tokens(context.encoded_of(context.part)), context.trained.network
     found = {NETWORK: from_network(network, songs), OWN_MEAN: from_network(network, songs, own_means(context))}
     if context.token:
         ids = context.region_ids(context.part)
         found[conditions.TOKEN] = from_network(context.token.network, songs, region_ids=ids)
+    return found
+
+
+@cache
+def predictions(context: Context) -> dict[str, Predictions]:
+    """Of pitch: the network, the control token and the n-grams on all measured songs."""
+    found, songs = {name: heads["pitch"] for name, heads in of_networks(context).items()}, context.real()
     return found | {name: from_probabilities(rows, songs) for name, rows in ngram_probabilities(context).items()}
 
 

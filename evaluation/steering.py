@@ -17,7 +17,7 @@ from evaluation.ngrams import KneserNey, bits
 from evaluation.report import CLEAR, NOT_ABOVE, NOT_BELOW, Figure, Rows
 from evaluation.statistics import interval, resampled_means
 from melody import scoring
-from melody.batching import inputs_and_targets
+from melody.encoding import EncodedSong
 
 TARGETS = {"china": "≥ 0.90", "deutschl": "≥ 0.95"}
 POSITIONS = {"1": (0, 1), "2-8": (1, 8), "9-32": (8, 32)}  # of M5
@@ -125,11 +125,11 @@ def mixture_bits(logs: np.ndarray, weights: np.ndarray | None = None) -> np.ndar
     return -np.diff(joint, axis=1, prepend=0.0)
 
 
-def padded(context: Context, songs: Songs, network, states=None, region_ids=None) -> np.ndarray:
-    """log2 probability of the first 32 notes of each song, (songs, 32); 0 after its end, which is not scored."""
-    pairs = [inputs_and_targets(song[:OPENING], len(context.vocabulary)) for song in songs]
-    pairs = [(read[:-1], target[:-1]) for read, target in pairs]
-    return -stacked(scoring.information_content(network, pairs, states, region_ids=region_ids))
+def padded(context: Context, songs: list[EncodedSong], network, states=None, region_ids=None) -> np.ndarray:
+    """log2 probability of the first 32 pitches of each song, (songs, 32); 0 after its end, which is not scored."""
+    pairs = [(read[:-1][:OPENING], target[:-1][:OPENING]) for read, target in context.tokens(songs)]
+    found = scoring.information_content(network, pairs, states, region_ids=region_ids)
+    return -stacked([bits[:, 0] for bits in found])
 
 
 def stacked(found: Songs) -> np.ndarray:
@@ -137,7 +137,7 @@ def stacked(found: Songs) -> np.ndarray:
     return np.stack([np.pad(song, (0, OPENING - len(song))) for song in found])
 
 
-def from_memories(context: Context, condition: str, songs: Songs, region: str) -> np.ndarray:
+def from_memories(context: Context, condition: str, songs: list[EncodedSong], region: str) -> np.ndarray:
     """Bits per note, (songs, sets, 32): in each set a song is predicted from its own sample of memories."""
     if condition in (conditions.UNCONDITIONAL, conditions.MEAN):
         memories = np.repeat(conditions.pool(context, condition, region)[:1], len(songs), axis=0)
@@ -153,7 +153,7 @@ def from_memories(context: Context, condition: str, songs: Songs, region: str) -
     return np.stack(found, axis=1)
 
 
-def from_token(context: Context, condition: str, songs: Songs, region: str) -> np.ndarray:
+def from_token(context: Context, condition: str, songs: list[EncodedSong], region: str) -> np.ndarray:
     """The same with the control token; a region of several collections is a mixture, by their training songs."""
     ids, counts = np.unique(context.region_ids("training", region), return_counts=True)
     if len(ids) > 8:  # of all songs the eight largest collections are enough
@@ -163,8 +163,8 @@ def from_token(context: Context, condition: str, songs: Songs, region: str) -> n
     return mixture_bits(logs.reshape(len(songs), len(ids), OPENING), counts / counts.sum())[:, None]
 
 
-def from_ngram(context: Context, condition: str, songs: Songs, region: str) -> np.ndarray:
-    songs = [song[:OPENING] for song in songs]
+def from_ngram(context: Context, condition: str, songs: list[EncodedSong], region: str) -> np.ndarray:
+    songs = [song.pitch[:OPENING] for song in songs]
     model = KneserNey(context.songs_of("training", region), len(context.vocabulary), 4)
     ends = np.cumsum([len(song) for song in songs])[:-1]
     return stacked(np.split(bits(model.probabilities(songs), songs), ends))[:, None]
@@ -181,11 +181,12 @@ def likelihoods(context: Context, condition: str, region: str, asked: str) -> np
 
 
 @cache
-def scored(context: Context, region: str) -> tuple[list[np.ndarray], list[int]]:
+def scored(context: Context, region: str) -> tuple[list[EncodedSong], list[int]]:
     """Some real songs of a region, and their indices."""
     indices = context.indices(context.part, region)
     chosen = context.rng("M5", region).permutation(len(indices))[: context.sizes.scored]
-    return [context.real(region)[k] for k in chosen], [indices[k] for k in chosen]
+    indices = [indices[k] for k in chosen]
+    return [context.encoded[s] for s in indices], indices
 
 
 def m5(context: Context) -> list[dict]:
@@ -195,7 +196,7 @@ def m5(context: Context) -> list[dict]:
 
 def likelihood_rows(context: Context, region: str, wrong: str) -> list[dict]:
     songs, indices = scored(context, region)
-    weights, lengths = context.weights(indices, "M5", region), np.array([len(song) for song in songs])
+    weights, lengths = context.weights(indices, "M5", region), np.array([len(song.pitch) for song in songs])
     names = [name for name in conditions.available(context) if name in PREDICTORS]
     own = {name: likelihoods(context, name, region, region) for name in names}
     without = conditions.UNCONDITIONAL, conditions.RANDOM, conditions.HELD_OUT

@@ -5,6 +5,7 @@ that it keeps what memories are made of. The head that answers is not used to co
 """
 
 from collections.abc import Sequence
+from itertools import pairwise
 
 import numpy as np
 
@@ -35,7 +36,7 @@ class Descriptors:
         self.rhythms = min(NOTE_VALUES, len(rhythm.rhythms))
         sizes = [len(rhythm.signatures) + 1, len(MODES), 12, self.rhythms + 1, WIDEST_INTERVAL + 1, 2, 2, collections]
         edges = np.cumsum([0, *sizes]).tolist()
-        self.segments = [slice(first, last) for first, last in zip(edges, edges[1:], strict=False)]
+        self.segments = [slice(first, last) for first, last in pairwise(edges)]
         self.size = edges[-1]
 
     def describe(self, song: EncodedSong, mode: int | None = None, collection: int | None = None) -> np.ndarray:

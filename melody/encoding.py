@@ -101,12 +101,18 @@ def composed(
     """The song of integers that were sampled: with its time signature and beat positions."""
     known = vocabulary.rhythm
     if not known.rhythms:
-        return EncodedSong(pitch, rhythm, phrase, np.zeros(len(pitch) + 1, np.int32), 0, 0)
+        return pitches_alone(pitch)
     named = list(known.openings)[opening]
     positions = known.beat_positions(named, (known.rhythms[r] for r in rhythm))
     index = {beat: number for number, beat in enumerate(known.beats)}
     beat = np.array([index.get(position, len(index)) for position in positions], np.int32)
     return EncodedSong(pitch, rhythm, phrase, beat, known.signatures.index(named.time_signature), opening)
+
+
+def pitches_alone(pitch: np.ndarray) -> EncodedSong:
+    """A song of which nothing but the pitches is known."""
+    zeros = np.zeros(len(pitch) + 1, np.int32)
+    return EncodedSong(pitch, zeros[1:], zeros[1:], zeros, 0, 0)
 
 
 def decode(song: EncodedSong, vocabulary: Vocabulary, name: str = "") -> Song:
@@ -118,9 +124,7 @@ def decode(song: EncodedSong, vocabulary: Vocabulary, name: str = "") -> Song:
     rhythms = [known.rhythms[r] for r in song.rhythm]
     length = bar_length(opening.time_signature)
     positions = known.beat_positions(opening, rhythms)
-    onsets = [
-        (beat + one.rest_before) % length if length else 0 for beat, one in zip(positions, rhythms, strict=False)
-    ]
+    onsets = [(beat + one.rest_before) % length if length else 0 for beat, one in zip(positions, rhythms, strict=False)]
     return Song(
         name,
         pitch,

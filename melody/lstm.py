@@ -130,7 +130,9 @@ def candidates(shape: Shape) -> list[range]:
 def heads(shape: Shape, dtype: str) -> dict[str, layers.Layer]:
     """The heads in the order in which they predict, but for the opening, which is the first in a song."""
     found = candidates(shape)
-    pitch = OutputHead("output_head", shape.dense, shape.notes + 1, [(column, length) for column, length, *_ in found], dtype=dtype)
+    pitch = OutputHead(
+        "output_head", shape.dense, shape.notes + 1, [(column, length) for column, length, *_ in found], dtype=dtype
+    )
     if not shape.rhythms:
         return {"pitch": pitch}
     rhythms = [(column, length) for _, length, column in found]

@@ -90,8 +90,12 @@ class SamplingCell(keras.layers.Layer):
         """The LSTM's output, its input, what it read of the input, and its new states; twice if guided."""
         history, *_ = looked
         tokens = [history[:, :1], *columns]
-        tokens += [ops.zeros_like(history[:, :1])] * (token_columns(self.shape) - len(tokens))  # the note to come is not known
-        inputs = unconditional = ops.cast(ops.concatenate([*tokens, look_back(*looked, shape=self.shape)], axis=1), "int32")
+        tokens += [ops.zeros_like(history[:, :1])] * (
+            token_columns(self.shape) - len(tokens)
+        )  # the note to come is not known
+        inputs = unconditional = ops.cast(
+            ops.concatenate([*tokens, look_back(*looked, shape=self.shape)], axis=1), "int32"
+        )
         if self.shape.regions:
             number = ops.cast(step[:, -1:], "int32")
             inputs = ops.concatenate([inputs, number], axis=1)
@@ -113,7 +117,9 @@ class SamplingCell(keras.layers.Layer):
     def _no_end(self, is_start):
         """What to add to the logits of pitches and END: a song has at least one note."""
         zeros = ops.zeros_like(is_start, dtype="float32")
-        return ops.concatenate([ops.repeat(zeros, self.shape.notes, axis=1), ILLEGAL * ops.cast(is_start, "float32")], axis=1)
+        return ops.concatenate(
+            [ops.repeat(zeros, self.shape.notes, axis=1), ILLEGAL * ops.cast(is_start, "float32")], axis=1
+        )
 
     def _both(self, values):
         """What both halves of a guided batch read alike."""
@@ -200,6 +206,7 @@ class Sampler:
         window: int = 64,
         region_ids: np.ndarray | None = None,
         meters: Sequence[str] = (),
+        begun: Sequence[EncodedSong] | None = None,
         on_song: Callable[[int, EncodedSong], None] = lambda index, song: None,
     ) -> list[EncodedSong]:
         """Songs of at most `length` notes, one for each row of the states `memories`, (songs, units) each.
@@ -207,11 +214,12 @@ class Sampler:
         A song ends where the network ends it; one that would be longer is cut where a bar is full and a song may end.
         Its random numbers come from its own generator in `rngs`, so it is the same song whatever is composed beside it.
         `region_ids` (songs,) are the control tokens, for a network that reads them; None: all 0. `meters` are the time
-        signatures to choose from; none: all. `on_song(index, song)` is called as soon as a song has ended, shortest
-        songs first. Raises `UserError` for a time signature that the network cannot compose in.
+        signatures to choose from; none: all. `begun` are songs to continue, one for each row: the states have read all
+        of their notes but the last, and what is returned goes on from there. `on_song(index, song)` is called as soon
+        as a song has ended, shortest songs first. Raises `UserError` for a time signature that the network cannot compose in.
         """
         count, end = len(rngs), self.shape.notes
-        states = [*self._at_start(count, meters), *memories]
+        states = [*(self._at_start(count, meters) if begun is None else self._after(begun)), *memories]
         if self.guided:
             states += [np.zeros_like(state) for state in memories]
         region_ids = np.zeros(count) if region_ids is None else region_ids
@@ -230,7 +238,7 @@ class Sampler:
                 events[s] = np.concatenate([events[s], row])
                 ended[s] = end in row[:, 0] or len(events[s]) > length
                 if ended[s]:
-                    songs[s] = self._song(events[s], length)
+                    songs[s] = self._song(events[s], length, begun and begun[s])
                     on_song(int(s), songs[s])
         return songs
 
@@ -259,25 +267,58 @@ class Sampler:
             raise UserError("this network knows pitches alone, so it composes in no meter; leave out --meter")
         return [state.astype(np.float32) for state in states]
 
-    def _song(self, events: np.ndarray, length: int) -> EncodedSong:
+    def _after(self, songs: Sequence[EncodedSong]) -> list[np.ndarray]:
+        """The states of the lookback and the bars after the notes of songs; they are equally many in each."""
+        shape = self.shape
+        looked = lookback.Lookback(len(songs), shape.notes, shape.rhythms)
+        looked.append(np.full(len(songs), shape.notes), np.full(len(songs), shape.rhythms))
+        for pitch, rhythm in zip(*(np.stack([song[k] for song in songs], axis=1) for k in (0, 1)), strict=True):
+            looked.append(pitch, rhythm)
+        states = [looked.history, looked.match]
+        if shape.rhythms:
+            bars = np.array([[self._state(song.opening, song.rhythm)] for song in songs])
+            marks = np.array([song.phrase[-1:] for song in songs])
+            states += [looked.rhythms, bars, marks, np.zeros((len(songs), shape.openings))]
+        return [state.astype(np.float32) for state in states]
+
+    def can_continue(self, song: EncodedSong) -> bool:
+        """Whether the notes of a song are legal in the bar automaton."""
+        if not self.shape.rhythms:
+            return True
+        known = song.opening < self.shape.openings and (song.rhythm < self.shape.rhythms).all()
+        return bool(known) and self._state(song.opening, song.rhythm) >= 0
+
+    def _state(self, opening: int, rhythms: np.ndarray) -> int:
+        """The state of the bar automaton after some rhythms, -1 if one of them is illegal."""
+        automaton = self.vocabulary.rhythm.automaton
+        state = automaton.start[opening]
+        for rhythm in rhythms:
+            if state < 0 or not automaton.legal[state, rhythm]:
+                return -1
+            state = automaton.next_state[state, rhythm]
+        return int(state)
+
+    def _song(self, events: np.ndarray, length: int, begun: EncodedSong | None) -> EncodedSong:
         """The song that was sampled, at most `length` notes of it."""
         notes = int(np.append(np.flatnonzero(events[:, 0] == self.shape.notes), len(events))[0])
         if not self.shape.rhythms:
             pitch = events[: min(notes, length), 0]
             return composed(self.vocabulary, 0, pitch, np.zeros_like(pitch), np.zeros_like(pitch))
+        opening = begun.opening if begun else int(events[0, 3])
+        before = begun.rhythm if begun else ()
         if notes > length:
-            notes = self._full_bar(events[:length])
-        pitch, rhythm, phrase, opening = events[:notes].T
-        return composed(self.vocabulary, int(opening[0]), pitch, rhythm, phrase)
+            notes = self._full_bar(self._state(opening, before), events[:length, 1])
+        pitch, rhythm, phrase, _ = events[:notes].T
+        song = composed(self.vocabulary, opening, pitch, np.concatenate([before, rhythm]).astype(np.int32), phrase)
+        return song._replace(rhythm=rhythm, beat=song.beat[len(before) :])
 
-    def _full_bar(self, events: np.ndarray) -> int:
+    def _full_bar(self, state: int, rhythms: np.ndarray) -> int:
         """The notes until the last place where a song may end; all of them if there is none."""
-        automaton = self.vocabulary.rhythm.automaton
-        state, found = automaton.start[events[0, 3]], 0
-        for number, rhythm in enumerate(events[:, 1], start=1):
+        automaton, found = self.vocabulary.rhythm.automaton, 0
+        for number, rhythm in enumerate(rhythms, start=1):
             state = automaton.next_state[state, rhythm]
             found = number if automaton.legal[state, -1] else found
-        return found or len(events)
+        return found or len(rhythms)
 
 
 def openings_in(rhythm: RhythmVocabulary, meters: Sequence[str]) -> np.ndarray:
@@ -287,14 +328,12 @@ def openings_in(rhythm: RhythmVocabulary, meters: Sequence[str]) -> np.ndarray:
     """
     songs: dict[str, int] = {}
     possible = rhythm.automaton.start >= 0
-    for (signature, _), number, can_start in zip(rhythm.openings, rhythm.openings.values(), possible, strict=True):
-        songs[signature] = songs.get(signature, 0) + number * bool(can_start)
+    for (opening, number), can_start in zip(rhythm.openings.items(), possible, strict=True):
+        songs[opening.time_signature] = songs.get(opening.time_signature, 0) + number * bool(can_start)
     for meter in meters:
         if songs.get(meter, 0) < FEWEST_SONGS:
             known = ", ".join(f"{one} ({number})" for one, number in songs.items() if number >= FEWEST_SONGS)
-            raise UserError(
-                f"the network read {songs.get(meter, 0)} songs in {meter}, too few to compose in it; choose from (songs "
-                f"read): {known}"
-            )
+            read = f"the network read {songs.get(meter, 0)} songs in {meter}, too few to compose in it"
+            raise UserError(f"{read}; choose from (songs read): {known}")
     chosen = np.array([not meters or opening.time_signature in meters for opening in rhythm.openings], bool)
     return possible & chosen

@@ -70,7 +70,9 @@ def information_content(
     for s, heads in log_probs(network, songs, states, batch, region_ids):
         targets = songs[s][1].T
         times = np.arange(targets.shape[1])
-        columns = [np.where(target < 0, np.nan, -head[times, target]) for head, target in zip(heads, targets, strict=True)]
+        columns = [
+            np.where(target < 0, np.nan, -head[times, target]) for head, target in zip(heads, targets, strict=True)
+        ]
         bits[s] = np.stack(columns, axis=1)
     return bits
 

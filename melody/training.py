@@ -141,7 +141,9 @@ class Trainer:
         self.model, self.eval_model = StreamModel(network, settings["batch"], *auxiliary), lstm.build(shape)
         self.steps = self._streams(0).steps()
         if not self.steps:
-            raise UserError(f"{len(names['training'])} training songs do not fill --batch {settings['batch']}; lower it")
+            raise UserError(
+                f"{len(names['training'])} training songs do not fill --batch {settings['batch']}; lower it"
+            )
         warmup = {"warmup_target": settings["learning_rate"], "warmup_steps": settings["warmup_steps"]}
         schedule = keras.optimizers.schedules.CosineDecay(0.0, self.steps * settings["epochs"], **warmup)
         self.model.compile(keras.optimizers.Adam(schedule, global_clipnorm=1.0))
@@ -169,7 +171,9 @@ class Trainer:
         sum for a note, chooses the weights."""
         bits = scoring.information_content(self.eval_model, self.validation, region_ids=self.validation_region_ids)
         notes = np.concatenate([song[:-1] for song in bits])
-        row = {f"validation_{head}_bits": float(np.nanmean(notes[:, k])) for k, head in enumerate(HEADS[: notes.shape[1]])}
+        row = {
+            f"validation_{head}_bits": float(np.nanmean(notes[:, k])) for k, head in enumerate(HEADS[: notes.shape[1]])
+        }
         row["validation_end_bits"] = float(np.mean([song[-1, 0] for song in bits]))
         return {"validation_bits": float(np.nansum(np.nanmean(notes, axis=0)[:3]))} | row
 

@@ -92,7 +92,7 @@ class RhythmVocabulary:
 
     @classmethod
     def parse(cls, record: dict) -> "RhythmVocabulary":
-        """The inverse of `record`. Raises `ValueError`, `TypeError`, `KeyError` or `AttributeError` if it is damaged."""
+        """The inverse of `record`. Raises one of several exceptions if it is damaged; see `Vocabulary.parse`."""
         rhythms = [Rhythm(*map(_time, text.split())) for text in record["rhythms"]]
         openings = {_opening(text): int(songs) for text, songs in record["openings"].items()}
         transitions = {

@@ -11,11 +11,11 @@ from pathlib import Path
 
 import pytest
 
+from melody.automaton import BarAutomaton, observe
 from melody.errors import UserError
 from melody.formats import corpus, essen
 from melody.formats.corpus import find_songs, read_songs, song_name
 from melody.formats.limits import Unreadable
-from melody.automaton import BarAutomaton, observe
 from melody.meter import Opening, Rhythm, bar_length
 from melody.regions import choose
 from melody.vocabulary import ESSEN, Spelling, Vocabulary
