@@ -31,10 +31,10 @@ from melody.listen.audio import play, write_wav
 from melody.listen.engraving import write_scores
 from melody.listen.page import MAX_SONGS, check_page_size, shown_settings, write_folder_page
 from melody.listen.soundfont import check_synthesizer
-from melody.song import song_from_record, song_record
+from melody.song import Song, song_from_record, song_record
 
 BLOCK = 512  # songs composed at once
-SETTINGS = "seed temperature guidance length note_length tempo instrument".split()  # of a song, besides its models
+SETTINGS = "seed temperature guidance length tempo instrument meters plain".split()  # of a song, besides its models
 LOOPING, RANDOM, SHORT = 0.5, 2.0, 10.0  # temperatures and guidance with unusual songs, as `warn` says
 
 
@@ -63,17 +63,21 @@ def main() -> None:
 
 
 def arguments() -> argparse.Namespace:
-    flags = parser(__doc__, "data", "weights", "count", *SETTINGS[1:], "sound_font", out="SONGS")
+    flags = parser(__doc__, "data", "weights", "count", *SETTINGS[1:6], "sound_font", out="SONGS", meter="METERS")
     add_regions(flags, "regions of a trained VAE")
     number = "compose only the song of this number, instead of --count new ones"
     flags.add_argument("--number", type=positive, help=number)
     flags.add_argument("--wav", action="store_true", help="render each song as a WAV file beside it")
     flags.add_argument("--play", action="store_true", help="play the songs when all are composed")
+    plain = "play every note as loud as the others and in strict time: MIDI files that are the exact score"
+    flags.add_argument("--plain", action="store_true", help=plain)
     flags.add_argument("--score", action="store_true", help="write MusicXML, SVG and kern beside each song")
     page = f"write index.html, a page to listen to all songs of the folder, at most {MAX_SONGS:,}"
     flags.add_argument("--page", action="store_true", help=page)
     flags.add_argument("--overwrite", action="store_true", help="replace songs; number from 001 again")
-    return flags.parse_args()
+    args = flags.parse_args()
+    args.meters = args.meter
+    return args
 
 
 def warn(args: argparse.Namespace) -> None:
@@ -89,18 +93,21 @@ def warn(args: argparse.Namespace) -> None:
 def load_composer(args: argparse.Namespace) -> tuple[Callable, dict]:
     """A function that composes songs, `compose(numbers, on_song)`, and the settings for their records.
 
-    `on_song(number, latent, pitch)` is called as soon as a song has ended.
+    `on_song(number, latent, song)` is called as soon as a song has ended.
     """
     # Late: Keras takes 4 seconds to import, which `--help` and errors in flags need not wait for.
-    from melody import lstm, memory, sampling
+    from melody import encoding, lstm, memory, sampling
     from vae import sample
 
     vae, record = sample.load(args.weights, args.name, args.regions)
     trained = lstm.load(args.weights)
     record.check_network(trained.fingerprint)
-    sampler = sampling.Sampler(trained.network, guided=args.guidance != 0)
+    sampler = sampling.Sampler(trained.network, trained.vocabulary, guided=args.guidance != 0)
 
-    def compose(numbers: list[int], on_song: Callable[[int, np.ndarray, list[str]], None]) -> None:
+    def decoded(number: int, song: encoding.EncodedSong) -> Song:
+        return encoding.decode(song, trained.vocabulary, f"{args.name} {number:03d}")
+
+    def compose(numbers: list[int], on_song: Callable[[int, np.ndarray, Song], None]) -> None:
         rngs = [np.random.default_rng([args.seed, number]) for number in numbers]
         latents = np.concatenate([vae.sample(1, rng) for rng in rngs])
         sampler.compose(
@@ -109,7 +116,8 @@ def load_composer(args: argparse.Namespace) -> tuple[Callable, dict]:
             temperature=args.temperature,
             guidance=args.guidance,
             length=args.length,
-            on_song=lambda index, notes: on_song(numbers[index], latents[index], trained.vocabulary.decode(notes)),
+            meters=args.meters,
+            on_song=lambda index, song: on_song(numbers[index], latents[index], decoded(numbers[index], song)),
         )
 
     settings = {"regions": sorted(args.regions), **{name: getattr(args, name) for name in SETTINGS}}
@@ -150,8 +158,8 @@ def compose_songs(
     with progress(None, args.quiet, total=len(numbers), unit="song") as bar:
         written = []
 
-        def on_song(number: int, latent: np.ndarray, pitch: list[str]) -> None:
-            record = song_record(f"{args.name} {number:03d}", number, pitch, {**settings, "latent": latent.tolist()})
+        def on_song(number: int, latent: np.ndarray, song: Song) -> None:
+            record = song_record(song, number, {**settings, "latent": latent.tolist()})
             write_song(midi_path(folder, number), record, settings, args.score)
             written.append(number)
             bar.update()

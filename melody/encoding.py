@@ -14,7 +14,7 @@ import numpy as np
 from melody.automaton import observe
 from melody.dataset import Dataset
 from melody.meter import FREE, Opening, Rhythm, bar_length
-from melody.song import RESOLUTION, Song
+from melody.song import Song, exact, with_bars
 from melody.vocabulary import RhythmVocabulary, Vocabulary
 
 MOST_RHYTHMS = 95  # in the vocabulary: 99.99 % of the notes of the Essen collection
@@ -34,11 +34,6 @@ class EncodedSong(NamedTuple):
     beat: np.ndarray  # (notes + 1,): beat position before each note and its rest, and after the last note
     signature: int
     opening: int
-
-
-def exact(quarters: float) -> Fraction:
-    """A time in quarter notes as the fraction that it was before it was stored as a float."""
-    return Fraction(float(quarters)).limit_denominator(RESOLUTION)
 
 
 def openings_of(songs: Dataset) -> list[Opening]:
@@ -119,13 +114,13 @@ def decode(song: EncodedSong, vocabulary: Vocabulary, name: str = "") -> Song:
     """The song that the integers of a composed song stand for; without rhythms all notes are quarter notes."""
     pitch, known = vocabulary.decode(song.pitch), vocabulary.rhythm
     if not known.rhythms:
-        return Song(name, pitch, [1.0] * len(pitch), [0.0] * len(pitch), [False] * len(pitch), title=name)
+        equal = Song(name, pitch, [1.0] * len(pitch), [0.0] * len(pitch), [False] * len(pitch), title=name)
+        return with_bars(equal)
     opening = list(known.openings)[song.opening]
     rhythms = [known.rhythms[r] for r in song.rhythm]
     length = bar_length(opening.time_signature)
     positions = known.beat_positions(opening, rhythms)
-    onsets = [(beat + one.rest_before) % length if length else 0 for beat, one in zip(positions, rhythms, strict=False)]
-    return Song(
+    decoded = Song(
         name,
         pitch,
         [float(one.duration) for one in rhythms],
@@ -133,11 +128,10 @@ def decode(song: EncodedSong, vocabulary: Vocabulary, name: str = "") -> Song:
         [mark == PHRASE for mark in song.phrase],
         title=name,
         meter="" if opening.time_signature == FREE else opening.time_signature,
-        beat=[float(beat) for beat in onsets],
-        bar=[float(length)] * len(pitch),
         pickup=float(opening.pickup),
         rest_after=float((positions[0] - positions[-1]) % length) if length else 0.0,
     )
+    return with_bars(decoded)
 
 
 def inputs(song: EncodedSong, vocabulary: Vocabulary, transposed: bool = False) -> np.ndarray:

@@ -12,8 +12,9 @@ from typing import NoReturn
 
 from melody.errors import UserError, print_error
 from melody.listen.instruments import instrument
+from melody.meter import FREE, bar_length
 from melody.regions import file_name
-from melody.song import FASTEST, LARGEST, SLOWEST, SMALLEST
+from melody.song import FASTEST, SLOWEST
 
 ROOT = Path(__file__).resolve().parents[1]  # the folder of the scripts and of config.py
 
@@ -55,6 +56,7 @@ def in_range(least: float, most: float, kind: type = float) -> Callable[[str], o
 region = parsed(str, str.strip, "a region; `--regions` with nothing after it: all songs")
 jobs = parsed(int, lambda count: count == -1 or count > 0, "-1 or a whole number from 1")
 precision = parsed(str, ("mixed_bfloat16", "float32").__contains__, "mixed_bfloat16 or float32")
+meter = parsed(str, lambda text: text == FREE or bar_length(text), f"a time signature such as 3/4, or {FREE}")
 natural = in_range(0, 2**32 - 1, int)  # a seed: Keras takes no larger ones
 positive = in_range(1, 1_000_000, int)
 size = in_range(1, 16_384, int)  # of an array in memory
@@ -79,12 +81,18 @@ TYPES = {  # of settings; one that is not listed is `positive` for a whole numbe
     in_range(1, 64, int): "LAYERS",
     in_range(0, 0.99): "DROPOUT",
     in_range(0, 100): "GUIDANCE",
-    in_range(SMALLEST, LARGEST): "NOTE_LENGTH",
+    meter: "METERS",
     in_range(SLOWEST, FASTEST): "TEMPO",
     instrument: "INSTRUMENT",
 }
-LISTS = {"REGIONS": "*", "SONG_FILES": "*", "HIDDEN": "+"}  # settings that hold several values
-METAVARS = {folder: "DIR", path: "PATH", region: "REGION", **dict.fromkeys((instrument, precision, str), "NAME")}
+LISTS = {"REGIONS": "*", "METERS": "*", "SONG_FILES": "*", "HIDDEN": "+"}  # settings that hold several values
+METAVARS = {
+    folder: "DIR",
+    path: "PATH",
+    region: "REGION",
+    meter: "METER",
+    **dict.fromkeys((instrument, precision, str), "NAME"),
+}
 
 
 # Flags
@@ -113,7 +121,7 @@ class Flags(argparse.ArgumentParser):
         return parsed
 
     def add_setting(self, name: str, flag: str = "", help: str = "") -> None:
-        """Add the flag of a setting, by default `--note-length` for NOTE_LENGTH, with its comment as help."""
+        """Add the flag of a setting, by default `--sound-font` for SOUND_FONT, with its comment as help."""
         value, nargs = getattr(self.config, name), LISTS.get(name)
         kinds = {known: kind for kind, names in TYPES.items() for known in names.split()}
         kind = kinds.get(name) or {int: positive, float: nonnegative}.get(type(value), str)

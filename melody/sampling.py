@@ -216,7 +216,8 @@ class Sampler:
         `region_ids` (songs,) are the control tokens, for a network that reads them; None: all 0. `meters` are the time
         signatures to choose from; none: all. `begun` are songs to continue, one for each row: the states have read all
         of their notes but the last, and what is returned goes on from there. `on_song(index, song)` is called as soon
-        as a song has ended, shortest songs first. Raises `UserError` for a time signature that the network cannot compose in.
+        as a song has ended, shortest songs first. Raises `UserError` for a time signature that the network cannot
+        compose in.
         """
         count, end = len(rngs), self.shape.notes
         states = [*(self._at_start(count, meters) if begun is None else self._after(begun)), *memories]

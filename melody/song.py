@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 
 from melody.errors import UserError
+from melody.meter import bar_length
 from melody.vocabulary import Spelling
 
 LONGEST = 10_000  # quarter notes in a note or rest: more than an hour
 LONGEST_NAME = 7  # letters of a note name: C----10 at most
-SMALLEST, LARGEST = 1 / 64, 64  # quarter notes in a composed note
+SMALLEST = 1 / 64  # quarter notes in a composed note
 SLOWEST, FASTEST = 4, 1000  # quarter notes per minute; MIDI cannot store a slower tempo
 RESOLUTION = 96  # parts of a quarter note; durations are rounded to fractions with at most this denominator
 WHOLE = 4  # quarter notes; a longer note is tied
@@ -104,34 +105,57 @@ def _longest_value(left: Fraction, odd: int) -> tuple[int, int, Fraction]:
         number *= 2
 
 
-def song_record(title: str, number: int, notes: Sequence[str], settings: Mapping[str, object]) -> dict:
-    """The record of a composed song (the JSON file beside its MIDI file).
+def with_bars(song: Song) -> Song:
+    """The song with the beat positions and bar lengths that follow from its time signature and pickup."""
+    length, beats, time = bar_length(song.meter), [], -exact(song.pickup)
+    for duration, rest in zip(song.duration, song.rest_before, strict=True):
+        time += exact(rest)
+        beats.append(float(time % length) if length else 0.0)
+        time += exact(duration)
+    return replace(song, beat=beats, bar=[float(length)] * len(beats))
 
-    `settings` made the song: `note_length` (quarter notes), `tempo` (quarter notes per minute), regions, seed …
-    """
-    record = {"title": title, "number": number, **settings, "notes": list(notes)}
-    check_record(record, title)
+
+def exact(quarters: float) -> Fraction:
+    """A time in quarter notes as the fraction that it was before it was stored as a float."""
+    return Fraction(float(quarters)).limit_denominator(RESOLUTION)
+
+
+def song_record(song: Song, number: int, settings: Mapping[str, object]) -> dict:
+    """The record of a composed song (the JSON file beside its MIDI file), with the settings that made it."""
+    times = {"meter": song.meter, "pickup": song.pickup, "rest_after": song.rest_after, "key": song.key}
+    notes = {"notes": song.pitch, "durations": song.duration, "rests": song.rest_before}
+    phrases = [index for index, begins in enumerate(song.phrase) if begins]
+    record = {"title": song.title, "number": number, **settings, **times, **notes, "phrases": phrases}
+    check_record(record, song.title)
     return record
 
 
 def song_from_record(record: object, source: object = "the song's record") -> Song:
     """The song in a record. If the record is damaged, raises `UserError`, which names `source` and the field."""
     check_record(record, source)
-    notes, length = record["notes"], float(record["note_length"])
-    rests, phrases = [0.0] * len(notes), [False] * len(notes)
-    return Song(record["title"], notes, [length] * len(notes), rests, phrases, title=record["title"])
+    times = {name: record[name] for name in ("meter", "pickup", "rest_after", "key")}
+    phrases, title = set(record["phrases"]), record["title"]
+    marks = [index in phrases for index in range(len(record["notes"]))]
+    return with_bars(Song(title, record["notes"], record["durations"], record["rests"], marks, title=title, **times))
 
 
 def check_record(record: object, source: object) -> None:
     """Raise `UserError` if a field that a song needs is missing or invalid."""
     if not isinstance(record, Mapping):
         raise UserError(f"{source} is damaged: it is not a JSON object; compose the song again")
-    regions = record.get("regions", [])
+    regions, notes, meter = record.get("regions", []), record.get("notes"), record.get("meter")
+    count = len(notes) if isinstance(notes, list) else -1
     valid = {
         "title": isinstance(record.get("title"), str),
         "number": _is_number(record.get("number"), 1, math.inf, int),
-        "notes": isinstance(record.get("notes"), list) and all(map(_is_note, record["notes"])),
-        "note_length": _is_number(record.get("note_length"), SMALLEST, LARGEST),
+        "notes": count >= 0 and all(map(_is_note, notes)),
+        "durations": _are_times(record.get("durations"), count, SMALLEST),
+        "rests": _are_times(record.get("rests"), count, 0),
+        "phrases": _are_times(record.get("phrases"), None, 0, count - 1, int),
+        "meter": isinstance(meter, str) and (not meter or 0 < bar_length(meter) <= LONGEST),
+        "pickup": _is_number(record.get("pickup"), 0, LONGEST),
+        "rest_after": _is_number(record.get("rest_after"), 0, LONGEST),
+        "key": isinstance(record.get("key"), str),
         "tempo": _is_number(record.get("tempo"), SLOWEST, FASTEST),
         "instrument": _is_number(record.get("instrument", 0), 0, 127, int),
         "regions": isinstance(regions, list) and all(isinstance(region, str) for region in regions),
@@ -140,6 +164,12 @@ def check_record(record: object, source: object) -> None:
         if not is_valid:
             value = repr(record[field])[:40] if field in record else "missing"
             raise UserError(f"{source} is damaged: {field} is {value}; compose the song again")
+
+
+def _are_times(values: object, count: int | None, low: float, high: float = LONGEST, kind: type | tuple = (int, float)):
+    """Whether this is a list of `count` numbers from `low` to `high`."""
+    is_list = isinstance(values, list) and count in (None, len(values))
+    return is_list and all(_is_number(value, low, high, kind) for value in values)
 
 
 def _is_number(value: object, low: float, high: float, kind: type | tuple = (int, float)) -> bool:
