@@ -171,12 +171,12 @@ class Vocabulary:
 
     @classmethod
     def parse(cls, record: dict) -> "Vocabulary":
-        """The inverse of `record`. Raises `ValueError` or `UserError` if it is damaged."""
+        """The inverse of `record`. Raises `ValueError` if it is damaged."""
         try:
             rhythm = RhythmVocabulary.parse(record) if "rhythms" in record else None
             return cls(map(str, record["pitches"]), rhythm)
-        except (LookupError, TypeError, AttributeError, ArithmeticError) as reason:
-            raise ValueError(f"not a vocabulary: {reason!r}") from None
+        except (LookupError, TypeError, AttributeError, ArithmeticError, UserError) as reason:
+            raise ValueError(f"not a vocabulary: {reason}") from None
 
     def save(self, path: Path) -> None:
         """Write the record as JSON."""

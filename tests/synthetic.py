@@ -1,6 +1,15 @@
-"""Synthetic melodies of two regions: wide pentatonic steps, and small diatonic steps."""
+"""Synthetic melodies of two regions: wide pentatonic steps, and small diatonic steps; and songs with rhythm."""
+
+from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import numpy as np
+
+from melody import dataset
+from melody.encoding import rhythm_vocabulary
+from melody.meter import bar_length
+from melody.song import Song
+from melody.vocabulary import ESSEN, Vocabulary
 
 REGIONS = {
     "asia/china/han/han": "D4 E4 G4 A4 C5 D5 E5 G5".split(),
@@ -34,3 +43,43 @@ def kern(notes: list[str]) -> str:
         letter, octave = name[0], int(name[-1])
         tokens.append("4" + (letter.lower() * (octave - 3) if octave > 3 else letter * (4 - octave)))
     return "**kern\n*M4/4\n*k[]\n" + "\n".join(tokens) + "\n*-\n"
+
+
+PATTERNS = {  # quarter notes of a bar; what is not there is read as free
+    "3/4": ([1, 1, 1], [2, 1], [1.5, 0.5, 1]),
+    "2/4": ([1, 1], [0.5, 0.5, 1], [1.5, 0.5]),
+    "X": ([1, 0.5, 0.5, 1],),
+}
+
+
+def tune(rng: np.random.Generator, name: str, notes: list[str], meter: str, phrases: bool = True) -> Song:
+    """A song of five full bars; in 3/4 with a pickup of one quarter, which the last bar completes."""
+    pickup = 1.0 if meter == "3/4" else 0.0
+    bars = [PATTERNS[meter][rng.integers(len(PATTERNS[meter]))] for _ in range(5)]
+    duration = [float(time) for bar in ([[pickup], *bars, [2]] if pickup else bars) for time in bar]
+    ends, length, count = np.cumsum(duration), float(bar_length(meter)), len(duration)
+    beat = [(end - time - pickup) % length if length else 0.0 for end, time in zip(ends, duration, strict=True)]
+    pitch = [notes[k] for k in rng.integers(0, len(notes), count)]
+    bars = {"beat": beat, "bar": [length] * count, "pickup": pickup, "meter": meter, "key": "C"}
+    return Song(name, pitch, duration, [0.0] * count, [phrases and k % 4 == 0 for k in range(count)], **bars)
+
+
+def tunes(songs: int, seed: int = 0) -> list[Song]:
+    """`songs` songs of each region and meter, with and without phrases in turn, sorted by name."""
+    rng = np.random.default_rng(seed)
+    return [
+        tune(rng, f"{region}{k:04d}", notes, meter, k % 2 == 0)
+        for region, notes in REGIONS.items()
+        for k, meter in enumerate(list(PATTERNS) * songs)
+    ]
+
+
+def dataset_of(songs: list[Song], vocabulary: Vocabulary = ESSEN) -> dataset.Dataset:
+    """The songs as `preprocess.py` writes them and the other stages load them, all of them training songs."""
+    with TemporaryDirectory() as folder:
+        data = Path(folder)
+        vocabulary.save(data / "vocabulary.json")
+        dataset.write_songs(data / "songs.h5", songs, vocabulary, {})
+        loaded = dataset.load(data)
+    loaded.vocabulary = Vocabulary(vocabulary.names, rhythm_vocabulary(loaded, range(len(songs))))
+    return loaded

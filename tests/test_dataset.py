@@ -1,4 +1,4 @@
-"""Songs as arrays, the grouped split, and the inputs and targets of the network."""
+"""Songs as arrays, and the grouped split."""
 
 import h5py
 import numpy as np
@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from melody import batching, dataset, lookback
+from melody import dataset
 from melody.errors import UserError
 from melody.song import Song
 from melody.split import grouped_split, load_split, near_duplicates, write_split
@@ -162,93 +162,3 @@ def test_a_split_of_other_songs_is_refused(tmp_path):
     other = write(tmp_path, [simple("x/y1", ["C4"])])
     with pytest.raises(UserError, match="does not fit"):
         load_split(tmp_path, other)
-
-
-# Inputs and targets
-
-
-def test_transposition_by_a_fifth_goes_a_fourth_down_and_spells_the_notes():
-    table = batching.transpositions(ESSEN)
-    assert table[0].tolist() == list(range(76))
-    up = table[1:][6]  # -6 … -1, 1 … 6 fifths: the seventh is one fifth up
-    assert [ESSEN.names[up[n]] for n in ESSEN.encode(["C5", "F4", "B-4"])] == ["G4", "C4", "F4"]
-    assert up[ESSEN.encode(["A2"])[0]] == -1, "E2 is not in the vocabulary"
-
-
-@given(st.integers(1, 12), st.data())
-def test_a_transposed_song_has_the_same_intervals(row, data):
-    table = batching.transpositions(ESSEN)[row]
-    song = np.array(data.draw(st.lists(st.sampled_from(np.flatnonzero(table >= 0).tolist()), min_size=2)))
-    for pitch in (np.array(ESSEN.midi), np.array(ESSEN.step)):
-        np.testing.assert_array_equal(np.diff(pitch[table[song]]), np.diff(pitch[song]))
-
-
-def streams(songs, regions, **settings):
-    sizes = {"batch": 2, "bptt_length": 5, "windows_per_stream": 3}
-    chance = {"transpose_probability": 0.0, "rng": np.random.default_rng(0)}
-    return batching.Streams(songs, regions, ESSEN, **(sizes | chance | settings))
-
-
-def test_a_stream_has_complete_songs_of_one_region_from_their_start():
-    rng = np.random.default_rng(3)
-    songs = [np.full(rng.integers(3, 9), region * 40 + k) for region in (0, 1) for k in range(30)]
-    batches = list(streams(songs, ["a"] * 30 + ["b"] * 30).epoch())
-    assert len(batches) == streams(songs, ["a"] * 30 + ["b"] * 30).steps()
-    assert [is_start for *_, is_start in batches] == [True, False, False] * (len(batches) // 3)
-    for first in range(0, len(batches), 3):
-        inputs, targets = (np.concatenate([batches[first + w][k] for w in range(3)], axis=1) for k in (0, 1))
-        np.testing.assert_array_equal(inputs, lookback.network_inputs(inputs[..., 0], 76), "lookback crosses windows")
-        for tokens, following in zip(inputs[..., 0], targets, strict=True):
-            assert tokens[0] == 76, "a stream begins with a start"
-            notes = tokens[(tokens >= 0) & (tokens < 76)]
-            assert len(set(notes // 40)) == 1, "one region"
-            inside = tokens[1:] >= 0
-            np.testing.assert_array_equal(tokens[1:][inside], following[:-1][inside], "end and start are both 76")
-
-
-def test_streams_of_a_worked_example():
-    """The example in the docstring of `Streams`: the song that a stream cuts off begins the next one."""
-
-    class InOrder:
-        """A random generator that shuffles nothing: songs are read from the end of the reversed list."""
-
-        def permutation(self, x):
-            return np.arange(x) if np.ndim(x) == 0 else np.array(x)[::-1]
-
-        def random(self):
-            return 1.0
-
-    songs = [np.array([10] * 3), np.array([20] * 2), np.array([30] * 3)]
-    found = list(streams(songs, ["a"] * 3, bptt_length=4, windows_per_stream=2, rng=InOrder()).epoch())
-    (inputs, targets, _), (more_inputs, more_targets, _) = found
-    assert inputs[..., 0].tolist() == [[76, 10, 10, 10], [76, 30, 30, 30]]
-    assert targets.tolist() == [[10, 10, 10, 76], [30, 30, 30, 76]]
-    assert more_inputs[..., 0].tolist() == [[76, 20, 20, 76], [-1] * 4]
-    assert more_targets.tolist() == [[20, 20, 76, 30], [-1] * 4]
-
-
-def test_each_song_is_in_an_epoch():
-    songs = [np.array([k, k, k]) for k in range(60)]
-    batches = streams(songs, ["a"] * 60, bptt_length=8, windows_per_stream=1, batch=1).epoch()
-    tokens = np.concatenate([inputs[..., 0].ravel() for inputs, *_ in batches])
-    assert set(tokens[tokens < 76]) - {-1} == set(range(60))
-
-
-def test_a_control_token_is_a_further_column_and_changes_nothing_else():
-    songs, regions = [np.array([k, k, k]) for k in range(60)], [1] * 30 + [2] * 30
-    without, with_token = (list(streams(songs, regions, token_probability=p).epoch()) for p in (0.0, 0.5))
-    for (inputs, targets, is_start), (more, same, also_start) in zip(without, with_token, strict=True):
-        np.testing.assert_array_equal(more[..., :-1], inputs)
-        np.testing.assert_array_equal(same, targets)
-        assert is_start == also_start and (more[..., -1] == more[:, :1, -1]).all()
-        tokens, region_ids = more[..., 0], more[..., -1]
-        assert set(region_ids[(tokens >= 0) & (tokens < 30)]) <= {0, 1}
-        assert set(region_ids[(tokens >= 30) & (tokens < 60)]) <= {0, 2}
-    assert {region_id for inputs, *_ in with_token for region_id in inputs[:, 0, -1]} == {0, 1, 2}
-
-
-def test_a_transposed_song_has_another_start():
-    songs = [np.array(ESSEN.encode(["C5", "D5", "E5", "G5"]))] * 40
-    batches = streams(songs, ["a"] * 40, transpose_probability=1.0).epoch()
-    tokens = np.concatenate([inputs[..., 0] for inputs, *_ in batches])
-    assert (tokens == 77).any() and not (tokens == 76).any()

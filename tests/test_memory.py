@@ -20,19 +20,27 @@ def test_states_are_side_by_side():
     assert memory.pack([h, c])[0].tolist() == [0, 1, 2, 10, 11, 12]
 
 
+def tokens(*songs):
+    """The columns of songs, each after a start: the note and ten times the note."""
+    return [np.array([[9, 90], *([note, 10 * note] for note in song)]) for song in songs]
+
+
 def test_an_input_sequence_is_the_end_of_its_songs_each_after_a_start():
-    songs = [np.array([1, 2, 3]), np.array([4]), np.array([5, 6])]
-    assert memory.input_sequence(songs, [2, 0], notes=6, start=9).tolist() == [5, 6, 9, 1, 2, 3]
-    assert memory.input_sequence(songs, [1], notes=3, start=9).tolist() == [4, 9, 4], "too short, so it is read again"
+    first, second, third = tokens([1, 2, 3], [4], [5, 6])
+    row = memory.input_sequence([third, first], tokens=6)
+    assert row.T.tolist() == [[5, 6, 9, 1, 2, 3], [50, 60, 90, 10, 20, 30]]
+    assert memory.input_sequence([second], 3)[:, 0].tolist() == [4, 9, 4], "too short, so it is read again"
 
 
 def test_a_fraction_of_the_memories_is_taken_within_the_last_song():
-    songs, chosen = [np.array([1, 2, 3, 4]), np.array([5, 6, 7, 8])], np.tile([0, 1], (400, 1))
-    rows = memory.sample_inputs(songs, chosen, 4, 9, 0.5, np.random.default_rng(0))
+    songs, chosen = tokens([1, 2, 3, 4], [5, 6, 7, 8]), np.tile([0, 1], (400, 1))
+    rows = memory.sample_inputs(songs, chosen, 4, 0.5, np.random.default_rng(0))
+    np.testing.assert_array_equal(rows[..., 1], 10 * rows[..., 0])
+    rows = rows[..., 0]
     ends, counts = np.unique(rows[:, -1], return_counts=True)
     assert ends.tolist() == [5, 6, 7, 8] and abs(counts[:3].sum() / 400 - 0.5 * 0.75) < 0.06
     assert {tuple(row) for row in rows.tolist()} == {(3, 4, 9, 5), (4, 9, 5, 6), (9, 5, 6, 7), (5, 6, 7, 8)}
-    assert (memory.sample_inputs(songs, chosen, 4, 9, 0.0, np.random.default_rng(0)) == [5, 6, 7, 8]).all()
+    assert (memory.sample_inputs(songs, chosen, 4, 0.0, np.random.default_rng(0))[..., 0] == [5, 6, 7, 8]).all()
 
 
 @given(st.integers(1, 9), st.integers(1, 5), st.integers(1, 20), st.integers(0, 9))

@@ -7,6 +7,7 @@ import os
 import subprocess
 import sys
 import zipfile
+from fractions import Fraction
 from pathlib import Path
 
 import h5py
@@ -15,8 +16,11 @@ import pytest
 
 import preprocess
 from melody import dataset
+from melody.encoding import rhythm_vocabulary
 from melody.errors import UserError
 from melody.formats import essen
+from melody.meter import Opening
+from melody.split import load_split
 from melody.vocabulary import ESSEN, Vocabulary
 
 ROOT = Path(__file__).parents[1]
@@ -69,7 +73,7 @@ def test_notes_of_a_kern_file(run, songs, tmp_path):
     (songs / "one.krn").write_text("**kern\n{4r\n[8cc#\n4cc#]}\n{2B-\n*-\n")
     run("--songs", songs / "one.krn", "--data", tmp_path / "data")
     read = dataset.load(tmp_path / "data")
-    assert read.vocabulary == ESSEN
+    assert read.vocabulary.names == ESSEN.names
     assert read.vocabulary.decode(read.song(0)) == ["C#5", "B-3"]
     assert (read.duration.tolist(), read.rest_before.tolist(), read.phrase.tolist()) == ([1.5, 2], [1, 0], [True, True])
 
@@ -80,6 +84,18 @@ def test_bars_come_back(run, songs, tmp_path):
     read = dataset.load(tmp_path / "data")
     assert (read.beat.tolist(), read.bar.tolist()) == ([2, 0, 2, 0], [3] * 4)
     assert (read.pickup.tolist(), read.rest_after.tolist(), read.genre) == ([1], [1], ["Ballade"])
+
+
+def test_the_rhythms_and_openings_of_the_training_songs_are_in_the_vocabulary(run, songs, tmp_path):
+    run("--songs", songs, "--data", tmp_path / "data")
+    read = dataset.load(tmp_path / "data")
+    split = load_split(tmp_path / "data", read)
+    rhythm = read.vocabulary.rhythm
+    assert rhythm == rhythm_vocabulary(read, split["training"])
+    assert [float(one.duration) for one in rhythm.rhythms] == [1.0]
+    assert rhythm.openings == {Opening("free", Fraction(0)): len(split["training"])}
+    record = json.loads((tmp_path / "data/vocabulary.json").read_text())
+    assert list(record) == ["pitches", "rhythms", "openings", "transitions", "endings"]
 
 
 def test_songs_whose_bars_do_not_fit_are_counted(run, songs, tmp_path):

@@ -1,11 +1,16 @@
-"""Spelled pitches."""
+"""Spelled pitches, rhythms and openings."""
 
+import json
+
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from melody.errors import UserError
-from melody.vocabulary import ESSEN, Spelling, Vocabulary, spelled
+from melody.meter import Opening, Rhythm
+from melody.vocabulary import ESSEN, RhythmVocabulary, Spelling, Vocabulary, spelled
+from tests.synthetic import dataset_of, tunes
 
 
 def test_essen_has_the_76_notes():
@@ -51,3 +56,67 @@ def test_notes_are_sorted_from_low_to_high():
 def test_the_error_names_a_note_that_is_not_in_the_vocabulary():
     with pytest.raises(UserError, match="C7"):
         Vocabulary(["C4"]).encode(["C4", "C7"])
+
+
+# Rhythms and openings
+
+WITH_RHYTHMS = dataset_of([one for one in tunes(2) for _ in range(2)]).vocabulary
+DAMAGED = {
+    "pitches": ["H4", "", 7],
+    "rhythms": ["0", "0 1 2", "0 x", "0 -1", "0 1/0", None],
+    "openings": ["3/4", "3/4 1 1", "3/4 -1", "3/4 1/0", "3/4 x"],
+}
+
+
+def test_load_restores_rhythms_and_openings(tmp_path):
+    WITH_RHYTHMS.save(tmp_path / "vocabulary.json")
+    loaded = Vocabulary.load(tmp_path / "vocabulary.json")
+    assert loaded == WITH_RHYTHMS != ESSEN and loaded.rhythm == WITH_RHYTHMS.rhythm
+    assert loaded.rhythm.signatures == ["2/4", "3/4", "free"]
+    assert list(loaded.rhythm.openings) == list(WITH_RHYTHMS.rhythm.openings), "the order numbers them"
+    assert loaded.fingerprint == WITH_RHYTHMS.fingerprint != ESSEN.fingerprint
+    np.testing.assert_array_equal(loaded.rhythm.automaton.legal, WITH_RHYTHMS.rhythm.automaton.legal)
+    assert "rhythms" not in ESSEN.record() and Vocabulary.parse(ESSEN.record()) == ESSEN
+
+
+@given(st.fractions(0, 8, max_denominator=96), st.fractions(0, 8, max_denominator=96), st.integers(0, 9))
+def test_the_text_of_any_times_is_read_back(rest, duration, songs):
+    opening = Opening("12/8", duration)
+    rhythm = RhythmVocabulary([Rhythm(rest, duration)], {opening: songs}, {"12/8": {rest: [0]}}, {opening: [rest]})
+    assert RhythmVocabulary.parse(json.loads(json.dumps(rhythm.record()))) == rhythm
+
+
+@pytest.mark.parametrize(("field", "value"), [(field, value) for field, values in DAMAGED.items() for value in values])
+def test_a_damaged_time_or_name_is_one_line(tmp_path, field, value):
+    record = WITH_RHYTHMS.record()
+    record[field] = record[field] | {value: 1} if isinstance(record[field], dict) else [*record[field], value]
+    assert_damaged(tmp_path, record)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda record: record.pop("pitches"),
+        lambda record: record.pop("endings"),
+        lambda record: record.update(openings=["3/4 1"]),
+        lambda record: record.update(openings={"3/4 1": "many"}),
+        lambda record: record.update(transitions=[]),
+        lambda record: record["transitions"]["3/4"].update({"0": [95]}),
+        lambda record: record["transitions"]["3/4"].update({"1/0": [0]}),
+        lambda record: record["transitions"]["3/4"].update({"0": None}),
+        lambda record: record["endings"].update({"3/4 1": ["x"]}),
+        lambda record: record["endings"].update({"3/4": ["0"]}),
+    ],
+)
+def test_a_damaged_vocabulary_is_one_line(tmp_path, change):
+    record = WITH_RHYTHMS.record()
+    change(record)
+    assert_damaged(tmp_path, record)
+
+
+def assert_damaged(folder, record):
+    path = folder / "vocabulary.json"
+    path.write_text(json.dumps(record))
+    with pytest.raises(UserError, match=r"vocabulary\.json is damaged.*python preprocess\.py") as error:
+        Vocabulary.load(path)
+    assert "\n" not in str(error.value)
