@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 
 from melody.vocabulary import FIFTHS, STEPS, Spelling
 
+MAJOR_KEYS = ("Cb", "Gb", "Db", "Ab", "Eb", "Bb", "F", "C", "G", "D", "A", "E", "B", "F#", "C#")  # 7 flats to 7 sharps
 MAJOR_SPAN = (-1, 5)  # the seven notes of C major on the line of fifths: F C G D A E B
 
 

@@ -98,6 +98,16 @@ def test_a_change_of_meter_begins_a_bar(read):
     assert (song.beat, song.bar) == ([2, 0, 1, 2, 0, 1, 0], [3, 3, 3, 3, 2, 2, 2])
 
 
+@pytest.mark.parametrize(
+    ("third", "meter", "pickup", "beat"), [(4, "3/4", 1, [2, 0, 1, 2, 0, 1, 2]), (1, "1/4", 0, [0, 0, 1, 2, 0, 0, 0])]
+)
+def test_a_short_first_bar_is_a_pickup(read, third, meter, pickup, beat):
+    """1/4, 3/4 after one quarter note, and after four again 4/4 or 1/4: a short bar that comes again is no pickup."""
+    signatures = [(ticks, bytes([0xFF, 0x58, 4, upper, 2, 24, 8])) for ticks, upper in [(0, 1), (8, 3), (24, third)]]
+    song = read("a.mid", midi(track(*signatures), track(*notes(60, 62, 64, 65, 67, 69, 71))))[0][0]
+    assert (song.meter, song.pickup, song.beat) == (meter, pickup, beat)
+
+
 def test_without_a_time_signature_there_are_no_bars(read):
     song = read("a.mid", midi(track(*notes(60, 62))))[0][0]
     assert (song.meter, song.beat, song.bar) == ("", [0, 0], [0, 0])

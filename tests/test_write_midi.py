@@ -1,16 +1,21 @@
-"""MIDI files: three readers read the notes that were written."""
+"""MIDI files: three readers read the notes and bars that were written."""
 
 import io
+from collections import Counter
+from dataclasses import replace
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as some
 
 from melody.errors import UserError
-from melody.formats.write_midi import TICKS, write_midi
+from melody.formats import read_midi
+from melody.formats.corpus import find_songs, read_all
+from melody.formats.write_midi import DOWNBEAT, LENGTHENING, STRONG, TICKS, VELOCITY, WEAK, beat_group, write_midi
 from melody.key import best_fitting, signature, stated
 from melody.song import Song, onsets
 from melody.vocabulary import Spelling
+from tests.composed import songs
 
 mido = pytest.importorskip("mido")
 
@@ -92,6 +97,174 @@ def test_other_readers_agree(tmp_path):
         (62, 0, 0.5), (66, 0.5, 0.75), (69, 1.25, 2), (69, 2, 3)]  # fmt: skip
     read = converter.parse(tmp_path / "a.mid").flatten().stripTies().notes
     assert [(n.pitch.midi, float(n.quarterLength)) for n in read] == [(62, 1), (66, 0.5), (69, 1.5), (69, 2)]
+
+
+# Bars
+
+# 3/4: 4d | 2g 4a | 2b 4r | 4. 8 4 | 4g 4r, which with the pickup is a bar
+WALTZ = melody(
+    ["D4", "G4", "A4", "B4", "D5", "C5", "A4", "G4"],
+    [1, 2, 1, 2, 1.5, 0.5, 1, 1],
+    [0, 0, 0, 0, 1, 0, 0, 0],
+    key="G",
+    meter="3/4",
+    beat=[2, 0, 2, 0, 0, 1.5, 2, 0],
+    bar=[3.0] * 8,
+    pickup=1.0,
+    rest_after=1.0,
+)
+
+
+def messages(path, kind):
+    """The messages of a type in the track: (tick, message)."""
+    now, found = 0, []
+    for message in mido.MidiFile(path).tracks[0]:
+        now += message.time
+        if message.type == kind:
+            found.append((now, message))
+    return found
+
+
+def time_signatures(path):
+    """(quarter notes, `3/4`) of each time signature."""
+    return [(tick / TICKS, f"{m.numerator}/{m.denominator}") for tick, m in messages(path, "time_signature")]
+
+
+def read_back(path):
+    return read_midi.read(path.read_bytes(), "test")[0]
+
+
+def different(song, other):
+    """The fields that differ of those that MIDI stores."""
+    names = ("duration", "rest_before", "beat", "bar", "pickup", "meter")
+    fields = [name for name in names if getattr(song, name) != getattr(other, name)]
+    sounds = [[Spelling(name).midi for name in one.pitch] for one in (song, other)]
+    return fields + ["pitch"] * (sounds[0] != sounds[1])
+
+
+def test_a_pickup_is_a_bar_of_its_own_time_signature(tmp_path):
+    write_midi(tmp_path / "a.mid", WALTZ, 96)
+    assert time_signatures(tmp_path / "a.mid") == [(0, "1/4"), (1, "3/4")]
+    assert [tick for tick, _ in messages(tmp_path / "a.mid", "end_of_track")] == [12 * TICKS]
+    assert different(WALTZ, read_back(tmp_path / "a.mid")) == []
+
+
+def test_music21_reads_the_bars(tmp_path):
+    converter = pytest.importorskip("music21.converter")
+    write_midi(tmp_path / "a.mid", WALTZ, 96)
+    measures = converter.parse(tmp_path / "a.mid").parts[0].getElementsByClass("Measure")
+    assert [measure.offset for measure in measures] == [0, 1, 4, 7, 10]
+    assert [[note.beat for note in measure.notes] for measure in measures] == [[1], [1, 3], [1], [1, 2.5, 3], [1]]
+
+
+def test_a_time_signature_is_repeated_where_a_reader_would_estimate_another_pickup(tmp_path):
+    """Quarter notes, then half notes over the bar lines: it looks like a pickup of one quarter note."""
+    beat = [0, 1, 1, 1, 1, 1]
+    song = melody(["G4"] * 6, [1, 2, 2, 2, 2, 1], [0.0] * 6, meter="2/4", beat=beat, bar=[2] * 6)
+    write_midi(tmp_path / "a.mid", song, 96)
+    assert time_signatures(tmp_path / "a.mid") == [(0, "2/4"), (2, "2/4")]
+    assert different(song, read_back(tmp_path / "a.mid")) == []
+
+
+def test_the_bars_of_a_song_shorter_than_a_bar(tmp_path):
+    """4 2 in 4/4: the second bar, where the time signature is repeated, begins after the song."""
+    song = melody(["G4"] * 2, [1, 2], [0.0] * 2, meter="4/4", beat=[0, 1], bar=[4] * 2)
+    write_midi(tmp_path / "a.mid", song, 96)
+    assert time_signatures(tmp_path / "a.mid") == [(0, "4/4"), (4, "4/4")]
+    assert mido.MidiFile(tmp_path / "a.mid").tracks[0][-1].type == "end_of_track"
+    assert different(song, read_back(tmp_path / "a.mid")) == []
+
+
+def test_a_pickup_that_no_time_signature_measures(tmp_path):
+    """A third of a quarter note in 2/4."""
+    duration = [1 / 3, 1, 1, 2]
+    song = melody(["G4"] * 4, duration, [0.0] * 4, meter="2/4", beat=[5 / 3, 0, 1, 0], bar=[2] * 4, pickup=1 / 3)
+    write_midi(tmp_path / "a.mid", song, 96)
+    assert time_signatures(tmp_path / "a.mid") == [(0, "2/4"), (1 / 3, "2/4")]
+    assert different(song, read_back(tmp_path / "a.mid")) == []
+
+
+def test_changes_of_meter(tmp_path):
+    """2/4 | 3/4 | 2/4; the first bar is none of two quarter notes in 3/4, because 2/4 comes again."""
+    song = melody(["G4"] * 4, [2, 2, 1, 2], [0.0] * 4, meter="2/4", beat=[0, 0, 2, 0], bar=[2, 3, 3, 2])
+    write_midi(tmp_path / "a.mid", song, 96)
+    assert time_signatures(tmp_path / "a.mid") == [(0, "2/4"), (2, "3/4"), (5, "2/4")]
+    assert different(song, read_back(tmp_path / "a.mid")) == []
+
+
+@settings(max_examples=40)
+@given(song=songs())
+def test_a_composed_song_is_read_back(tmp_path_factory, song):
+    path = tmp_path_factory.getbasetemp() / "composed.mid"
+    write_midi(path, song, 96)
+    assert different(replace(song, meter=song.meter.strip("X")), read_back(path)) == []
+
+
+@pytest.mark.slow
+def test_the_songs_of_the_collection_are_read_back(kern_edition, tmp_path):
+    """Of 8,472 songs, 8,452 have the same notes and bars, in bars of the same length.
+
+    In 15 of the others the meter begins later than the song, and a reader counts its bars back to the beginning; in 3
+    a bar without an onset is shorter than those around it; one begins with a bar that looks like a pickup.
+    """
+    songs, _ = read_all(find_songs([str(kern_edition)]), jobs=-1, quiet=True)
+    counts = Counter()
+    for song in songs:
+        write_midi(tmp_path / "a.mid", song, 96)
+        other = replace(read_back(tmp_path / "a.mid"), meter=song.meter)  # kern may name another of several meters
+        counts[" ".join(different(song, other))] += 1
+    assert counts.pop("") == 8452 and sum(counts.values()) == 20
+
+
+# Accents and longer phrase endings
+
+
+def velocities(path):
+    return [message.velocity for _, message in messages(path, "note_on")]
+
+
+def test_accents_on_downbeats_and_strong_beats(tmp_path):
+    """Eight eighth notes of 4/4."""
+    beat = [quarters / 2 for quarters in range(8)]
+    song = melody(["G4"] * 8, [0.5] * 8, [0.0] * 8, meter="4/4", beat=beat, bar=[4.0] * 8)
+    write_midi(tmp_path / "a.mid", song, 96)
+    assert velocities(tmp_path / "a.mid") == [DOWNBEAT, WEAK, WEAK, WEAK, STRONG, WEAK, WEAK, WEAK]
+    write_midi(tmp_path / "plain.mid", song, 96, plain=True)
+    assert velocities(tmp_path / "plain.mid") == [VELOCITY] * 8
+    assert WEAK < VELOCITY < STRONG < DOWNBEAT
+
+
+def test_the_pickup_has_no_downbeat(tmp_path):
+    write_midi(tmp_path / "a.mid", WALTZ, 96)
+    assert velocities(tmp_path / "a.mid")[:3] == [WEAK, DOWNBEAT, WEAK]
+
+
+def test_no_accents_without_meter(tmp_path):
+    write_midi(tmp_path / "a.mid", replace(WALTZ, beat=[0] * 8, bar=[0] * 8, pickup=0.0, meter="X"), 96)
+    assert velocities(tmp_path / "a.mid") == [VELOCITY] * 8
+    assert time_signatures(tmp_path / "a.mid") == []
+
+
+@pytest.mark.parametrize(
+    ("signature", "quarters"),
+    [("6/8", 1.5), ("9/8", 1.5), ("6/4", 3), ("4/4", 2), ("4/2", 4), ("2/4", 2), ("3/4", 3), ("3/8", 1.5), ("5/4", 5)],
+)
+def test_distances_of_strong_beats(signature, quarters):
+    assert beat_group(signature) == quarters
+
+
+def test_the_last_note_of_a_phrase_is_longer_by_its_tempo(tmp_path):
+    """Phrases of four notes: the tempo is slower during notes 4 and 8, and the notes are those of the plain file."""
+    song = replace(WALTZ, phrase=[True, False, False, False] * 2)
+    write_midi(tmp_path / "a.mid", song, 96)
+    write_midi(tmp_path / "plain.mid", song, 96, plain=True)
+    assert read_notes(tmp_path / "a.mid") == read_notes(tmp_path / "plain.mid")
+    tempi = [(tick / TICKS, message.tempo) for tick, message in messages(tmp_path / "a.mid", "set_tempo")]
+    slow = round(625_000 * LENGTHENING)
+    assert tempi == [(0, 625_000), (4, slow), (6, 625_000), (10, slow), (11, 625_000)]
+    assert len(messages(tmp_path / "plain.mid", "set_tempo")) == 1
+    longer = mido.MidiFile(tmp_path / "a.mid").length - mido.MidiFile(tmp_path / "plain.mid").length
+    assert longer == pytest.approx((LENGTHENING - 1) * (2 + 1) * 0.625)
 
 
 def test_same_song_same_bytes(tmp_path):

@@ -13,7 +13,7 @@ from music21.midi import MetaEvents, MidiEvent, MidiFile, MidiTrack
 from melody.formats.limits import Unreadable
 from melody.formats.song_builder import HIGHEST, LOWEST, skyline
 from melody.key import alterations, kern_signature
-from melody.meter import estimate_bars
+from melody.meter import bar_length, estimate_bars
 from melody.song import Song
 from melody.vocabulary import ESSEN, FIFTHS, SEMITONES, spelled
 
@@ -40,7 +40,7 @@ def read(content: bytes, name: str) -> list[Song]:
         sharps = next((sharps for time, sharps in reversed(keys) if time <= start), 0)
         notes.append((Fraction(start, quarter), Fraction(end, quarter), number, midi_name(number, sharps)))
     melody = skyline(notes)
-    meters = [(Fraction(time, quarter), meter) for time, meter in meters]
+    meters = _with_pickup([(Fraction(time, quarter), meter) for time, meter in meters])
     bars = estimate_bars(melody.onset, melody.duration, meters)
     about = {"key": kern_signature(alterations(keys[0][1])) if keys else "", "meter": meters[0][1] if meters else ""}
     return [melody.song(name, bars, len(parts), **about)]
@@ -75,6 +75,22 @@ def _signatures(tracks: list[list[tuple[int, MidiEvent]]]) -> tuple[list[tuple[i
         elif event.type == MetaEvents.TIME_SIGNATURE and len(event.data) > 1:
             meters[time] = f"{event.data[0]}/{2 ** event.data[1]}"
     return sorted((time, sharps) for time, sharps in keys if abs(sharps) <= MOST_ACCIDENTALS), list(meters.items())
+
+
+def _with_pickup(meters: list[tuple[Fraction, str]]) -> list[tuple[Fraction, str]]:
+    """The time signatures, (quarter notes, `3/4`); that of the next bar for a pickup written as a short first bar.
+
+    If its time signature comes again, it is a bar in a song that changes meter.
+
+    >>> _with_pickup([(Fraction(0), "1/4"), (Fraction(1), "3/4")])
+    [(Fraction(0, 1), '3/4'), (Fraction(1, 1), '3/4')]
+    """
+    if len(meters) > 1:
+        (start, short), (end, full) = meters[:2]
+        again = any(words == short for _, words in meters[1:])
+        if start == 0 and end == bar_length(short) < bar_length(full) and not again:
+            return [(start, full), *meters[1:]]
+    return meters
 
 
 @cache
