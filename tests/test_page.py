@@ -11,16 +11,19 @@ import time
 import wave
 from fractions import Fraction
 from html.parser import HTMLParser
+from itertools import pairwise
 
+import mido
 import pytest
 
 import generate_song
 from melody.errors import UserError
 from melody.flags import ROOT
+from melody.formats.write_midi import write_midi
 from melody.listen import page as folder_page
 from melody.listen.nearest import NearestSong
 from melody.listen.page import song_command, write_folder_page
-from melody.listen.page_html import PageSong, page, write_page
+from melody.listen.page_html import PageSong, edges, page, performed, write_page
 from melody.meter import bar_length
 from melody.song import Song, onsets
 
@@ -120,13 +123,31 @@ def test_content_of_the_page():
 )
 def test_time_signature_bar_lines_and_beats(song, facts, end, bars, beats):
     """A note of the jig crosses a bar line; a rest completes its last bar; its beats are dotted quarter notes."""
-    seen = Elements(page("a", [PageSong(song, 60.0)]))
+    seen = Elements(page("a", [PageSong(song, 60.0, plain=True)]))
     assert facts in seen.text and f"0:{end:02d}" in seen.text
     lines = {path["class"]: re.findall(r"M([\d.]+) 0v", path["d"]) for path in seen.all("path") if "class" in path}
     assert [list(map(float, lines.get(name, []))) for name in ("bar", "beat")] == [bars, list(beats)]
     assert seen.all("article")[0]["data-quarters"] == str(end)
     spans = [(float(note["x"]), float(note["data-quarters"])) for note in seen.all("rect") if "data-midi" in note]
     assert spans == [pytest.approx((begin, stop - begin), abs=1e-4) for begin, stop in onsets(song)]
+
+
+@pytest.mark.parametrize("plain", [False, True])
+def test_the_roll_has_the_times_of_the_midi_file(tmp_path, plain):
+    """A longer phrase ending moves later notes and bar lines: the first phrase of the waltz ends with A4:2."""
+    write_midi(tmp_path / "a.mid", WALTZ, 90, plain=plain)
+    seconds, heard = 0.0, []
+    for message in mido.MidiFile(tmp_path / "a.mid"):
+        seconds += message.time
+        heard += [seconds] * message.type.startswith("note")
+    seen = Elements(page("a", [PageSong(WALTZ, 90.0, plain=plain)]))
+    shown = []
+    for note in (note for note in seen.all("rect") if "data-midi" in note):
+        shown += [float(note["x"]), float(note["x"]) + float(note["data-quarters"])]
+    assert [time * 60 / 90 for time in shown] == pytest.approx(heard, abs=1e-3)
+    bars = next(path["d"] for path in seen.all("path") if path.get("class") == "bar")
+    late = 0 if plain else 0.2
+    assert list(map(float, re.findall(r"M([\d.]+)", bars))) == [1, 4, 7 + late, 10 + late]
 
 
 def test_any_text_is_escaped():
@@ -395,26 +416,25 @@ def test_play_all_plays_the_songs_in_turn_and_stops(opened):
 def test_the_cursor_follows_durations_and_rests(opened, song):
     """In the middle of each note it is highlighted in roll and score, and in rests nothing is."""
     browser = opened(PageSong(song, 90.0))
-    end = onsets(song)[-1][1] + song.rest_after
-    moments = [(index, (begin + stop) / 2) for index, (begin, stop) in enumerate(onsets(song))]
-    moments += [
-        (None, begin - rest / 2) for (begin, _), rest in zip(onsets(song), song.rest_before, strict=True) if rest
-    ]
-    for index, moment in moments + [(None, end - song.rest_after / 2)] * bool(song.rest_after):
+    times = edges(performed(song))
+    for index, (begin, stop) in enumerate(pairwise(times)):  # rests and notes in turn
+        if begin == stop:
+            continue
+        moment = (begin + stop) / 2
         browser.execute_script("sounding = players[0]; sounding.show(arguments[0])", moment * 60 / 90)
         lit = "players[0].notes.map(note => [note.rect, ...note.noteheads].map(e => e.matches('.now')))"
         lit = browser.execute_script(f"return {lit}")
-        assert [number for number, marks in enumerate(lit) if all(marks)] == [index] * (index is not None)
-        assert sum(any(marks) for marks in lit) == (index is not None) and all(len(marks) > 1 for marks in lit)
+        assert [number for number, marks in enumerate(lit) if all(marks)] == [index // 2] * (index % 2)
+        assert sum(any(marks) for marks in lit) == index % 2 and all(len(marks) > 1 for marks in lit)
         head = browser.execute_script("return parseFloat(players[0].head.style.left)")
-        assert head == pytest.approx(100 * moment / end, abs=0.01)
+        assert head == pytest.approx(100 * moment / times[-1], abs=0.01)
 
 
 @pytest.mark.slow
 def test_the_arrow_keys_lead_from_note_to_note(opened):
     from selenium.webdriver.common.keys import Keys
 
-    browser = opened(PageSong(JIG, 60.0))
+    browser = opened(PageSong(JIG, 60.0, plain=True))
     slider = browser.find_element("css selector", ".roll input")
     at = []
     for key in [Keys.ARROW_RIGHT] * 4 + [Keys.ARROW_LEFT] + [Keys.ARROW_RIGHT] * 9:

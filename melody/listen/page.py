@@ -52,7 +52,7 @@ def write_folder_page(songs: Path, data: Path, quiet: bool = False) -> Path:
         nearest = collection.nearest(song.pitch) if collection else None
         settings, tempo = shown_settings(record), float(record["tempo"])
         command = song_command(record, songs, files)
-        page_songs.append(PageSong(song, tempo, files, settings, nearest, command))
+        page_songs.append(PageSong(song, tempo, files, settings, nearest, record.get("plain") is True, command))
     return write_page(songs, f"Songs in the style of {songs.resolve().name}", page_songs)
 
 
@@ -79,6 +79,7 @@ def song_command(record: Mapping[str, object], folder: Path, files: Sequence[str
     suffixes = {Path(name).suffix for name in files}
     words = ["python", "generate_song.py", "--regions", *record.get("regions", []), "--out", str(out), "--page"]
     words += [flag for flag, suffix in (("--wav", ".wav"), ("--score", ".musicxml")) if suffix in suffixes]
+    words += ["--plain"] * (record.get("plain") is True)
     for name in FLAGS:
         value = record.get(name)
         if value not in (None, [], ""):

@@ -1,7 +1,7 @@
 """Composed songs -> an HTML page to listen to them and read their scores, one file that works offline."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from html import escape
 from pathlib import Path
 from string import Template
@@ -10,6 +10,7 @@ from urllib.parse import quote
 import numpy as np
 
 from melody.atomic import atomic_write
+from melody.formats.write_midi import LENGTHENING
 from melody.listen import engraving
 from melody.listen.nearest import NearestSong
 from melody.meter import bar_length
@@ -40,6 +41,7 @@ class PageSong:
     files: Sequence[str] = ()  # names relative to the page's folder; the page plays the .wav among them
     settings: Mapping[str, object] = field(default_factory=dict)
     nearest: NearestSong | None = None
+    plain: bool = False  # played without longer phrase endings
     command: str = ""  # composes the song again; ends in "--seed N --number K"
 
 
@@ -64,7 +66,8 @@ def _article(page_song: PageSong, number: int) -> str:
     song, files = page_song.song, page_song.files
     title = escape(song.title or song.name or f"Song {number}")
     wav = next((f' data-wav="{_url(name)}"' for name in files if name.lower().endswith(".wav")), "")
-    end = onsets(song)[-1][1] + song.rest_after if song.pitch else 0.0
+    heard = song if page_song.plain else performed(song)
+    end = edges(heard)[-1]
     seconds = end * 60 / page_song.tempo
     return f"""<article id="song-{number}" data-tempo="{page_song.tempo:g}" data-quarters="{end:.6g}"{wav}>
 <div class="top">
@@ -74,7 +77,7 @@ def _article(page_song: PageSong, number: int) -> str:
 </button>
 <div><h2>{title}</h2><p>{_summary(song)}</p></div>
 </div>
-<div class="roll">{_roll(song, end)}<div class="head"></div>
+<div class="roll">{_roll(song, heard)}<div class="head"></div>
 <input type="range" min="0" max="{seconds:.2f}" step="0.01" value="0" aria-label="Position in {title}"></div>
 <div class="times"><span class="at">0:00</span><span>{_clock(seconds)}</span></div>
 <figure class="score" role="img" aria-label="Score of {title}">{_score(song)}</figure>
@@ -93,21 +96,38 @@ def _summary(song: Song) -> str:
     return f"{escape(meter)}{pickup}, {len(song.pitch)} notes{phrases}, {low} to {high}"
 
 
-def _roll(song: Song, end: float) -> str:
-    """The notes as a piano roll: quarter notes to the right, MIDI numbers upwards; behind them bar lines and beats."""
+def performed(song: Song) -> Song:
+    """The song with the durations that its MIDI file has without `--plain`: the last note of a phrase is longer."""
+    if not any(song.phrase):
+        return song
+    ends = [*song.phrase[1:], True]
+    return replace(song, duration=[d * LENGTHENING if end else d for d, end in zip(song.duration, ends, strict=True)])
+
+
+def edges(song: Song) -> list[float]:
+    """The start of the song, start and end of each note in turn, and the end of the song, in quarter notes."""
+    times = [0.0, *(time for span in onsets(song) for time in span)]
+    return [*times, times[-1] + song.rest_after]
+
+
+def _roll(song: Song, heard: Song) -> str:
+    """The notes that are `heard` as a piano roll, and behind them the bar lines and beats of the song.
+
+    Quarter notes at the song's tempo lead to the right, MIDI numbers upwards.
+    """
     numbers = [Spelling(name).midi for name in song.pitch]
     top, rows = max(numbers, default=60) + 1, max(numbers, default=60) - min(numbers, default=60) + 3
-    begins = [begin for begin, _ in onsets(song)]
+    written, played = edges(song), edges(heard)
     lines = "".join(
-        f'<path class="{name}" d="{"".join(f"M{time:.6g} 0v{rows}" for time in times)}"/>'
-        for name, times in grid(song, end).items()
+        f'<path class="{name}" d="{"".join(f"M{time:.6g} 0v{rows}" for time in np.interp(times, written, played))}"/>'
+        for name, times in grid(song, written[-1]).items()
     )
     notes = "".join(
         f'<rect x="{begin:.6g}" y="{top - number}" width="{max(0.9 * length, length - GAP):.6g}" height="0.9"'
         f' data-midi="{number}" data-quarters="{length:.6g}"/>'
-        for number, begin, length in zip(numbers, begins, song.duration, strict=True)
+        for number, begin, length in zip(numbers, played[1:-1:2], heard.duration, strict=True)
     )
-    box = f'viewBox="0 0 {end or 1:.6g} {rows}" preserveAspectRatio="none"'
+    box = f'viewBox="0 0 {played[-1] or 1:.6g} {rows}" preserveAspectRatio="none"'
     return f'<svg {box} aria-hidden="true">{lines}{notes}</svg>'
 
 
