@@ -188,7 +188,8 @@ def test_a_page_without_songs():
 
 def record(number, **changes):
     made = {"title": f"china {number:03d}", "number": number, "regions": ["china"], "seed": 0, "tempo": 120}
-    return made | {"note_length": 1.0, "instrument": 73, "notes": ["C4", "E4"]} | changes
+    made |= {"instrument": 73, "notes": ["C4", "E4"], "durations": [1.0, 2.0], "rests": [0.0, 0.0], "phrases": [0]}
+    return made | {"meter": "3/4", "pickup": 0.0, "rest_after": 0.0, "key": ""} | changes
 
 
 def write_record(folder, number, **changes):
@@ -202,7 +203,8 @@ def test_the_command_composes_the_song_again(tmp_path, monkeypatch):
         monkeypatch.setattr(sys, "argv", ["generate_song.py", *words])
         return vars(generate_song.arguments())
 
-    made = arguments("--regions", "china", "a b'*", "--temperature", "0.85", "--instrument", "violin", "--seed", "7")
+    given = "--temperature 0.85 --guidance 0 --instrument violin --meter 3/4 6/8 --plain --seed 7"
+    made = arguments("--regions", "china", "a b'*", *given.split())
     settings = {name: made[name] for name in ("regions", *generate_song.SETTINGS)}
     command = song_command(record(6, **settings), tmp_path / "china+a-b", ["006.wav", "006.json"])
     assert command.endswith(" --seed 7 --number 6")
@@ -211,7 +213,7 @@ def test_the_command_composes_the_song_again(tmp_path, monkeypatch):
 
 
 def test_a_command_omits_settings_that_the_record_lacks():
-    command = song_command({"regions": [], "seed": 0, "meter": [], "key": None}, ROOT / "songs" / "all", [])
+    command = song_command({"regions": [], "seed": 0, "meters": [], "plain": False}, ROOT / "songs" / "all", [])
     assert command == "python generate_song.py --regions --out songs --page --seed 0"
 
 
@@ -244,7 +246,8 @@ DAMAGE = {
     "50 accidentals": {"notes": ["C" + "#" * 50 + "4"]},
     "4,000 digits": {"notes": ["C" + "4" * 4000]},
     "notes as text": {"notes": "C4"},
-    "note length 1e300": {"note_length": 1e300},
+    "a duration of 1e300": {"durations": [1e300, 1.0]},
+    "a bar of 10,001 quarter notes": {"meter": "10001/4"},
     "title as a list": {"title": ["a"]},
 }
 

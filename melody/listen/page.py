@@ -20,8 +20,10 @@ from melody.listen.page_html import PageSong, write_page
 from melody.song import printable, song_from_record
 
 MAX_SONGS = 1000  # songs per page, which is then 50 MB in the browser
-SHOWN = "regions seed temperature guidance length meter key network vae".split()  # fields of a record on the page
-FLAGS = "temperature guidance length note_length meter key tempo instrument seed number".split()  # in the command
+SHOWN = "regions seed temperature guidance length meters network vae".split()  # fields of a record on the page
+EMPTY = {"regions": "all", "meters": "any"}  # what an empty list of them says
+FLAGS = {"meters": "--meter"}  # of generate_song.py
+FLAGS |= {name: f"--{name}" for name in "temperature guidance length tempo instrument seed number".split()}
 
 
 def main() -> None:
@@ -65,8 +67,11 @@ def check_page_size(songs: int) -> None:
 
 def shown_settings(record: Mapping[str, object]) -> dict[str, object]:
     """The settings of a song that its page and its scores show."""
-    shown = {name: record[name] for name in SHOWN if record.get(name) not in (None, [], "")}
-    return shown | {"regions": " ".join(record["regions"]) or "all"} if "regions" in record else shown
+    shown = {name: record[name] for name in SHOWN if name in record}
+    lists = {
+        name: " ".join(map(str, value)) or EMPTY.get(name) for name, value in shown.items() if isinstance(value, list)
+    }
+    return shown | lists
 
 
 def song_command(record: Mapping[str, object], folder: Path, files: Sequence[str]) -> str:
@@ -80,10 +85,10 @@ def song_command(record: Mapping[str, object], folder: Path, files: Sequence[str
     words = ["python", "generate_song.py", "--regions", *record.get("regions", []), "--out", str(out), "--page"]
     words += [flag for flag, suffix in (("--wav", ".wav"), ("--score", ".musicxml")) if suffix in suffixes]
     words += ["--plain"] * (record.get("plain") is True)
-    for name in FLAGS:
-        value = record.get(name)
-        if value not in (None, [], ""):
-            words += [f"--{name.replace('_', '-')}", *map(str, value if isinstance(value, list) else [value])]
+    for name, flag in FLAGS.items():
+        value = record.get(name, [])
+        if value != []:
+            words += [flag, *map(str, value if isinstance(value, list) else [value])]
     return printable(shlex.join(words))
 
 
