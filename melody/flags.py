@@ -11,6 +11,7 @@ from types import ModuleType
 from typing import NoReturn
 
 from melody.errors import UserError, print_error
+from melody.key import kern_key
 from melody.listen.instruments import instrument
 from melody.meter import FREE, bar_length
 from melody.regions import file_name
@@ -57,6 +58,7 @@ region = parsed(str, str.strip, "a region; `--regions` with nothing after it: al
 jobs = parsed(int, lambda count: count == -1 or count > 0, "-1 or a whole number from 1")
 precision = parsed(str, ("mixed_bfloat16", "float32").__contains__, "mixed_bfloat16 or float32")
 meter = parsed(str, lambda text: text == FREE or bar_length(text), f"a time signature such as 3/4, or {FREE}")
+key = parsed(kern_key, bool, "a key of up to 7 sharps or flats, such as G, d, B- or F# minor")
 natural = in_range(0, 2**32 - 1, int)  # a seed: Keras takes no larger ones
 positive = in_range(1, 1_000_000, int)
 size = in_range(1, 16_384, int)  # of an array in memory
