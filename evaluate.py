@@ -29,7 +29,7 @@ from melody.cli import init_keras, log, progress, run
 from melody.errors import UserError
 from melody.flags import parser
 
-METRICS = [*(f"M{k}" for k in range(1, 13)), "E5"]
+METRICS = [*(f"M{k}" for k in range(1, 13)), "E1", "E2", "E3", "E5"]
 NEEDED = ([], ["china"], ["deutschl"])  # the regions that the targets are about; []: all songs
 TABLES = {"docs": report.docs_tables, "readme": report.readme_table}
 
@@ -121,9 +121,10 @@ def load_vaes(folder: Path, network: str) -> tuple[dict, dict]:
 
 
 def load_metrics() -> dict:
-    from evaluation import generation_quality, memory_quality, prediction, steering
+    from evaluation import generation_quality, memory_content, memory_quality, prediction, steering
 
-    return prediction.METRICS | steering.METRICS | memory_quality.METRICS | generation_quality.METRICS
+    modules = prediction, steering, memory_content, memory_quality, generation_quality
+    return {name: metric for module in modules for name, metric in module.METRICS.items()}
 
 
 def about(context) -> dict[str, dict[str, str]]:

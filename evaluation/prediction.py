@@ -125,11 +125,24 @@ def means(context: Context, metric: str, columns: dict, chosen: Sequence[int] | 
     return figures
 
 
+def of_head(heads: dict[str, Predictions], head: str) -> list[np.ndarray]:
+    """The bits of each note of each song; `total`: of its pitch, and a note's share of the rhythms and phrases."""
+    if head != "total":
+        return heads[head].bits
+    others = zip(heads["rhythm"].bits, heads["phrase"].bits, strict=True)
+    pairs = zip(heads["pitch"].bits, others, strict=True)
+    return [pitch + sum(map(np.sum, rest)) / max(len(pitch), 1) for pitch, rest in pairs]
+
+
 def m1(context: Context) -> list[dict]:
     """How many bits per note does the network need for new songs, from their first note on?"""
     columns, rows = {name: found.bits for name, found in predictions(context).items()}, Rows("M1", region=EVERY)
     names = collections(context, context.part)
     rows.add_all("bits_per_note", means(context, "M1", columns), "≤ 2.04")
+    if "rhythm" in of_networks(context)[NETWORK]:
+        for head, target, aim in (("rhythm", "≤ 1.07", None), ("phrase", None, None), ("total", "≤ 3.10", "≤ 2.98")):
+            found = {name: of_head(heads, head) for name, heads in of_networks(context).items()}
+            rows.add_all(f"{head}_bits_per_note", means(context, "M1", found), target, aim)
     if context.token:
         difference = [one - other for one, other in zip(columns[OWN_MEAN], columns[conditions.TOKEN], strict=True)]
         rows.add_all("bits_above_control_token", means(context, "M1", {OWN_MEAN: difference}), NOT_ABOVE)
@@ -144,19 +157,26 @@ def m1(context: Context) -> list[dict]:
 
 def m2(context: Context) -> list[dict]:
     """How often is the most probable note right, and are the probabilities as large as they should be?"""
-    found, rows, everything = predictions(context), Rows("M2", region=EVERY), np.arange(len(context.real()))
-    accuracy = means(context, "M2", {name: one.correct for name, one in found.items()})
-    rows.add_all("top_1_accuracy", accuracy, "≥ 0.50", "≥ 0.53")
-    weights, errors = context.weights(context.split[context.part], "M2", rounds=context.sizes.rounds), {}
-    for name, one in found.items():
+    rows, everything = Rows("M2", region=EVERY), np.arange(len(context.real()))
+    weights = context.weights(context.split[context.part], "M2", rounds=context.sizes.rounds)
+    measured = {"": (predictions(context), "≥ 0.50", "≥ 0.53")}
+    if "rhythm" in of_networks(context)[NETWORK]:
+        of_rhythm = {name: heads["rhythm"] for name, heads in of_networks(context).items()}
+        measured["rhythm_"] = of_rhythm, "≥ 0.74", "≥ 0.77"
+    for prefix, (found, target, aim) in measured.items():
+        accuracy, errors = means(context, "M2", {name: one.correct for name, one in found.items()}), {}
+        rows.add_all(f"{prefix}top_1_accuracy", accuracy, target, aim)
+        for name, one in found.items():
 
-        def error(which, one=one):
-            confidence, correct = (np.concatenate([part[k] for k in which]) for part in (one.confidence, one.correct))
-            return calibration_error(confidence, correct)
+            def error(which, one=one):
+                confidence, correct = (
+                    np.concatenate([part[k] for k in which]) for part in (one.confidence, one.correct)
+                )
+                return calibration_error(confidence, correct)
 
-        spread = interval_of(error, everything, weights) if name == NETWORK else None
-        errors[name] = Figure(error(everything), accuracy[name].n, spread)
-    rows.add_all("expected_calibration_error", errors, "≤ 0.02")
+            spread = interval_of(error, everything, weights) if name == NETWORK else None
+            errors[name] = Figure(error(everything), accuracy[name].n, spread)
+        rows.add_all(f"{prefix}expected_calibration_error", errors, "≤ 0.02")
     return rows
 
 
