@@ -116,7 +116,7 @@ def head_logs(context: Context, songs: Sequence[EncodedSong], memories: np.ndarr
 
 
 def bits_of_mixture(logs: np.ndarray) -> np.ndarray:
-    """Bits of some notes under an even mixture of memories, (songs,), of log2 probabilities (songs, memories, notes)."""
+    """Bits of some notes under an even mixture of memories, (songs,); `logs` (songs, memories, notes) are log2."""
     return np.log2(logs.shape[1]) - np.logaddexp2.reduce(logs.sum(axis=2), axis=1)
 
 
