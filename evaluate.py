@@ -4,7 +4,7 @@ reads   data/songs.h5, data/vocabulary.json, weights/lstm.*, weights/vae-*.*
         weights/token.*                      if it exists: the network with a control token
 writes  results/evaluation.json, .md         every figure on test songs, the same as tables (--part test)
         results/evaluation-validation.*      the same on validation songs (default), for choices of settings
-        results/latent-plane, steering, features   .png and .svg, on test songs only
+        results/memory-plane, steering, features   .png and .svg, on test songs only
 
     python evaluate.py                 validation songs: half an hour on two cores
     python evaluate.py --part test     test songs, for the published tables
@@ -30,7 +30,7 @@ from melody.errors import UserError
 from melody.flags import parser
 
 METRICS = [*(f"M{k}" for k in range(1, 13)), "E1", "E2", "E3", "E5"]
-NEEDED = ([], ["china"], ["deutschl"])  # the regions that the targets are about; []: all songs
+NEEDED = (["china"], ["deutschl"])  # the regions that the targets are about
 TABLES = {"docs": report.docs_tables, "readme": report.readme_table}
 
 
@@ -163,7 +163,7 @@ def draw(context, args: argparse.Namespace) -> list[dict]:
     curve = figures.curve(context, figures.GUIDANCES, figures.TEMPERATURES)
     if args.part == "test":
         figures.steering_figure(args.out / "steering", context, curve)
-        figures.latent_figure(args.out / "latent-plane", context)
+        figures.memory_figure(args.out / "memory-plane", context)
         figures.feature_figure(args.out / "features", context)
     return curve
 

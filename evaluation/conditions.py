@@ -67,7 +67,7 @@ class Components:
 
 @cache
 def components(context: Context, region: str, count: int) -> Components:
-    return Components(fitted(context, region), count, context.records[region].mixture, context.seed)
+    return Components(fitted(context, region), count, context.record_of(region).mixture, context.seed)
 
 
 @cache
@@ -116,7 +116,7 @@ def read(
 
     `distinct`: no song is the last one of two memories, by which a classifier could know it; there may be fewer then.
     """
-    how = context.records.get(region, context.records[EVERY]).memories
+    how = context.record_of(region).memories
     count = min(count, len(songs)) if distinct else count
     chosen = memory.sample_songs(len(songs), how["songs"], count, rng)
     if distinct:

@@ -15,6 +15,7 @@ from evaluation.statistics import ROUNDS, bootstrap_weights
 from melody import encoding, lstm, memory, regions, sampling, scoring
 from melody.dataset import Dataset
 from melody.encoding import EncodedSong
+from melody.records import VaeRecord
 from melody.split import near_duplicates
 
 OPENING = 32  # notes that classifiers see
@@ -85,6 +86,10 @@ class Context:
     @cache  # noqa: B019  there is one context, for the whole run
     def songs_of(self, part: str, region: str = EVERY) -> list[np.ndarray]:
         return self.songs.songs(self.indices(part, region))
+
+    def record_of(self, region: str) -> VaeRecord:
+        """The record of the region's VAE, or if it has none of the first one: for the settings of memories."""
+        return self.records.get(region) or next(iter(self.records.values()))
 
     @cached_property
     def encoded(self) -> list[EncodedSong]:

@@ -8,6 +8,8 @@ from pathlib import Path
 import numpy as np
 from matplotlib.figure import Figure
 from sklearn.decomposition import PCA
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
 
 from evaluation import conditions
 from evaluation.context import CLASSES, EVERY, PAIR, TWO, Context
@@ -65,21 +67,19 @@ def steering_figure(path: Path, context: Context, lines: list[dict]) -> None:
     save(figure, path)
 
 
-def latent_figure(path: Path, context: Context) -> None:
-    """Codes of memories of real songs of six regions, on their first two principal components."""
-    rng, codes = context.rng("latent plane"), {}
+def memory_figure(path: Path, context: Context) -> None:
+    """Standardized memories of real songs of six regions, on their first two principal components."""
+    rng, memories = context.rng("memory plane"), {}
     for region in filter(context.real, SIX):
-        memories = conditions.read(
-            context, EVERY, context.encoded_of(context.part, region), min(DOTS, context.sizes.continued), rng
-        )
-        codes[region] = context.vaes[EVERY].encode(memories)
-    plane = PCA(2).fit(np.concatenate(list(codes.values())))
+        songs = context.encoded_of(context.part, region)
+        memories[region] = conditions.read(context, EVERY, songs, min(DOTS, context.sizes.continued), rng)
+    plane = make_pipeline(StandardScaler(), PCA(2)).fit(np.concatenate(list(memories.values())))
     figure, [[panel]] = grid(6, 5, 1, 1)
-    for (region, rows), color, sign in zip(codes.items(), COLORS, "os^Dv<", strict=False):
+    for (region, rows), color, sign in zip(memories.items(), COLORS, "os^Dv<", strict=False):
         x, y = plane.transform(rows).T
         panel.scatter(x, y, s=14, alpha=0.7, color=color, marker=sign, linewidths=0, label=region)
-    shares = plane.explained_variance_ratio_
-    panel.set_xlabel(f"first component of the codes ({shares[0]:.0%} of the variance)")
+    shares = plane[-1].explained_variance_ratio_
+    panel.set_xlabel(f"first component of the memories ({shares[0]:.0%} of the variance)")
     panel.set_ylabel(f"second component ({shares[1]:.0%})")
     panel.legend(frameon=False, markerscale=1.5)
     save(figure, path)

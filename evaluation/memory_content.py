@@ -229,7 +229,7 @@ def e3(context: Context) -> list[dict]:
 def ends_of(context: Context, songs: Sequence[int]) -> np.ndarray:
     """The memory after each of these songs, read from its start, (songs, memory)."""
     rows = [
-        memory.input_sequence([tokens[0]], context.records[EVERY].memories["notes"])
+        memory.input_sequence([tokens[0]], context.record_of(EVERY).memories["notes"])
         for tokens in context.tokens(context.encoded[s] for s in songs)
     ]
     return memory.pack(context.state_encoder.encode(np.stack(rows)))

@@ -126,12 +126,11 @@ def means(context: Context, metric: str, columns: dict, chosen: Sequence[int] | 
 
 
 def of_head(heads: dict[str, Predictions], head: str) -> list[np.ndarray]:
-    """The bits of each note of each song; `total`: of its pitch, and a note's share of the rhythms and phrases."""
+    """The bits of each note of each song; `total`: of its pitch, and a note's share of the song's rhythms."""
     if head != "total":
         return heads[head].bits
-    others = zip(heads["rhythm"].bits, heads["phrase"].bits, strict=True)
-    pairs = zip(heads["pitch"].bits, others, strict=True)
-    return [pitch + sum(map(np.sum, rest)) / max(len(pitch), 1) for pitch, rest in pairs]
+    pairs = zip(heads["pitch"].bits, heads["rhythm"].bits, strict=True)
+    return [pitch + rhythm.sum() / max(len(pitch), 1) for pitch, rhythm in pairs]
 
 
 def m1(context: Context) -> list[dict]:
