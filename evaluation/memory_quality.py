@@ -6,17 +6,18 @@ import numpy as np
 
 from evaluation import conditions
 from evaluation.context import PAIR, Context
-from evaluation.metrics import Songs, key
 from evaluation.report import Figure, Rows
 from evaluation.statistics import bootstrap_weights, interval, interval_of, mmd, two_sample_test
 from evaluation.statistics import intraclass_correlation as icc
-from melody import memory, scoring
+from melody import encoding, memory, scoring
+from melody.encoding import EncodedSong
+from melody.key import find_key
 
 NEXT = 16  # notes that are predicted after a memory
 ACTIVE = 0.01  # variance of a code's posterior mean (Burda, Grosse & Salakhutdinov 2016, section 5.2)
 TRUE = "real memory"
 SWAPPED, SHRUNK = "planted fault: states of two memories mixed", "planted fault: 0.75 of the distance from the mean"
-ICC_FEATURES = ("first_note", "minor_mode", "range", "mean_interval")
+ICC_FEATURES = ("first_note", "minor_mode", "range", "mean_interval", "bar_length", "mean_duration")
 SQUEEZED = (conditions.VAE, conditions.PCA_8, conditions.PCA_32)
 
 
@@ -116,13 +117,14 @@ def sample_rows(context: Context, region: str) -> list[dict]:
     return rows
 
 
-def latent_features(context: Context, songs: Songs) -> np.ndarray:
-    """(songs, 4): what may differ between latents."""
-    rows, vocabulary = [], context.vocabulary
-    for song in songs:
-        pitch = np.array(vocabulary.midi)[song]
-        interval_size = np.abs(np.diff(pitch)).sum() / max(len(song) - 1, 1)
-        rows.append([pitch[0], key(song, vocabulary)[1], np.ptp(pitch), interval_size])
+def latent_features(context: Context, songs: list[EncodedSong]) -> np.ndarray:
+    """(songs, features): what may differ between latents; bars and durations in quarter notes, pitches in semitones."""
+    rows, midi = [], np.array(context.vocabulary.midi)
+    for encoded in songs:
+        song, pitch = encoding.decode(encoded, context.trained.vocabulary), midi[encoded.pitch]
+        is_minor = find_key(song.pitch, song.duration)[:1].islower()
+        sizes = np.abs(np.diff(pitch)).sum() / max(len(pitch) - 1, 1)
+        rows.append([pitch[0], is_minor, np.ptp(pitch), sizes, song.bar[0], np.mean(song.duration)])
     return np.array(rows, float)
 
 
@@ -137,7 +139,7 @@ def e5(context: Context) -> list[dict]:
             pool = conditions.pool(context, name, region)
             memories = np.repeat(pool[np.linspace(0, len(pool) - 1, count).astype(int)], each, axis=0)
             songs = conditions.from_memories(context, memories, context.guidance, context.temperature)
-            values[name] = latent_features(context, [song.pitch for song in songs]).reshape(count, each, -1)
+            values[name] = latent_features(context, songs).reshape(count, each, -1)
         for k, feature in enumerate(ICC_FEATURES):
             figures = {
                 name: Figure(icc(one[..., k]), count * each, interval_of(icc, one[..., k], weights))
