@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from itertools import pairwise
 from pathlib import Path
 
 from melody import key
 from melody.atomic import atomic_write
-from melody.song import RESOLUTION, Song, check_song, note_values, printable
+from melody.notation import Measure, Piece, measures
+from melody.song import Song, printable
 from melody.vocabulary import Spelling
 
 
@@ -19,11 +21,11 @@ def write_kern(path: Path, song: Song, records: Mapping[str, object] | None = No
 
 
 def kern(song: Song, records: Mapping[str, object] | None = None) -> str:
-    """The song as the text of a kern file: one `**kern` spine without bar lines, phrases in braces.
+    """The song as the text of a kern file: one `**kern` spine with its bar lines, phrases in braces.
 
-    Raises `UserError` for an invalid song (see `check_song`).
+    Songs without bars have no bar lines. Raises `UserError` for an invalid song (see `check_song`).
     """
-    check_song(song)
+    cut = measures(song)
     headings = {"OTL": song.title, "ARE": song.area} | dict(records or {})
     records = {re.sub(r"[ :!]+", "-", printable(code)): printable(text) for code, text in headings.items()}
     lines = [f"!!!{code}: {text}" for code, text in records.items() if text]
@@ -32,35 +34,28 @@ def kern(song: Song, records: Mapping[str, object] | None = None) -> str:
         lines.append(f"*{song.key}:")
     if re.fullmatch(r"\d+/\d+|X", song.meter):
         lines.append(f"*M{song.meter}")
-    return "\n".join([*lines, *_tokens(song), "==", "*-"]) + "\n"
+    for before, measure in pairwise([None, *cut]):
+        lines += _bar_line(before, measure)
+        if measure.signature and (before or measure.signature != song.meter and any(song.bar)):
+            lines.append(f"*M{measure.signature}")
+        lines += [_token(piece) for piece in measure.pieces]
+    return "\n".join([*lines, "==", "*-"]) + "\n"
 
 
-def _tokens(song: Song) -> list[str]:
-    begins = [*(song.phrase or [False] * len(song.pitch)), True]
-    tokens, in_phrase = [], False
-    for index, name in enumerate(song.pitch):
-        tokens += [f"{duration}r" for duration in durations(song.rest_before[index])]
-        in_phrase = in_phrase or begins[index]
-        opening, closing = "{" * begins[index], "}" * (in_phrase and begins[index + 1])
-        tokens += _note(durations(max(song.duration[index], 1 / RESOLUTION)), _pitch(name), opening, closing)
-    return tokens
+def _bar_line(before: Measure | None, measure: Measure) -> list[str]:
+    """The bar line before a measure: none in free meter, none before a pickup, invisible before the first full bar."""
+    if before is None:
+        return ["=1-"] * (measure.number == 1 and measure.length > 0)
+    return [f"={measure.number}"] * bool(before.length or measure.length)
 
 
-def durations(quarters: float) -> list[str]:
-    """The kern durations that add up to a time in quarter notes, longest first.
-
-    >>> durations(1.5), durations(1 / 3), durations(5 / 4), durations(0)
-    (['4.'], ['12'], ['4', '16'], [])
-    """
-    return [f"{number}{'.' * dots}" for number, dots, _ in note_values(quarters)]
-
-
-def _note(pieces: list[str], pitch: str, opening: str, closing: str) -> list[str]:
-    """The tokens of one note, tied if there are several."""
-    if len(pieces) == 1:
-        return [f"{opening}{pieces[0]}{pitch}{closing}"]
-    middle = [f"{piece}{pitch}_" for piece in pieces[1:-1]]
-    return [f"{opening}[{pieces[0]}{pitch}", *middle, f"{pieces[-1]}{pitch}]{closing}"]
+def _token(piece: Piece) -> str:
+    value = f"{piece.value.number}{'.' * piece.value.dots}"
+    if piece.pitch is None:
+        return f"{value}r"
+    tie = "" if piece.first else "]" if piece.last else "_"
+    opening = "{" * piece.begins + "[" * (piece.first and not piece.last)
+    return f"{opening}{value}{_pitch(piece.pitch)}{tie}{'}' * piece.ends}"
 
 
 def _pitch(name: str) -> str:
