@@ -16,9 +16,8 @@ from typing import NamedTuple
 
 from melody.meter import bar_length
 from melody.note_values import Value, note_values, values_in_bar
-from melody.song import Song, check_song
+from melody.song import RESOLUTION, Song, check_song, exact
 
-RESOLUTION = 96  # parts of a quarter note, to which unusual durations are rounded
 TUPLETS = (3, 5, 7)  # notes in the time of two or four
 LINE = 16  # quarter notes in a line of a song without phrase marks
 LONGEST_LINE = 24  # quarter notes; a longer phrase takes several lines
@@ -93,9 +92,9 @@ def lines(song: Song) -> list[slice]:
     return [slice(begin, end) for begin, end in pairwise([*starts, len(song.pitch)])]
 
 
-def exact(quarters: float) -> Fraction:
+def _notated(quarters: float) -> Fraction:
     """A time in quarter notes: exact up to septuplets, else rounded to a `RESOLUTION`th."""
-    time = Fraction(quarters).limit_denominator(RESOLUTION)
+    time = exact(quarters)
     if not any(odd * 2**7 % time.denominator == 0 for odd in TUPLETS):
         time = Fraction(round(quarters * RESOLUTION), RESOLUTION)
     return time
@@ -107,13 +106,13 @@ def _events(song: Song) -> list[Event]:
     begins = [*(song.phrase or [False] * len(song.pitch)), True]
     events, now, in_phrase = [], Fraction(0), False
     for index, name in enumerate(song.pitch):
-        start = now + exact(song.rest_before[index])
+        start = now + _notated(song.rest_before[index])
         in_phrase = in_phrase or begins[index]
-        end = start + max(exact(song.duration[index]), Fraction(1, RESOLUTION))
+        end = start + max(_notated(song.duration[index]), Fraction(1, RESOLUTION))
         events += [Event(now, start)] * (start > now)
         events.append(Event(start, end, name, index, begins[index], in_phrase and begins[index + 1]))
         now = end
-    return events + [Event(now, now + exact(song.rest_after))] * (song.rest_after > 0)
+    return events + [Event(now, now + _notated(song.rest_after))] * (song.rest_after > 0)
 
 
 def _free_bars(song: Song, events: Sequence[Event]) -> list[tuple[Fraction, Fraction]]:
@@ -132,7 +131,7 @@ def _bars(song: Song, events: Sequence[Event]) -> list[tuple[Fraction, Fraction]
     free_lines = {line.start for line in lines(song)}
     bars: list[tuple[Fraction, Fraction]] = []
     for note in (event for event in events if event.pitch is not None):
-        length, beat = exact(song.bar[note.note]), exact(song.beat[note.note])
+        length, beat = _notated(song.bar[note.note]), _notated(song.beat[note.note])
         start = note.start - beat if length else note.start
         if not bars:
             bars.append((start - ceil(start / length) * length if length else Fraction(0), length))

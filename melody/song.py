@@ -1,4 +1,4 @@
-"""A song: one melody with durations, rests and phrases; its onsets, notated durations and record (JSON)."""
+"""A song: one melody with durations, rests and phrases; its onsets, bars and record (JSON)."""
 
 from __future__ import annotations
 
@@ -16,8 +16,6 @@ LONGEST_NAME = 7  # letters of a note name: C----10 at most
 SMALLEST = 1 / 64  # quarter notes in a composed note
 SLOWEST, FASTEST = 4, 1000  # quarter notes per minute; MIDI cannot store a slower tempo
 RESOLUTION = 96  # parts of a quarter note; durations are rounded to fractions with at most this denominator
-WHOLE = 4  # quarter notes; a longer note is tied
-DOTS = ((0, Fraction(1)), (1, Fraction(3, 2)), (2, Fraction(7, 4)))  # and their factor on the duration
 
 
 @dataclass(frozen=True)
@@ -74,35 +72,6 @@ def onsets(song: Song) -> list[tuple[float, float]]:
 def printable(text: object) -> str:
     """The text on one line, without characters that UTF-8, XML or a terminal cannot show."""
     return "".join(filter(str.isprintable, " ".join(str(text).split())))
-
-
-def note_values(quarters: float) -> list[tuple[int, int, Fraction]]:
-    """The tied notes that notate a duration, longest first: (number, dots, quarter notes).
-
-    Number 4 is a quarter note, 12 a third of one. The duration is rounded to a denominator of at most `RESOLUTION`.
-
-    >>> [(number, dots) for number, dots, _ in note_values(5 / 4)]
-    [(4, 0), (16, 0)]
-    """
-    left, values = Fraction(quarters).limit_denominator(RESOLUTION), []
-    while left:
-        odd = left.denominator
-        while odd % 2 == 0:
-            odd //= 2
-        values.append(_longest_value(left, odd))
-        left -= values[-1][2]
-    return values
-
-
-def _longest_value(left: Fraction, odd: int) -> tuple[int, int, Fraction]:
-    """The longest note, plain or dotted, of at most `left` quarter notes; its number is `odd` times a power of two."""
-    number = odd
-    while True:
-        for dots, factor in reversed(DOTS if odd == 1 else DOTS[:1]):
-            quarters = Fraction(WHOLE, number) * factor
-            if quarters <= left:
-                return number, dots, quarters
-        number *= 2
 
 
 def with_bars(song: Song) -> Song:

@@ -67,18 +67,6 @@ def test_kern_by_hand():
     assert text == f"{head}|{{4.ff#|4r|16r|[1BB-|4BB-]}}|==|*-|".replace("|", "\n")
 
 
-def test_kern_times():
-    for quarters, lengths in {
-        0.25: ["16"],
-        7: ["1.."],
-        1 / 3: ["12"],
-        5 / 3: ["3", "12"],
-        7 / 3: ["3", "4"],
-        9: ["1..", "2"],
-    }.items():
-        assert write_kern.durations(quarters) == lengths
-
-
 def test_kern_without_notes_and_of_an_invalid_song(tmp_path):
     assert write_kern.kern(melody([])).startswith("**kern\n*k[]\n==")
     with pytest.raises(UserError, match="1 pitches, 2 durations"):
@@ -149,7 +137,7 @@ def test_musicxml_of_any_song_is_read_as_the_same_notes(song):
 
 
 def test_a_note_tied_to_a_natural_is_one_note():
-    """Thirteen quarters of D natural after D sharp are three tied notes, of which only the first shows its sign."""
+    """Thirteen quarters of D natural after D sharp are two tied notes, of which only the first shows its sign."""
     text = write_musicxml.musicxml(melody(["D#4", "D4"], [1.0, 13.0]))
     assert sounding(text) == [("D#4", 1), ("D4", 13)]
     assert text.count("<accidental>natural") == 1
@@ -180,13 +168,6 @@ def test_long_titles_fit_the_picture(tune):
     width = int(re.search(r'viewBox="0 -40 (\d+)', picture)[1])
     size = float(re.search(r'<text [^>]*font-size="([\d.]+)"', picture)[1])
     assert size * 0.6 * 360 < width
-
-
-def test_lines_hold_a_phrase_or_sixteen_quarter_notes(tune):
-    assert write_musicxml.lines(tune) == [slice(0, 4), slice(4, 8)]
-    assert write_musicxml.lines(melody(["C4"] * 35)) == [slice(0, 16), slice(16, 32), slice(32, 35)]
-    assert write_musicxml.lines(melody(["C4"] * 3, [40.0, 1.0, 1.0])) == [slice(0, 1), slice(1, 3)]
-    assert write_musicxml.lines(melody([])) == []
 
 
 def test_unusual_songs_are_engraved():

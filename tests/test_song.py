@@ -2,14 +2,13 @@
 
 import json
 import math
-from fractions import Fraction
 
 import pytest
 
 from melody.errors import UserError
 from melody.formats.write_kern import kern
 from melody.formats.write_musicxml import musicxml
-from melody.song import Song, check_song, note_values, onsets, song_from_record, song_record
+from melody.song import Song, check_song, onsets, song_from_record, song_record
 
 SETTINGS = {"regions": ["china"], "seed": 3, "note_length": 0.5, "tempo": 120, "instrument": 73}
 
@@ -22,18 +21,6 @@ def record():
 def test_onsets():
     song = Song("a", ["C4", "D4"], [1.0, 0.5], [0.0, 0.25], [True, False])
     assert onsets(song) == [(0.0, 1.0), (1.25, 1.75)]
-
-
-@pytest.mark.parametrize(
-    ("quarters", "values"),
-    [
-        (1.5, [(4, 1)]), (1 / 3, [(12, 0)]), (5 / 4, [(4, 0), (16, 0)]), (0, []), (9, [(1, 2), (2, 0)]),
-    ],
-)  # fmt: skip
-def test_note_values_add_up_to_the_duration(quarters, values):
-    found = note_values(quarters)
-    assert [(number, dots) for number, dots, _ in found] == values
-    assert sum(length for _, _, length in found) == Fraction(quarters).limit_denominator(96)
 
 
 def test_a_record_keeps_the_song(record):

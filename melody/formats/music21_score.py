@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import io
 import warnings
+from bisect import bisect_left
 from contextlib import redirect_stderr
 from fractions import Fraction
 
 from music21 import converter, harmony, stream
+from music21.articulations import BreathMark
 from music21.key import Key, KeySignature
-from music21.meter import TimeSignature
+from music21.meter import TimeSignature, TimeSignatureBase
 
-from melody.formats.song_builder import note_name, skyline
+from melody.formats.song_builder import SongBuilder, note_name, skyline
 from melody.key import alterations, kern_signature
 from melody.meter import bars_of
 from melody.song import Song
@@ -28,10 +30,13 @@ def read(text: str, kind: str, name: str, one_meter: bool = False, **about: str)
         parts = [part for part in score.getElementsByClass(stream.Part) if pitched_notes(part)] or [score]
         line = parts[0].voicesToParts().parts[0] if parts[0].recurse().getElementsByClass(stream.Voice) else parts[0]
         melody = skyline(pitched_notes(line.stripTies(matchByPitch=False)))
+    _mark_phrases(melody, line)
     melody.rest(max(0, Fraction(line.highestTime) - melody.time))
     measures = parts[0].getElementsByClass(stream.Measure)
-    signatures = line.recurse().getElementsByClass(TimeSignature)
-    signatures = [(Fraction(one.getOffsetInHierarchy(line)), one.ratioString) for one in signatures]
+    signatures = [
+        (Fraction(one.getOffsetInHierarchy(line)), one.ratioString if isinstance(one, TimeSignature) else "X")
+        for one in line.recurse().getElementsByClass(TimeSignatureBase)
+    ]
     signatures = signatures[:1] if one_meter else signatures
     bars = bars_of(melody.onset, melody.time, [Fraction(measure.offset) for measure in measures], signatures)
     about = {"key": _key(line), "meter": signatures[0][1] if signatures else ""} | about
@@ -47,6 +52,17 @@ def pitched_notes(part: stream.Stream) -> list[tuple]:
         start, length = Fraction(note.offset), Fraction(note.quarterLength)
         notes += [(start, start + length, pitch.midi, note_name(pitch)) for pitch in note.pitches]
     return notes
+
+
+def _mark_phrases(melody: SongBuilder, part: stream.Stream) -> None:
+    """Begin a phrase after each breath mark, and at the first note if there are any."""
+    ends = [
+        Fraction(note.offset + note.quarterLength)
+        for note in part.flatten().notes
+        if any(isinstance(mark, BreathMark) for mark in note.articulations)
+    ]
+    for index in {0, *(bisect_left(melody.onset, end) for end in ends)} if ends else ():
+        melody.phrase[index : index + 1] = [True] * (index < len(melody.phrase))
 
 
 def _key(part: stream.Stream) -> str:

@@ -36,7 +36,7 @@ def kern(song: Song, records: Mapping[str, object] | None = None) -> str:
         lines.append(f"*M{song.meter}")
     for before, measure in pairwise([None, *cut]):
         lines += _bar_line(before, measure)
-        if measure.signature and (before or measure.signature != song.meter and any(song.bar)):
+        if measure.signature and (before or (measure.signature != song.meter and any(song.bar))):
             lines.append(f"*M{measure.signature}")
         lines += [_token(piece) for piece in measure.pieces]
     return "\n".join([*lines, "==", "*-"]) + "\n"

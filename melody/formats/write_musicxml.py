@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from fractions import Fraction
 from itertools import pairwise
+from math import ceil
 from pathlib import Path
 
 from melody import key
 from melody.atomic import atomic_write
-from melody.song import RESOLUTION, Song, check_song, note_values, printable
+from melody.formats.beams import beams
+from melody.notation import FREE, Measure, Piece, measures
+from melody.song import Song, printable
 from melody.vocabulary import Spelling
 
-LINE = 16  # quarter notes in a line of a song without phrase marks
-LONGEST_LINE = 24  # quarter notes; a longer phrase takes several lines
-TUPLETS = (3, 5, 7)  # notes in the time of two or four
+SHORTEST_LINE, LONGEST_LINE = 5, 30  # notes and rests in a line, unless a phrase or a measure makes it longer
+MEASURES = 4  # in a line of a song without phrase marks
 TREBLE_FROM = 55  # MIDI number (G3); a song with a lower mean is written in the bass clef
 
 
@@ -26,7 +28,7 @@ def write_musicxml(path: Path, song: Song, records: Mapping[str, object] | None 
 
 
 def musicxml(song: Song, records: Mapping[str, object] | None = None) -> str:
-    """The song as MusicXML, without meter and bar lines, one phrase per line; deterministic.
+    """The song as MusicXML, deterministic: a line per phrase where bars allow it, a breath mark after each phrase.
 
     Raises `UserError` for an invalid song (see `check_song`).
     """
@@ -38,46 +40,101 @@ def musicxml(song: Song, records: Mapping[str, object] | None = None) -> str:
     for field, text in (records or {}).items():
         score.metadata.addCustom(printable(field), printable(text))
     exporter = GeneralObjectExporter(score)
-    exporter.makeNotation = False  # it would add a meter and bars
+    exporter.makeNotation = False  # it would add a meter to songs that have none
     return _deterministic(exporter.parse().decode("utf-8"))
 
 
-def lines(song: Song) -> list[slice]:
-    """The notes of each line: a phrase, or `LINE` quarter notes in a song without phrase marks."""
-    phrased = sum(song.phrase) > 1
-    longest = LONGEST_LINE if phrased else LINE
-    starts, filled = [], 0.0
-    for index, (duration, rest) in enumerate(zip(song.duration, song.rest_before, strict=True)):
-        if not starts or (phrased and song.phrase[index]) or filled + rest + duration > longest:
+def line_starts(cut: Sequence[Measure]) -> set[int]:
+    """Indices of the measures that begin a line of the score: those nearest to the beginning of a phrase.
+
+    A phrase that begins in the second half of a measure begins its line with the next measure.
+    """
+    counts = [len(measure.pieces) for measure in cut]
+    if not all(measure.length for measure in cut):
+        return {index for index, (before, measure) in enumerate(pairwise(cut), start=1) if not measure.length}
+    phrases = set()
+    for index, measure in enumerate(cut):
+        position = Fraction(0)
+        for piece in measure.pieces:
+            phrases |= {index + (2 * position >= measure.length)} if piece.begins else set()
+            position += piece.value.quarters
+    if len(phrases) < 2:
+        phrases = set(range(MEASURES + (cut[0].number == 0), len(cut), MEASURES))
+    starts = [0]
+    for index in sorted(phrases):
+        if sum(counts[starts[-1] : index]) >= SHORTEST_LINE and sum(counts[index:]) >= SHORTEST_LINE:
             starts.append(index)
-            filled = 0.0
-        filled += rest + duration
-    return [slice(begin, end) for begin, end in pairwise([*starts, len(song.pitch)])]
+    found = set(starts)
+    for begin, end in pairwise([*starts, len(cut)]):
+        lines = min(ceil(sum(counts[begin:end]) / LONGEST_LINE), end - begin)
+        found |= {begin + (end - begin) * line // lines for line in range(lines)}
+    return found - {0}
 
 
 def _part(song: Song):
-    """The song as a music21 part with one measure per line."""
-    from music21 import bar, clef, layout, meter, stream
-    from music21.key import KeySignature
+    """The song as a music21 part."""
+    from music21 import bar, clef, layout, note, stream
 
-    check_song(song)
-    part = stream.Part(id="P1")
-    for number, line in enumerate(lines(song) or [slice(0, 0)], start=1):
-        measure = stream.Measure(number=number)
-        if number == 1:
-            measure.append(clef.TrebleClef() if _lies_high(song) else clef.BassClef())
-            measure.append(KeySignature(key.signature(song.key, song.pitch)))
-            measure.append(meter.SenzaMisuraTimeSignature())
-        else:
-            measure.insert(0, layout.SystemLayout(isNew=True))
-        measure.append(_notes(song, line))
-        measure.rightBarline = bar.Barline("none")
-        measure.showNumber = stream.enums.ShowNumber.NEVER
-        part.append(measure)
-    measure.rightBarline = bar.Barline("final")
+    cut = measures(song)
+    part, starts, signature = stream.Part(id="P1"), line_starts(cut), ""
+    for index, measure in enumerate(cut):
+        signature = measure.signature or signature
+        written = _measure(measure, signature)
+        if index == 0:
+            written.insert(0, clef.TrebleClef() if _lies_high(song) else clef.BassClef())
+            written.insert(0, _key(song))
+        elif index in starts:
+            written.insert(0, layout.SystemLayout(isNew=True))
+        part.append(written)
+        if not measure.length and not any(after.length for after in cut[index + 1 : index + 2]):
+            written.rightBarline = bar.Barline("none")
+    written.rightBarline = bar.Barline("final")
+    if sum(song.phrase) > 1:
+        part[note.Note].last().articulations = []  # the end of the song needs no mark
     part.makeAccidentals(inPlace=True)
     _sign_tied_notes(part)
     return part
+
+
+def _measure(measure: Measure, signature: str):
+    """A music21 measure with its time signature, notes, rests, beams and brackets of tuplets."""
+    from music21 import meter, note, stream
+
+    written = stream.Measure(number=measure.number)
+    if measure.number == 0 or not measure.length:
+        written.showNumber = stream.enums.ShowNumber.NEVER
+    if measure.signature:
+        is_free = measure.signature == FREE
+        written.append(meter.SenzaMisuraTimeSignature() if is_free else meter.TimeSignature(measure.signature))
+    filled = sum(piece.value.quarters for piece in measure.pieces)
+    if filled and filled == measure.length and all(piece.pitch is None for piece in measure.pieces):
+        rest = note.Rest(quarterLength=filled)
+        rest.fullMeasure = True
+        written.append(rest)
+        return written
+    notes = [_note(piece) for piece in measure.pieces]
+    written.append(notes)
+    stream.makeNotation.makeTupletBrackets(written, inPlace=True)
+    for item, kinds in zip(notes, beams(measure, signature), strict=True):
+        for kind in kinds:
+            item.beams.append(*(("partial", kind) if kind in ("left", "right") else (kind,)))
+        for tuplet in item.duration.tuplets:
+            tuplet.bracket = not kinds
+    return written
+
+
+def _note(piece: Piece):
+    """A music21 note or rest, tied as the piece is, with a breath mark at the end of a phrase."""
+    from music21 import articulations, note, tie
+
+    if piece.pitch is None:
+        return note.Rest(quarterLength=piece.value.quarters)
+    written = note.Note(piece.pitch, quarterLength=piece.value.quarters)
+    if not (piece.first and piece.last):
+        written.tie = tie.Tie("start" if piece.first else "stop" if piece.last else "continue")
+    if piece.ends:
+        written.articulations.append(articulations.BreathMark())
+    return written
 
 
 def _sign_tied_notes(part) -> None:
@@ -88,27 +145,12 @@ def _sign_tied_notes(part) -> None:
             second.pitch.accidental.displayStatus = False
 
 
-def _notes(song: Song, line: slice) -> list:
-    """The notes and rests of a line; a duration that no single note has is written as tied notes."""
-    from music21 import note, tie
+def _key(song: Song):
+    """The music21 key of the song, or its key signature if the tonic is unknown."""
+    from music21.key import Key, KeySignature
 
-    notes = []
-    for name, duration, rest in zip(song.pitch[line], song.duration[line], song.rest_before[line], strict=True):
-        notes += [note.Rest(quarterLength=length) for length in _written(rest)]
-        tied = [note.Note(name, quarterLength=length) for length in _written(max(duration, 1 / RESOLUTION))]
-        for index, piece in enumerate(tied[1:], start=1):
-            tied[0].tie = tie.Tie("start")
-            piece.tie = tie.Tie("continue" if index < len(tied) - 1 else "stop")
-        notes += tied
-    return notes
-
-
-def _written(quarters: float) -> list[Fraction]:
-    """The durations that notate a time: exact up to septuplets, else rounded to a `RESOLUTION`th."""
-    time = Fraction(quarters).limit_denominator(RESOLUTION)
-    if not any(odd * 2**7 % time.denominator == 0 for odd in TUPLETS):
-        time = Fraction(round(quarters * RESOLUTION), RESOLUTION)
-    return [length for _, _, length in note_values(time)]
+    named = re.fullmatch("[A-Ga-g][#-]?", song.key) and key.stated(song.key) is not None
+    return Key(song.key) if named else KeySignature(key.signature(song.key, song.pitch))
 
 
 def _lies_high(song: Song) -> bool:

@@ -14,7 +14,7 @@ from melody.formats.write_midi import LENGTHENING
 from melody.listen import engraving
 from melody.listen.nearest import NearestSong
 from melody.meter import bar_length
-from melody.notation import exact
+from melody.song import exact
 from melody.song import Song, onsets
 from melody.vocabulary import Spelling
 
