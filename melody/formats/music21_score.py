@@ -57,7 +57,7 @@ def pitched_notes(part: stream.Stream) -> list[tuple]:
 def _mark_phrases(melody: SongBuilder, part: stream.Stream) -> None:
     """Begin a phrase after each breath mark, and at the first note if there are any."""
     ends = [
-        Fraction(note.offset + note.quarterLength)
+        Fraction(note.offset) + Fraction(note.quarterLength)
         for note in part.flatten().notes
         if any(isinstance(mark, BreathMark) for mark in note.articulations)
     ]

@@ -14,8 +14,7 @@ from melody.formats.write_midi import LENGTHENING
 from melody.listen import engraving
 from melody.listen.nearest import NearestSong
 from melody.meter import bar_length
-from melody.song import exact
-from melody.song import Song, onsets
+from melody.song import Song, exact, onsets
 from melody.vocabulary import Spelling
 
 TEMPLATE = Path(__file__).with_name("page.html")
