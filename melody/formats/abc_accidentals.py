@@ -117,6 +117,7 @@ class _Writer:
         elif letter == "K":
             self.keys[self.voice], self.in_bar = key_of(text)[1], {}
         field = f"{letter}:{text}" if letter in "LMV" else ""
+        field += f"\n{field}" if letter == "M" else ""  # music21 ignores a single field after a bar line
         return f"\n{field}\n" if inline and field else field
 
     def _note(self, sign: str | None, letter: str, name: str) -> str:

@@ -65,8 +65,8 @@ def _tune(text: str, name: str) -> Song:
         raise Unreadable(f"a tune of more than {LONGEST:,} characters")
     about = {}
     for field, letter in FIELDS.items():
-        line = re.search(rf"^{letter}:[ \t]*(.*?)[ \t]*(?:%.*)?$", text, re.MULTILINE)
-        about[field] = line[1] if line else ""
+        line = re.search(rf"^{letter}:[ \t]*((?:\\[\\%]|[^%\n])*?)[ \t]*(?:%.*)?$", text, re.MULTILINE)
+        about[field] = re.sub(r"\\([\\%])", r"\1", line[1]) if line else ""
     text, about["key"] = explicit(text)
     one_meter = len(set(re.findall(r"^M:.*", text, re.MULTILINE))) == 1
     return music21_score.read(text, "abc", name, one_meter, **about)
