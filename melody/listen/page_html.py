@@ -19,6 +19,7 @@ from melody.vocabulary import Spelling
 
 TEMPLATE = Path(__file__).with_name("page.html")
 SCALE = 0.54  # of the engraved score on the page
+SMALLEST = 0.6  # of that size, on a phone; a wider score is scrolled
 GAP = 0.08  # quarter notes between two notes in the piano roll, so that repeated notes are seen
 LINK_TEXTS = {
     ".mid": "MIDI",
@@ -152,8 +153,9 @@ def grid(song: Song, end: float) -> dict[str, list[float]]:
 
 def _score(song: Song) -> str:
     picture = engraving.svg(song, title=False)
-    width = float(picture.split('viewBox="0 0 ', 1)[1].split()[0])
-    return picture.replace("<svg ", f'<svg width="{width * SCALE:.0f}" aria-hidden="true" ', 1)
+    width = SCALE * float(picture.split('viewBox="0 0 ', 1)[1].split()[0])
+    size = f'width="{width:.0f}" style="min-width: {SMALLEST * width:.0f}px"'
+    return picture.replace("<svg ", f'<svg {size} aria-hidden="true" ', 1)
 
 
 def _nearest(nearest: NearestSong | None) -> str:
