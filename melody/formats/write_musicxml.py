@@ -47,24 +47,24 @@ def musicxml(song: Song, records: Mapping[str, object] | None = None) -> str:
 def line_starts(cut: Sequence[Measure]) -> set[int]:
     """Indices of the measures that begin a line of the score: those nearest to the beginning of a phrase.
 
-    A phrase that begins in the second half of a measure begins its line with the next measure.
+    A phrase that begins in the second half of a measure begins its line with the next measure. Long lines are divided,
+    short phrases share one. In free meter each measure is a line.
     """
     counts = [len(measure.pieces) for measure in cut]
-    if not all(measure.length for measure in cut):
-        return {index for index, (before, measure) in enumerate(pairwise(cut), start=1) if not measure.length}
     phrases = set()
     for index, measure in enumerate(cut):
         position = Fraction(0)
         for piece in measure.pieces:
-            phrases |= {index + (2 * position >= measure.length)} if piece.begins else set()
+            phrases |= {index + (2 * position >= measure.length > 0)} if piece.begins else set()
             position += piece.value.quarters
     if len(phrases) < 2:
         phrases = set(range(MEASURES + (cut[0].number == 0), len(cut), MEASURES))
     starts = [0]
     for index in sorted(phrases):
-        if sum(counts[starts[-1] : index]) >= SHORTEST_LINE and sum(counts[index:]) >= SHORTEST_LINE:
+        if min(sum(counts[starts[-1] : index]), sum(counts[index:])) >= SHORTEST_LINE and index - starts[-1] > 1:
             starts.append(index)
-    found = set(starts)
+    found = {index for index, pair in enumerate(pairwise(cut), start=1) if not (pair[0].length and pair[1].length)}
+    found |= set(starts)
     for begin, end in pairwise([*starts, len(cut)]):
         lines = min(ceil(sum(counts[begin:end]) / LONGEST_LINE), end - begin)
         found |= {begin + (end - begin) * line // lines for line in range(lines)}

@@ -65,7 +65,7 @@ def write_svg(path: Path, song: Song) -> None:
 
 
 def svg(song: Song, title: bool = True) -> str:
-    """The engraved song as SVG, deterministic: one line per phrase; the width is that of the longest line."""
+    """The engraved song as SVG, deterministic, in the lines of its MusicXML; the width is that of the longest line."""
     verovio.enableLog(verovio.LOG_OFF)
     engraver = verovio.toolkit()
     engraver.setOptions(LAYOUT)
