@@ -13,7 +13,7 @@ import numpy as np
 
 from evaluation import conditions
 from evaluation.context import EVERY, OPENING, Context
-from evaluation.report import CLEAR, Figure, Rows
+from evaluation.report import CLEAR, KIND, Figure, Rows
 from evaluation.statistics import interval, resampled_means
 from melody import encoding, memory, scoring
 from melody.descriptors import MODES, mode_of
@@ -23,7 +23,7 @@ from melody.regions import prefix
 from melody.song import Song
 
 REGION = "deutschl"  # whose songs are parted
-OWN, OTHER, OWN_MEAN = "memories of the same kind", "memories of another kind", "mean memory of the same kind"
+OWN, OTHER, OWN_MEAN = KIND, "memories of another kind", "mean memory of the same kind"
 VARIANT, SAME_COLLECTION = "memory of a variant", "memories of other songs of its collection"
 POSITIONS = {"1": (0, 1), "1-8": (0, 8), "2-8": (1, 8), "9-32": (8, 32)}
 METERS = ("6/8", "3/4")

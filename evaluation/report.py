@@ -165,13 +165,14 @@ def shown(figure: float | None) -> str:
 
 NGRAMS, CONDITIONS = "long-term + short-term n-gram;control token", "mean memory;unconditional;control token"
 REGION_NGRAM = "n-gram of the region;control token"
+KIND, KINDS = "memories of the same kind", "memories of another kind;unconditional"
 README = (  # label, measure, region, notes, condition shown first, conditions it is compared with
-    ("bits per note, new songs (lower is better)", "bits_per_note", "all", None, "network", NGRAMS),
-    ("next note guessed right", "top_1_accuracy", "all", None, "network", NGRAMS),
+    ("bits per pitch, new songs (lower is better)", "bits_per_note", "all", None, "network", NGRAMS),
+    ("bits per rhythm, new songs", "rhythm_bits_per_note", "all", None, "network", NGRAMS),
     ("Chinese songs classified as Chinese", "steering_rate", "china", "1-32", "VAE", CONDITIONS),
     ("German songs classified as European", "steering_rate", "deutschl", "1-32", "VAE", CONDITIONS),
-    ("German, Han, Shanxi classified right", "three_way_balanced_accuracy", None, None, "VAE", CONDITIONS),
-    ("share of a Chinese memory kept by the VAE", "share_of_worth_kept", "china", None, "VAE", "PCA-8;PCA-32"),
+    ("in 6/8, after German songs in 6/8", "share_in_6/8", "6/8", None, KIND, KINDS),
+    ("in minor, after German songs in minor", "share_in_minor", "minor", None, KIND, KINDS),
     ("passages of 12 notes that are new", "new_12_note_passages", "all", None, "VAE", REGION_NGRAM),
     ("notes in a passage that recurs", "repetition_coverage", "all", None, "VAE", REGION_NGRAM),
 )

@@ -8,11 +8,13 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
+from evaluate import METRICS
 from evaluation import report
 from evaluation.report import Figure, Rows
 from melody import dataset
-from melody.song import Song
+from melody.song import Song, with_bars
 from melody.vocabulary import ESSEN
+from preprocess import add_rhythms
 from tests.test_pipeline import stage
 
 REGIONS = {
@@ -21,6 +23,7 @@ REGIONS = {
     "asia/china/shanxi/shanx": ("C4 D4 F4 G4 A4 C5 D5 F5", 3, 60),
     "europa/jugoslav/jugos": ("C4 D-4 E4 F4 G4 A-4 B4 C5", 1, 60),
 }  # notes, the largest interval, songs
+BARS = {"2/4": ([1, 1], [1, 0.5, 0.5], [2]), "3/4": ([1, 1, 1], [2, 1], [1, 0.5, 0.5, 1]), "6/8": ([1, 0.5, 1, 0.5],)}
 VAES = (["china"], ["deutschl"], ["han"], ["shanxi"], ["jugoslav"], [])
 NETWORK = (
     "--embedding 4 --units 6 --layers 2 --dense 5 --epochs 2 --batch 4 --bptt-length 8 --windows-per-stream 2 "
@@ -103,9 +106,13 @@ def synthetic() -> list[Song]:
     rng, songs = np.random.default_rng(0), []
     for region, (notes, leap, count) in REGIONS.items():
         for k in range(count):
-            pitch = walk(rng, notes.split(), leap)
-            times = [1.0] * len(pitch), [0.0] * len(pitch), [False] * len(pitch)
-            songs.append(Song(f"{region}{k:04d}", pitch, *times, key="C"))
+            pitch, times, meter = walk(rng, notes.split(), leap), [], ["2/4", "3/4", "6/8"][(k + count) % 3]
+            while len(times) < len(pitch):
+                times += BARS[meter][rng.integers(len(BARS[meter]))]
+            pitch += pitch[: len(times) - len(pitch)]
+            phrase = [i % 8 == 0 for i in range(len(pitch))]
+            song = Song(f"{region}{k:04d}", pitch, times, [0.0] * len(pitch), phrase, key="Cc"[k % 2], meter=meter)
+            songs.append(with_bars(song))
     return songs
 
 
@@ -121,6 +128,7 @@ def place(tmp_path_factory):
     names = [song.name for song in songs]
     split = {"training": names[::2], "validation": names[1::4], "test": names[3::4]}
     (place.data / "split.json").write_text(json.dumps(split))
+    add_rhythms(place.data)
     place.flags = ("--data", place.data, "--weights", place.weights, "--quiet")
     assert stage("train_lstm", *place.flags, *NETWORK.split()) == 0
     assert stage("evaluation.control_token", *place.flags) == 0
@@ -162,7 +170,7 @@ def record(ready, tiny):
 
 @pytest.mark.slow
 def test_every_metric_has_rows_with_all_fields(record):
-    assert list(record["about"]) == [*(f"M{k}" for k in range(1, 13)), "E5"]
+    assert list(record["about"]) == METRICS
     assert {row["metric"] for row in record["rows"]} == set(record["about"])
     keys = [tuple(row[name] for name in report.FIELDS) for row in record["rows"]]
     assert len(keys) == len(set(keys)), "each row is identified by its fields"
@@ -234,7 +242,7 @@ def test_figures_are_drawn(ready, tiny, tmp_path):
         args.quick = False
         curve = evaluate.draw(context, args)
     assert {line["region"] for line in curve} == {"china", "deutschl"}
-    for name in ("steering", "latent-plane", "features"):
+    for name in ("steering", "memory-plane", "features"):
         assert (tmp_path / f"{name}.png").read_bytes().startswith(b"\x89PNG")
         assert b"<svg" in (tmp_path / f"{name}.svg").read_bytes()
 
