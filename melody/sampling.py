@@ -237,7 +237,7 @@ class Sampler:
                 if ended[s]:
                     continue
                 events[s] = np.concatenate([events[s], row])
-                ended[s] = end in row[:, 0] or len(events[s]) > length
+                ended[s] = end in row[:, 0] or len(events[s]) >= length
                 if ended[s]:
                     songs[s] = self._song(events[s], length, begun and begun[s])
                     on_song(int(s), songs[s])
@@ -307,7 +307,7 @@ class Sampler:
             return composed(self.vocabulary, 0, pitch, np.zeros_like(pitch), np.zeros_like(pitch))
         opening = begun.opening if begun else int(events[0, 3])
         before = begun.rhythm if begun else ()
-        if notes > length:
+        if notes >= length:
             notes = self._full_bar(self._state(opening, before), events[:length, 1])
         pitch, rhythm, phrase, _ = events[:notes].T
         song = composed(self.vocabulary, opening, pitch, np.concatenate([before, rhythm]).astype(np.int32), phrase)
