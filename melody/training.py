@@ -84,7 +84,7 @@ class StreamModel(keras.Model):
         """The nats of all heads and of the descriptors, for each token; `y` is targets and descriptions."""
         targets, descriptions = map(ops.convert_to_tensor, y)
         *heads, described = y_pred
-        tokens = ops.sum(ops.cast(targets[..., 0] >= 0, "float32"))
+        tokens = ops.maximum(ops.sum(ops.cast(targets[..., 0] >= 0, "float32")), 1.0)  # all streams may have ended
         loss = self.auxiliary_weight * ops.sum(_nats_of_descriptions(described, descriptions, self.segments)) / tokens
         for k, (logits, bits) in enumerate(zip(heads, self.bits, strict=True)):
             wanted = targets[..., k]
@@ -171,11 +171,11 @@ class Trainer:
         sum for a note, chooses the weights."""
         bits = scoring.information_content(self.eval_model, self.validation, region_ids=self.validation_region_ids)
         notes = np.concatenate([song[:-1] for song in bits])
-        row = {
-            f"validation_{head}_bits": float(np.nanmean(notes[:, k])) for k, head in enumerate(HEADS[: notes.shape[1]])
-        }
+        known = [k for k in range(notes.shape[1]) if not np.isnan(notes[:, k]).all()]  # MIDI songs have no phrases
+        means = {HEADS[k]: float(np.nanmean(notes[:, k])) for k in known}
+        row = {f"validation_{head}_bits": mean for head, mean in means.items()}
         row["validation_end_bits"] = float(np.mean([song[-1, 0] for song in bits]))
-        return {"validation_bits": float(np.nansum(np.nanmean(notes, axis=0)[:3]))} | row
+        return {"validation_bits": sum(mean for head, mean in means.items() if head != "opening")} | row
 
 
 def training_bytes(shape: lstm.Shape, batch: int, bptt_length: int) -> int:
