@@ -15,7 +15,7 @@ from vae.train import Trainer as VaeTrainer
 
 
 def training(shape: dict, training: dict, batches: int) -> Round:
-    """Train for one epoch of `batches` batches of streams; work is predicted notes."""
+    """Train for one epoch of `batches` batches of streams; work is predicted notes (with their rhythms)."""
     trainer, epochs = Trainer(*synthetic.dataset_of(songs_for(training, batches)), shape | training), count()
 
     def run_round() -> float:
@@ -34,12 +34,12 @@ def songs_for(training: dict, batches: int) -> int:
 
 def memories(shape: dict, memories: int, notes: int, songs: int) -> Round:
     """Make memories of `notes` notes and write them, as stage 3 does; work is memories."""
-    network, (dataset, split) = synthetic.network(shape), synthetic.dataset_of(200)
+    trained, (dataset, split) = synthetic.network(shape), synthetic.dataset_of(200)
     settings = {"seed": 0, "count": memories, "songs": songs, "notes": notes, "mid_song_fraction": 0.5}
 
     def run_round() -> float:
         with TemporaryDirectory() as folder:
-            write_memories(Path(folder) / "memories.h5", network, dataset, split["training"], settings, quiet=True)
+            write_memories(Path(folder) / "memories.h5", trained, dataset, split["training"], settings, quiet=True)
         return memories
 
     return run_round
@@ -50,7 +50,7 @@ def matrix_product(shape: dict, notes: int, size: int) -> Round:
 
     Counted are the multiplications of the LSTM layers alone: 4 units x (inputs + units) per note and layer.
     """
-    network = synthetic.network(shape)
+    network = synthetic.network(shape).network
     cells = [network.get_layer(f"lstm_{k + 1}").cell for k in range(shape["layers"])]
     operations = 2 * notes * sum(math.prod(w.shape) for cell in cells for w in (cell.kernel, cell.recurrent_kernel))
     left, right = np.random.default_rng(0).standard_normal((2, size, size), np.float32)
@@ -63,17 +63,16 @@ def matrix_product(shape: dict, notes: int, size: int) -> Round:
     return run_round
 
 
-def sampling(shape: dict, songs: int, length: int, guidance: float) -> Round:
-    """Compose `songs` songs of exactly `length` notes in one batch; work is notes."""
-    network = synthetic.network(shape)
-    synthetic.set_end_logit(network, -50.0)
-    sampler = Sampler(network, guided=guidance != 0)
-    rng = np.random.default_rng(0)
-    states = [rng.normal(0, 0.3, (songs, shape["units"])).astype("float32") for _ in network.inputs[1:]]
+def sampling(shape: dict, songs: int, length: int, guidance: float, pitch_only: bool = False) -> Round:
+    """Compose `songs` songs of `length` notes in one batch; work is notes, also those after the last full bar."""
+    trained = synthetic.network(shape, pitch_only)
+    synthetic.set_end_logit(trained.network, -50.0)
+    sampler, rng = Sampler(trained.network, trained.vocabulary, guided=guidance != 0), np.random.default_rng(0)
+    states = [rng.normal(0, 0.3, (songs, shape["units"])).astype("float32") for _ in range(2 * shape["layers"])]
 
     def run_round() -> float:
         rngs = [np.random.default_rng(k) for k in range(songs)]
-        return sum(map(len, sampler.compose(states, rngs, temperature=1.0, guidance=guidance, length=length)))
+        return length * len(sampler.compose(states, rngs, temperature=1.0, guidance=guidance, length=length))
 
     return run_round
 

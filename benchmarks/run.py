@@ -68,7 +68,8 @@ def arguments() -> argparse.Namespace:
 
 def context_of(args: argparse.Namespace, scratch: Path) -> Context:
     """Write the synthetic data and weights. Raises `UserError` for a folder without songs."""
-    settings = {name.lower(): value for name, value in vars(config).items() if name.isupper()} | {"seed": args.seed}
+    settings = {name.lower(): value for name, value in vars(config).items() if name.isupper()}
+    settings |= {"seed": args.seed, "pitch_only": False}
     downloaded = Path(config.DATA, "essen")
     editions = {"kern": args.kern, "midi": args.midi or (downloaded if downloaded.exists() else None)}
     if args.quick:

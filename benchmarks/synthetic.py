@@ -5,6 +5,8 @@ python -m benchmarks.synthetic DIR '{"songs": 100, "shape": {…}, …}'    writ
 
 import json
 import sys
+from fractions import Fraction
+from functools import cache
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -16,23 +18,45 @@ from melody import checkpoint, dataset, lstm
 from melody.atomic import write_json
 from melody.formats.write_kern import write_kern
 from melody.formats.write_midi import write_midi
+from melody.meter import Opening, Rhythm, bar_length
 from melody.provenance import file_fingerprint
-from melody.song import Song
+from melody.records import NetworkRecord
+from melody.song import Song, with_bars
 from melody.split import load_split
-from melody.vocabulary import ESSEN
+from melody.vocabulary import ESSEN, RhythmVocabulary, Vocabulary
 from vae.model import VAE
 
 MEAN_LENGTH = 53  # notes per song, as in the Essen collection
+DURATIONS, RESTS = range(1, 20), (0, 1, 2, 4, 8)  # sixteenths: 95 rhythms, as in the Essen collection
+BEATS, PICKUPS = range(2, 13), range(6)  # quarter notes and sixteenths: 66 openings, as there
+LEGAL = 6  # rhythms at each beat position
+
+
+@cache
+def vocabulary(pitch_only: bool = False) -> Vocabulary:
+    """The notes of the Essen collection, with as many rhythms and openings as it has unless `pitch_only`."""
+    if pitch_only:
+        return ESSEN
+    rhythms = [Rhythm(Fraction(rest, 4), Fraction(time, 4)) for rest in RESTS for time in DURATIONS]
+    openings = [Opening(f"{beats}/4", Fraction(pickup, 4)) for beats in BEATS for pickup in PICKUPS]
+    grid = {
+        one.time_signature: [Fraction(k, 4) for k in range(int(4 * bar_length(one.time_signature)))] for one in openings
+    }
+    transitions = {signature: {beat: list(range(LEGAL)) for beat in beats} for signature, beats in grid.items()}
+    endings = {one: [*grid[one.time_signature]] for one in openings}
+    return Vocabulary(ESSEN.names, RhythmVocabulary(rhythms, dict.fromkeys(openings, 100), transitions, endings))
 
 
 def random_songs(count: int) -> list[Song]:
-    """Random walks over the Essen notes, of half to one and a half times the mean length."""
+    """Random walks over the Essen notes, of half to one and a half times the mean length; every other has phrases."""
     rng, songs = np.random.default_rng(0), []
     for k in range(count):
         steps = rng.integers(-3, 4, rng.integers(MEAN_LENGTH // 2, MEAN_LENGTH * 3 // 2 + 1))
         pitch = ESSEN.decode(np.abs(len(ESSEN) // 2 + np.cumsum(steps)) % len(ESSEN))
-        rhythm = [1.0] * len(pitch), [0.0] * len(pitch), [False] * len(pitch)
-        songs.append(Song(f"europa/{REGION}/deut{k:05d}", pitch, *rhythm, key="C", meter="4/4"))
+        duration = (rng.integers(1, LEGAL + 1, len(pitch)) / 4).tolist()
+        phrase = [k % 2 == 0 and note % 8 == 0 for note in range(len(pitch))]
+        name = f"europa/{REGION}/deut{k:05d}"
+        songs.append(with_bars(Song(name, pitch, duration, [0.0] * len(pitch), phrase, key="C", meter="4/4")))
     return songs
 
 
@@ -56,12 +80,14 @@ def dataset_of(count: int) -> tuple[dataset.Dataset, dict[str, list[int]]]:
         return songs, load_split(Path(folder), songs)
 
 
-def network(shape: dict) -> keras.Model:
+def network(shape: dict, pitch_only: bool = False) -> lstm.TrainedNetwork:
     """An untrained network whose songs end after `MEAN_LENGTH` notes on average."""
     keras.utils.set_random_seed(0)
-    model = lstm.build(lstm.Shape(len(ESSEN), **shape))
+    known = vocabulary(pitch_only)
+    record = NetworkRecord("", lstm.Shape.of(known, shape), known, {}, shape)
+    model = lstm.build(record.shape)
     set_end_logit(model, np.log(len(ESSEN) / (MEAN_LENGTH - 1)))
-    return model
+    return lstm.TrainedNetwork(model, record)
 
 
 def set_end_logit(model: keras.Model, logit: float) -> None:
@@ -75,16 +101,16 @@ def write_data(data: Path, count: int) -> None:
     data.mkdir(parents=True, exist_ok=True)
     songs = random_songs(count + 4)
     names = [song.name for song in songs]
-    ESSEN.save(data / "vocabulary.json")
-    dataset.write_songs(data / "songs.h5", songs, ESSEN, {})
+    vocabulary().save(data / "vocabulary.json")
+    dataset.write_songs(data / "songs.h5", songs, vocabulary(), {})
     write_json(data / "split.json", {"training": names[4:], "validation": names[:4], "test": []})
 
 
 def write_weights(folder: Path, shape: dict, vae: dict) -> None:
     """Write an untrained network and an untrained VAE of its memories, as stages 2 and 4 do."""
-    model, path = network(shape), folder / "lstm.weights.h5"
+    model, path = network(shape).network, folder / "lstm.weights.h5"
     checkpoint.save_weights(model, path)
-    record = {"weights": file_fingerprint(path), "vocabulary": ESSEN.names, "settings": shape}
+    record = {"weights": file_fingerprint(path), "vocabulary": vocabulary().record(), "settings": shape}
     write_json(folder / "lstm.json", record | {"held_out": {"validation": [], "test": []}})
     settings = vae | {"memories": {"regions": [REGION], "network": record["weights"]}}
     memory, path = lstm.shape_of(model).memory, folder / f"vae-{REGION}.weights.h5"

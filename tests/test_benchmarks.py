@@ -12,18 +12,23 @@ from benchmarks.cases import CASES
 from benchmarks.harness import Command, Measurement, Worker
 from benchmarks.report import Comparison
 from melody import lookback, lstm, sampling
+from melody.encoding import encode, inputs
 from melody.errors import UserError
 from melody.plots import scaling
+from melody.training import StreamModel
 from tests.test_pipeline import stage
 from vae.model import VAE
 
 TINY = {"embedding": 3, "units": 4, "layers": 2, "dense": 6}
-SHAPE = lstm.Shape(baseline_2018.NOTES, **TINY)
+SHAPE = lstm.Shape.of(synthetic.vocabulary(), TINY)
 TRAINING = {
     "batch": 2,
     "bptt_length": 4,
     "windows_per_stream": 2,
     "transpose_probability": 0.5,
+    "synthetic_probability": 0.2,
+    "auxiliary_weight": 2.0,
+    "pitch_only": False,
     "dropout": 0.3,
     "learning_rate": 1e-3,
     "precision": "float32",
@@ -54,11 +59,14 @@ def converted(network, reference):
     """The network in PyTorch, with the same weights. The gates have the same order; PyTorch has a second bias."""
     import torch
 
-    model = reference.ReferenceNetwork(SHAPE.notes, **TINY)
-    embedding, head = network.get_layer("input_embedding"), network.get_layer("output_head")
-    pairs = [(model.note.weight, embedding.pitch.embeddings), (model.length.weight, embedding.match_length.embeddings)]
-    for name in ("dense", "logits", "copy_logit"):
-        layer, keras_layer = getattr(model, name), getattr(head, name)
+    model, embedding = reference.ReferenceNetwork(SHAPE), network.get_layer("input_embedding")
+    names = "pitch match_length rhythm phrase signature beat".split()
+    pairs = [(getattr(model, name).weight, getattr(embedding, name).embeddings) for name in names]
+    layers = [(model.opening_head, network.get_layer("opening_head"))]
+    for name in ("output_head", "rhythm_head", "phrase_head"):
+        head, keras_head = getattr(model, name), network.get_layer(name)
+        layers += [(getattr(head, part), getattr(keras_head, part)) for part in ("dense", "logits", "copy_logit")]
+    for layer, keras_layer in filter(all, layers):
         pairs += [(layer.weight, keras_layer.kernel), (layer.bias, keras_layer.bias)]
     for k in range(SHAPE.layers):
         cell = network.get_layer(f"lstm_{k + 1}").cell
@@ -75,55 +83,72 @@ def converted(network, reference):
 def test_the_reference_computes_the_same_logits(network, reference):
     import torch
 
-    inputs = lookback.network_inputs(np.random.default_rng(0).integers(0, 5, (3, 30)), SHAPE.notes)
-    assert (inputs[..., 2] > 0).any(), "the lookback finds a match"
-    logits, *after = network.predict_on_batch([inputs, *states(3)])
+    songs, _ = synthetic.dataset_of(3)
+    rows = np.stack([inputs(song, songs.vocabulary)[:20] for song in encode(songs, songs.vocabulary)[:3]])
+    read = lookback.with_candidates(rows, SHAPE.notes, SHAPE.rhythms)
+    assert (read[..., 8] > 0).any(), "the lookback finds a match"
+    *heads, h1, c1, h2, c2 = network.predict_on_batch([read, *states(3)])
     before = [torch.from_numpy(np.stack(states(3)[k::2])) for k in range(2)]
     with torch.inference_mode():
-        expected, (h, c) = converted(network, reference)(torch.from_numpy(inputs), tuple(before))
-    np.testing.assert_allclose(expected, logits, atol=1e-5)
-    np.testing.assert_allclose(np.stack([h, c], axis=1).reshape(-1, 3, SHAPE.units), after, atol=1e-5)
+        expected, _, (h, c) = converted(network, reference)(torch.from_numpy(read), tuple(before))
+    for logits, known in zip(heads, expected, strict=True):
+        np.testing.assert_allclose(known, logits, atol=1e-5)
+    np.testing.assert_allclose(np.stack([h, c], axis=1).reshape(-1, 3, SHAPE.units), [h1, c1, h2, c2], atol=1e-5)
 
 
 def test_the_reference_composes_the_same_songs_from_the_same_random_numbers(network, reference):
+    """Ours are cut at the last full bar."""
     import torch
 
     built = lstm.build(SHAPE)
     built.set_weights(network.get_weights())
     synthetic.set_end_logit(built, -50.0)
     rngs = [np.random.default_rng(k) for k in range(3)]
-    composed = sampling.Sampler(built, guided=False).compose(states(3), rngs, temperature=1.0, guidance=0.0, length=20)
-    uniforms = np.stack([np.random.default_rng(k).random(20, np.float32) for k in range(3)])
+    sampler = sampling.Sampler(built, synthetic.vocabulary(), guided=False)
+    composed = sampler.compose(states(3), rngs, temperature=1.0, guidance=0.0, length=20, window=20)
+    uniforms = np.stack([np.random.default_rng(k).random((20, 4), np.float32) for k in range(3)])
     before = tuple(torch.from_numpy(np.stack(states(3)[k::2])) for k in range(2))
-    model = converted(built, reference)
-    np.testing.assert_array_equal(reference.compose(model, before, uniforms, temperature=1.0), composed)
+    model, rhythm = converted(built, reference), synthetic.vocabulary().rhythm
+    *events, opening = reference.compose(model, rhythm, before, uniforms, temperature=1.0)
+    for s, song in enumerate(composed):
+        notes = len(song.pitch)
+        assert notes > 10 and song.opening == opening[s]
+        for own, column in zip((song.pitch, song.rhythm, song.phrase), events, strict=True):
+            np.testing.assert_array_equal(column[:notes, s], own)
 
 
-def test_the_reference_trains_every_weight(reference):
+def test_the_reference_trains_every_weight_with_the_same_loss(network, reference):
     import torch
 
     torch.manual_seed(0)
-    model = reference.ReferenceNetwork(baseline_2018.NOTES, **TINY)
-    inputs, targets, _ = next(reference.streams(TRAINING, 1).epoch())
-    logits, _ = model(torch.from_numpy(np.maximum(inputs, 0)))
-    torch.nn.functional.cross_entropy(
-        logits.flatten(0, 1), torch.from_numpy(targets.astype("int64")).flatten()
-    ).backward()
+    found = reference.streams(TRAINING | {"bptt_length": 16, "batch": 8}, 1)
+    model, described = reference.ReferenceNetwork(SHAPE), torch.nn.Linear(4, found.descriptors.size)
+    read, targets, descriptions, _ = next(found.epoch())
+    heads, output, _ = model(torch.from_numpy(np.maximum(read, 0)))
+    logits = [*heads, described(output)]
+    loss = reference.loss_of(logits, targets, descriptions, found.descriptors.segments, 2.0)
+    stream_model = StreamModel(network, 8, found.descriptors.segments, 2.0)
+    same = stream_model.compute_loss(None, [targets, descriptions], [part.detach().numpy() for part in logits])
+    assert float(loss.detach()) == pytest.approx(float(same), rel=1e-4)
+    loss.backward()
     unmoved = [name for name, weight in model.named_parameters() if not weight.grad.abs().sum()]
-    assert set(unmoved) <= {"copy_logit.weight", "copy_logit.bias"}, "so few notes may hold no match"
+    assert all("copy_logit" in name for name in unmoved), "few notes may hold no match"
     assert reference.training(TINY, TRAINING, 1)() == 2 * 2 * 4
 
 
-def test_the_reference_vae_has_the_same_loss(reference):
+@pytest.mark.usefixtures("reference")
+def test_the_reference_vae_has_the_same_loss():
     """Weights that make the variance zero leave out the noise; both losses are then equal."""
     import torch
+
+    from benchmarks.reference_vae import ReferenceVAE
 
     vae = VAE(6, 2, [5, 4], mixture=3, beta=2.0)
     memories = np.random.default_rng(0).normal(size=(7, 6)).astype("float32")
     layer = vae.encoder.get_layer("z_log_var")
     layer.kernel.assign(np.zeros(layer.kernel.shape))
     layer.bias.assign(np.full(layer.bias.shape, -40.0))
-    model = reference.ReferenceVAE(6, 2, [5, 4], beta=2.0)
+    model = ReferenceVAE(6, 2, [5, 4], beta=2.0)
     keras_layers = [vae.encoder.get_layer(name) for name in ("encoder_1", "encoder_2")]
     keras_layers += [vae.decoder.get_layer(name) for name in ("decoder_1", "decoder_2", "decoded")]
     torch_layers = [model.encoder[0], model.encoder[2], model.decoder[0], model.decoder[2], model.decoder[4]]
@@ -157,17 +182,24 @@ def test_the_2018_implementation_trains_makes_memories_and_composes():
 
 
 def test_adapters_return_the_work_they_did():
-    training = TRAINING | {"epochs": 5, "warmup_steps": 2, "seed": 0}
-    assert adapters.training(TINY, training, 1)() % (2 * 4) == 0
     assert adapters.memories(TINY, memories=3, notes=4, songs=2)() == 3
-    assert adapters.sampling(TINY, songs=3, length=5, guidance=1.0)() == 15
     settings = {"latent": 2, "mixture": 2, "hidden": [5], "epochs": 2, "batch": 8, "learning_rate": 1e-3, "beta": 1.0}
     assert adapters.vae(settings | {"seed": 0}, memory=6, memories=30)() == 30
 
 
+@pytest.mark.slow
+@pytest.mark.parametrize("pitch_only", [False, True])
+def test_adapters_of_the_network_return_the_work_they_did(pitch_only):
+    training = TRAINING | {"epochs": 5, "warmup_steps": 2, "seed": 0, "pitch_only": pitch_only}
+    assert adapters.training(TINY, training, 1)() % (2 * 4) == 0
+    assert adapters.sampling(TINY, songs=3, length=5, guidance=1.0, pitch_only=pitch_only)() == 15
+
+
 def test_a_matrix_product_is_counted_in_memories():
-    """Two layers of 4 units with 3 * 3 + 2 * 16 and 4 inputs: 2 * 16 * (41 + 4 + 4 + 4) operations per note."""
-    operations = 2 * 16 * (41 + 4 + 4 + 4) * 10
+    """Two layers of 4 units. The first has 3 pitches of 3 and 3 rhythms of 32 numbers, 2 match lengths of 16, a phrase
+    mark of 8, a time signature of 16 and a beat position of 24, 185 inputs, the second 4: 2 * 16 * (185 + 4 + 4 + 4)
+    operations per note."""
+    operations = 2 * 16 * (185 + 4 + 4 + 4) * 10
     assert adapters.matrix_product(TINY, notes=10, size=8)() == pytest.approx(4 * 2 * 8**3 / operations)
 
 
