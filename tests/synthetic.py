@@ -37,9 +37,10 @@ def melodies(songs: int, seed: int = 0) -> dict[str, list[str]]:
 
 
 def kern(notes: list[str]) -> str:
-    """The notes as quarter notes in kern."""
+    """The notes as quarter notes in kern, four in a bar."""
     tokens = []
-    for name in notes:
+    for number, name in enumerate(notes):
+        tokens += [f"={number // 4}"] if number and number % 4 == 0 else []
         letter, octave = name[0], int(name[-1])
         tokens.append("4" + (letter.lower() * (octave - 3) if octave > 3 else letter * (4 - octave)))
     return "**kern\n*M4/4\n*k[]\n" + "\n".join(tokens) + "\n*-\n"
