@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 
 from evaluation import conditions, steering
-from melody import lookback, lstm, sampling
-from tests.test_lstm import SHAPE, by_hand, sample_by_hand
+from melody import lstm, sampling
+from tests.test_lstm import NOTES, SHAPE, by_hand, plain, read, sample_by_hand
 
 SHAPE_WITH_TOKEN = lstm.Shape(SHAPE.notes, SHAPE.embedding, SHAPE.units, SHAPE.layers, SHAPE.dense, regions=2)
 WIDENED = {"lstm_1/lstm_cell/kernel": "lstm_1/lstm_cell/bias", "output_head/dense/kernel": "output_head/dense/bias"}
@@ -55,13 +55,12 @@ def test_without_regions_the_network_has_no_token(network):
 
 def test_the_control_token_reaches_the_logits(network, fixed):
     tokens = np.random.default_rng(0).integers(0, 6, (3, 9))
-    logits = network.predict_on_batch(
-        [lookback.network_inputs(tokens, 5, np.arange(3)), *lstm.zero_states(network, 3)]
-    )[0]
+    inputs = read(tokens, np.arange(3)[:, None])
+    logits = network.predict_on_batch([inputs, *lstm.zero_states(network, 3)])[0]
     start = lstm.zero_states(network, 1)
-    for region, plain in enumerate(fixed):
-        np.testing.assert_allclose(logits[region], by_hand(plain, tokens[[region]], start)[0][0], atol=1e-5)
-    assert np.ptp([by_hand(plain, tokens[:1], start)[0] for plain in fixed], axis=0).min() > 0
+    for region, own in enumerate(fixed):
+        np.testing.assert_allclose(logits[region], by_hand(own, read(tokens[[region]]), start)[0][0][0], atol=1e-5)
+    assert np.ptp([by_hand(own, read(tokens[:1]), start)[0][0] for own in fixed], axis=0).min() > 0
 
 
 @pytest.mark.parametrize("guidance", [0.0, 1.5])
@@ -69,11 +68,13 @@ def test_songs_are_sampled_with_their_control_token(network, fixed, guidance):
     """Guidance moves the logits away from those without a token."""
     regions, start = np.array([1, 2, 0]), lstm.zero_states(network, 1)
     rngs = [np.random.default_rng(s) for s in range(3)]
-    songs = sampling.Sampler(network, guidance != 0).compose(
+    songs = sampling.Sampler(network, NOTES, guidance != 0).compose(
         lstm.zero_states(network, 3), rngs, region_ids=regions, temperature=0.8, guidance=guidance, length=20, window=7
     )
     for s, region in enumerate(regions):
-        assert songs[s].tolist() == sample_by_hand(fixed[region], start, s, 0.8, guidance, 20, unconditional=fixed[0])
+        assert songs[s].pitch.tolist() == sample_by_hand(
+            fixed[region], start, s, 0.8, guidance, 20, unconditional=fixed[0]
+        )
 
 
 def test_a_region_of_two_collections_is_their_mixture(monkeypatch):
@@ -81,11 +82,13 @@ def test_a_region_of_two_collections_is_their_mixture(monkeypatch):
     3/4 · 1/4 + 1/4 · 1/16 = 13/64, 2.2996 bits: 1 and 3 bits for its first note, 1 and 1 for its second."""
 
     def information_content(network, songs, states, region_ids):
-        return [np.array([{1: 1.0, 2: 3.0}[number], 1.0]) for number in region_ids]
+        return [np.array([[{1: 1.0, 2: 3.0}[number]], [1.0]]) for number in region_ids]
 
     monkeypatch.setattr(steering.scoring, "information_content", information_content)
     context = SimpleNamespace(
-        region_ids=lambda part, region: np.array([1, 1, 2, 1]), vocabulary="abcde", token=SimpleNamespace(network=None)
+        region_ids=lambda part, region: np.array([1, 1, 2, 1]),
+        tokens=lambda songs: map(plain, songs),
+        token=SimpleNamespace(network=None),
     )
     bits = steering.from_token(context, "control token", [np.array([1, 2]), np.array([3, 4])], "china")
     assert bits.shape == (2, 1, 32)

@@ -9,8 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from melody import dataset, lstm, memory, sampling, scoring
-from melody.batching import inputs_and_targets
+from melody import dataset, encoding, lstm, memory, sampling, scoring
 from vae import sample
 
 ROOT = Path(__file__).parent.parent
@@ -48,10 +47,15 @@ def test_the_shipped_weights_give_the_golden_songs(region):
     golden = json.loads((Path(__file__).parent / "golden_songs.json").read_text(encoding="utf-8"))[region]
     vae, rngs = load_vae(region), [np.random.default_rng([3, number]) for number in range(1, len(golden) + 1)]
     latents = np.concatenate([vae.sample(1, rng) for rng in rngs])
-    songs = sampling.Sampler(network().network, guided=True).compose(
+    songs = sampling.Sampler(network().network, network().vocabulary, guided=True).compose(
         states_of(vae, latents), rngs, temperature=1.0, guidance=0.5, length=200
     )
-    assert [network().vocabulary.decode(song) for song in songs] == golden
+    assert [network().vocabulary.decode(song.pitch) for song in songs] == golden
+
+
+def tokens(song):
+    """Inputs and targets of a song."""
+    return encoding.inputs(song, network().vocabulary), encoding.targets(song, network().vocabulary)
 
 
 @pytest.mark.slow
@@ -61,27 +65,27 @@ def test_the_shipped_network_needs_2_120_bits_per_note_on_the_test_songs(kern_ed
     subprocess.run(command, cwd=ROOT, check=True)
     collection = dataset.load(tmp_path)
     index = {name: s for s, name in enumerate(collection.name)}
-    songs = collection.songs([index[name] for name in network().held_out["test"]])
-    pairs = [inputs_and_targets(song, len(network().vocabulary)) for song in songs]
-    notes = np.concatenate([song[:-1] for song in scoring.information_content(network().network, pairs)])
+    encoded = encoding.encode(collection, network().vocabulary)
+    pairs = [tokens(encoded[index[name]]) for name in network().held_out["test"]]
+    notes = np.concatenate([song[:-1, 0] for song in scoring.information_content(network().network, pairs)])
     assert notes.mean() == pytest.approx(2.120, abs=0.0005)
 
 
 @cache
 def intervals(region):
     """Sizes in semitones of the intervals in songs composed from memories of a region, without guidance."""
-    sampler = sampling.Sampler(network().network, guided=False)
+    sampler = sampling.Sampler(network().network, network().vocabulary, guided=False)
     rngs = [np.random.default_rng(k) for k in range(SONGS)]
     midi = np.array(network().vocabulary.midi)
     songs = sampler.compose(states(region), rngs, temperature=1.0, guidance=0.0, length=64)
-    return np.concatenate([np.abs(np.diff(midi[song])) for song in songs])
+    return np.concatenate([np.abs(np.diff(midi[song.pitch])) for song in songs])
 
 
 def first_note(region):
     """The distribution of the first note, over memories of a region."""
-    start = inputs_and_targets(np.zeros(0, int), len(network().vocabulary))
+    start = tokens(encoding.EncodedSong(*np.zeros((3, 0), int), np.zeros(1, int), 0, 0))
     found = scoring.log_probs(network().network, [start] * SONGS, states(region))
-    return np.mean([np.exp2(logs[0]) for _, logs in found], axis=0)
+    return np.mean([np.exp2(heads[0][0]) for _, heads in found], axis=0)
 
 
 @pytest.mark.slow
@@ -107,9 +111,9 @@ def test_semitones_are_rare_in_chinese_songs_alone():
 
 @pytest.mark.slow
 def test_songs_end_by_themselves():
-    sampler = sampling.Sampler(network().network, guided=True)
+    sampler = sampling.Sampler(network().network, network().vocabulary, guided=True)
     rngs = [np.random.default_rng(k) for k in range(SONGS)]
     songs = sampler.compose(states("china"), rngs, temperature=1.0, guidance=1.0, length=400)
-    lengths = np.array([len(song) for song in songs])
+    lengths = np.array([len(song.pitch) for song in songs])
     print(f"\nlength: median {np.median(lengths):.0f} notes, longest {lengths.max()}")
     assert 30 < np.median(lengths) < 80 and np.mean(lengths == 400) < 0.02
