@@ -17,13 +17,20 @@ def curves(path: Path) -> list[Path]:
 
 
 def training_curve(path: Path, history: Sequence[dict[str, float]], monitor: str) -> None:
-    """Plot `monitor`, such as `validation_bits`, and the same quantity in training by epoch. Writes `curves(path)`."""
+    """Plot `monitor`, such as `validation_bits`, and the same quantity in training by epoch. Writes `curves(path)`.
+
+    A quantity that is a sum, as `validation_bits` is of `validation_pitch_bits` …, is plotted part by part.
+    """
     figure, (axes,) = panels(6, 3.6)
-    quantity = monitor.removeprefix("validation_")
-    for name, label, color in ((quantity, "training", COLORS[0]), (monitor, "validation", COLORS[1])):
-        axes.plot([row["epoch"] for row in history], [row[name] for row in history], color=color, label=label)
+    quantity, columns, epochs = monitor.removeprefix("validation_"), history[0], [row["epoch"] for row in history]
+    parts = [name for name in columns if name.endswith(f"_{quantity}") and f"validation_{name}" in columns]
+    parts = [name for name in parts if name != "opening_bits"]  # of a song, not of a note
+    for name, color in zip([quantity] if quantity in columns else parts, COLORS, strict=False):
+        own = f"{name.removesuffix(f'_{quantity}')}, " if parts else ""
+        axes.plot(epochs, [row[name] for row in history], "--", color=color, label=f"{own}training")
+        axes.plot(epochs, [row[f"validation_{name}"] for row in history], color=color, label=f"{own}validation")
     axes.set(xlabel="epoch", ylabel={"bits": "bits per note", "loss": "loss (nats per memory)"}[quantity])
-    axes.legend(frameon=False)
+    axes.legend(frameon=False, fontsize="small")
     save(figure, path)
 
 

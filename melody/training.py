@@ -157,11 +157,12 @@ class Trainer:
 
     def epoch(self, number: int, on_step: Callable[[dict], None]) -> dict[str, float]:
         """Train on an epoch of streams; loss (nats a token) and bits so far, and those of the validation songs."""
-        self.model.reset_metrics()
-        for inputs, targets, descriptions, is_start in self._streams(number).epoch():
+        totals: dict[str, float] = {}
+        for step, (inputs, targets, descriptions, is_start) in enumerate(self._streams(number).epoch(), start=1):
             starts = np.full((len(inputs), 1), is_start, np.float32)
             row = self.model.train_on_batch([np.maximum(inputs, 0), starts], [targets, descriptions], return_dict=True)
-            row = {name: float(value) for name, value in row.items()}
+            totals = {name: totals.get(name, 0.0) + float(value) for name, value in row.items()}  # Keras resets them
+            row = {name: total / step for name, total in totals.items()}
             on_step(row)
         self.eval_model.set_weights(self.model.network.get_weights())
         return row | self._validate()
