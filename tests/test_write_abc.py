@@ -1,6 +1,5 @@
 """ABC: our reader and music21 read the notes, bars and texts that were written."""
 
-from collections import Counter
 from dataclasses import replace
 from fractions import Fraction
 
@@ -13,6 +12,7 @@ from melody.errors import UserError
 from melody.formats import read_abc
 from melody.formats.corpus import find_songs, read_all
 from melody.formats.write_abc import abc, key_field, write_abc
+from melody.meter import bar_length
 from melody.song import Song, printable
 from tests.composed import songs
 
@@ -160,11 +160,12 @@ def test_titles_are_read_back(title):
 
 @pytest.mark.slow
 def test_the_songs_of_the_collection_are_read_back(kern_edition):
-    """All are read back, but for the first time signature of songs that change it: kern names another one first."""
+    """All are read back. The meter is that of the first bar: kern names another one first in songs that change it."""
     songs, _ = read_all(find_songs([str(kern_edition)]), jobs=-1, quiet=True)
-    counts = Counter()
     for song in songs:
+        read = read_back(replace(song, title=song.title or "none"))
         song = replace(song, title=song.title or "none", meter=song.meter if any(song.bar) else "")
-        counts[" ".join(different(song, read_back(song)))] += 1
-    print(counts)
-    assert counts.pop("") == 8_288 and counts == {"meter": 184}
+        if song.bar[0] not in (0, float(bar_length(song.meter))):
+            assert bar_length(read.meter) == song.bar[0]
+            song = replace(song, meter=read.meter)
+        assert different(song, read) == [], song.name
