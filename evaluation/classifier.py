@@ -1,4 +1,4 @@
-"""Classifies songs by region from their intervals, in any key; it shares nothing with the network."""
+"""Classifies songs by region from their intervals, in any key, or rhythms; it shares nothing with the network."""
 
 from __future__ import annotations
 
@@ -27,6 +27,8 @@ class StyleClassifier:
     It is trained on windows of `window` notes, the length that it will classify; each region has the same weight.
     """
 
+    between = 1  # notes more than symbols
+
     def __init__(self, songs: Songs, regions: Sequence[str], vocabulary: Vocabulary, window: int):
         self.vocabulary = vocabulary
         self.model = make_pipeline(
@@ -35,13 +37,27 @@ class StyleClassifier:
             Normalizer(),
             LogisticRegression(C=10, max_iter=500, class_weight="balanced"),
         )
+        lines = self.lines(songs)
         pieces = [
-            (song[start : start + window], region)
-            for song, region in zip(songs, regions, strict=True)
-            for start in range(0, max(len(song) - window // 2, 1), window)
+            (line[start : start + window - self.between], region)
+            for line, region in zip(lines, regions, strict=True)
+            for start in range(0, max(len(line) + self.between - window // 2, 1), window)
         ]
-        self.model.fit(intervals([piece for piece, _ in pieces], vocabulary), [region for _, region in pieces])
+        self.model.fit([piece for piece, _ in pieces], [region for _, region in pieces])
+
+    def lines(self, songs: Songs) -> list[np.ndarray]:
+        """The symbols of each song."""
+        return intervals(songs, self.vocabulary)
 
     def predict(self, songs: Songs) -> np.ndarray:
         """The region of each song, (songs,)."""
-        return self.model.predict(intervals(songs, self.vocabulary))
+        return self.model.predict(self.lines(songs))
+
+
+class RhythmClassifier(StyleClassifier):
+    """The same with n-grams of rhythms: songs are arrays of `evaluation.rhythm_metrics.rhythm_line`."""
+
+    between = 0
+
+    def lines(self, songs: Songs) -> list[np.ndarray]:
+        return list(songs)

@@ -8,9 +8,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from itertools import pairwise
 
 import numpy as np
 
+from melody.encoding import EncodedSong
 from melody.key import stated
 from melody.vocabulary import Spelling, Vocabulary
 
@@ -35,16 +37,11 @@ class KneserNey:
         self.tables = [self._table(grams, length) for length in range(context + 1)]
 
     def _table(self, grams: list[np.ndarray], length: int):
-        """The contexts of a length, (code, offset of its followers, distinct followers, all followers) each, and their
-        followers in the same order, (symbol, count) each."""
         here, power = grams[length][grams[length] >= 0], self.base**length
         if length < self.context:
             longer = np.unique(grams[length + 1][grams[length + 1] >= 0]) % (power * self.base)
             here = np.concatenate([longer, here[here // power == self.symbols] if length else here[:0]])
-        codes, counts = np.unique(here, return_counts=True)
-        contexts, begins = np.unique(codes // self.base, return_index=True)
-        totals = np.add.reduceat(counts, begins) if len(begins) else counts
-        return (contexts, begins, np.diff(begins, append=len(codes)), totals), (codes % self.base, counts)
+        return _counted(here, self.base)
 
     def probabilities(self, songs: Songs) -> np.ndarray:
         """(notes of all songs, symbols): the probability of each symbol at each note."""
@@ -62,6 +59,43 @@ class KneserNey:
             shares = np.maximum(counts[indices] - self.discount, 0) / np.repeat(totals, kinds)
             found[np.repeat(rows, kinds), followers[indices]] += shares
         return found
+
+
+class KneserNeyInBar(KneserNey):
+    """Kneser-Ney given where each symbol stands, and the last `context` symbols.
+
+    `places` are integers, one for each symbol of `songs`: the time signature and beat position (`bar_places`). The
+    shortest context is none, the next one the place alone.
+    """
+
+    def __init__(self, songs: Songs, places: Songs, symbols: int, context: int = 3, discount: float = DISCOUNT):
+        self.symbols, self.base, self.context, self.discount = symbols, symbols + 1, context, discount
+        symbols_there = np.concatenate([np.zeros(0, np.int64), *songs]).astype(np.int64)
+        grams = [codes * self.base + symbols_there for codes in self._contexts(songs, places)]
+        different = [here[np.unique(longer, return_index=True)[1]] for here, longer in pairwise(grams)]
+        self.tables = [_counted(here, self.base) for here in (*different, grams[-1])]
+
+    def probabilities(self, songs: Songs, places: Songs) -> np.ndarray:
+        """(notes of all songs, symbols)."""
+        return self.after(self._contexts(songs, places))
+
+    def _contexts(self, songs: Songs, places: Songs) -> list[np.ndarray]:
+        codes = np.concatenate([np.zeros(0, np.int64), *places]).astype(np.int64)
+        contexts = [np.zeros_like(codes), codes]
+        for back in range(1, self.context + 1):
+            before = [np.append(np.full(back, self.symbols), song)[: len(song)] for song in songs]
+            codes = codes * self.base + np.concatenate([np.zeros(0, np.int64), *before]).astype(np.int64)
+            contexts.append(codes)
+        return contexts
+
+
+def _counted(grams: np.ndarray, base: int):
+    """The contexts of a length, (code, offset of its followers, distinct followers, all followers) each, and their
+    followers in the same order, (symbol, count) each."""
+    codes, counts = np.unique(grams, return_counts=True)
+    contexts, begins = np.unique(codes // base, return_index=True)
+    totals = np.add.reduceat(counts, begins) if len(begins) else counts
+    return (contexts, begins, np.diff(begins, append=len(codes)), totals), (codes % base, counts)
 
 
 def _contexts(songs: Songs, symbols: int, context: int) -> tuple[np.ndarray, list[np.ndarray]]:
@@ -82,18 +116,21 @@ def _contexts(songs: Songs, symbols: int, context: int) -> tuple[np.ndarray, lis
     return stream[notes], contexts
 
 
-def short_term(songs: Songs, symbols: int, context: int = 7) -> np.ndarray:
+def short_term(songs: Songs, symbols: int, context: int = 7, places: Songs | None = None) -> np.ndarray:
     """(notes of all songs, symbols): a model of the song up to each note (Witten & Bell 1991, method C).
 
     After c occurrences of a context with t different followers, a symbol that occurred n times has the probability
-    (n + t p) / (c + t), where p is its probability after the context one symbol shorter; the first p is 1 / symbols.
+    (n + t p) / (c + t), where p is its probability after the context one symbol shorter; the first p is 1 / symbols. With `places`, as
+    `KneserNeyInBar`'s, all contexts but the empty one begin with the place.
     """
     rows = [np.zeros((0, symbols))]
-    for song in map(np.ndarray.tolist, songs):
+    for song, where in zip(map(np.ndarray.tolist, songs), places or [None] * len(songs), strict=True):
         followers: dict[tuple[int, ...], np.ndarray] = {}
         found = np.full((len(song), symbols), 1 / symbols)
         for index, note in enumerate(song):
             before = [tuple(song[index - length : index]) for length in range(min(context, index) + 1)]
+            if where is not None:
+                before = [(), *((where[index], *tail) for tail in before)]
             for counts in (followers[tail] for tail in before if tail in followers):
                 kinds = np.count_nonzero(counts)
                 found[index] = (counts + kinds * found[index]) / (counts.sum() + kinds)
@@ -114,6 +151,27 @@ def combined(predictions: Sequence[np.ndarray], bias: float) -> np.ndarray:
     mixed = sum(weight * log for weight, log in zip(weights, logs, strict=True)) / sum(weights)
     mixed = np.exp2(mixed - mixed.max(axis=1, keepdims=True))
     return mixed / mixed.sum(axis=1, keepdims=True)
+
+
+KNESER_NEY_5, IN_BAR = "Kneser-Ney 5", "meter, beat position and last 3 rhythms"
+IN_BAR_AND_SONG = f"{IN_BAR} + short-term"
+LONG_TERM = 0.7  # the weight of the long-term model of rhythms beside the short-term one
+
+
+def rhythm_probabilities(
+    training: Sequence[EncodedSong], songs: Sequence[EncodedSong], rhythms: int
+) -> dict[str, np.ndarray]:
+    """The rhythm of each note of `songs` by three models, (notes of all songs, rhythms + 1) each; the last is OTHER."""
+    known, lines = ([song.rhythm for song in some] for some in (training, songs))
+    places, symbols = bar_places(songs), rhythms + 1
+    in_bar = KneserNeyInBar(known, bar_places(training), symbols).probabilities(lines, places)
+    mixed = LONG_TERM * in_bar + (1 - LONG_TERM) * short_term(lines, symbols, places=places)
+    return {KNESER_NEY_5: KneserNey(known, symbols, 5).probabilities(lines), IN_BAR: in_bar, IN_BAR_AND_SONG: mixed}
+
+
+def bar_places(songs: Sequence[EncodedSong]) -> list[np.ndarray]:
+    """The time signature and beat position before each note as one integer, (notes,) per song."""
+    return [song.signature * 1000 + song.beat[:-1].astype(np.int64) for song in songs]
 
 
 def relative_to_key(
