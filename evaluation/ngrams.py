@@ -120,8 +120,8 @@ def short_term(songs: Songs, symbols: int, context: int = 7, places: Songs | Non
     """(notes of all songs, symbols): a model of the song up to each note (Witten & Bell 1991, method C).
 
     After c occurrences of a context with t different followers, a symbol that occurred n times has the probability
-    (n + t p) / (c + t), where p is its probability after the context one symbol shorter; the first p is 1 / symbols. With `places`, as
-    `KneserNeyInBar`'s, all contexts but the empty one begin with the place.
+    (n + t p) / (c + t), where p is its probability after the context one symbol shorter; the first p is 1 / symbols.
+    With `places`, as `KneserNeyInBar`'s, all contexts but the empty one begin with the place.
     """
     rows = [np.zeros((0, symbols))]
     for song, where in zip(map(np.ndarray.tolist, songs), places or [None] * len(songs), strict=True):
