@@ -29,7 +29,7 @@ from melody.cli import init_keras, log, progress, run
 from melody.errors import UserError
 from melody.flags import parser
 
-METRICS = [*(f"M{k}" for k in range(1, 13)), "E1", "E2", "E3", "E5"]
+METRICS = [*(f"M{k}" for k in range(1, 13)), "E1", "E2", "E3", "E5", *(f"R{k}" for k in range(1, 10))]
 NEEDED = (["china"], ["deutschl"])  # the regions that the targets are about
 TABLES = {"docs": report.docs_tables, "readme": report.readme_table}
 
@@ -121,9 +121,9 @@ def load_vaes(folder: Path, network: str) -> tuple[dict, dict]:
 
 
 def load_metrics() -> dict:
-    from evaluation import generation_quality, memory_content, memory_quality, prediction, steering
+    from evaluation import generation_quality, memory_content, memory_quality, prediction, rhythm_quality, steering
 
-    modules = prediction, steering, memory_content, memory_quality, generation_quality
+    modules = prediction, steering, memory_content, memory_quality, generation_quality, rhythm_quality
     return {name: metric for module in modules for name, metric in module.METRICS.items()}
 
 

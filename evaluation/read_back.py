@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from fractions import Fraction
+from itertools import product
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import music21
 
+from melody.encoding import exact
+from melody.formats.write_abc import write_abc
 from melody.formats.write_kern import write_kern
 from melody.formats.write_midi import write_midi
 from melody.formats.write_musicxml import write_musicxml
@@ -25,37 +28,34 @@ def _write_midi(path: Path, song: Song) -> None:
 WRITERS: dict[str, Callable[[Path, Song], None]] = {
     ".musicxml": write_musicxml,
     ".krn": write_kern,
+    ".abc": write_abc,
     ".mid": _write_midi,
 }
 
 
 def shares_of_full_songs(songs: Sequence[Song]) -> dict[str, float]:
     """By suffix, the share of songs that music21 reads with full bars; songs without meter are left out."""
-    metric = [song for song in songs if bar_length(song.meter)]
-    found = {}
+    metric, full = [song for song in songs if bar_length(song.meter)], {}
     with TemporaryDirectory() as folder:
-        for suffix, write in WRITERS.items():
-            full = []
-            for number, song in enumerate(metric):
-                path = Path(folder) / f"{number}{suffix}"
-                write(path, song)
-                full.append(is_full(path, song))
-            found[suffix] = sum(full) / max(len(full), 1)
-    return found
+        for (suffix, write), (number, song) in product(WRITERS.items(), enumerate(metric)):
+            path = Path(folder) / f"{number}{suffix}"
+            write(path, song)
+            full.setdefault(suffix, []).append(is_full(path, song))
+    return {suffix: sum(some) / len(some) for suffix, some in full.items()}
 
 
 def is_full(path: Path, song: Song) -> bool:
-    """Whether all measures of a file are full, as music21 reads it, and it has the song's notes and time signature.
+    """Whether all measures of a file are full, as music21 reads it, and it has the notes of the song.
 
     The first and the last measure may be short if they are full together.
     """
     part = music21.converter.parse(path, forceSource=True).parts[0]
-    if part.hasMeasures() is False:
-        return False
     notes = [note for note in part.recurse().notes if note.tie is None or note.tie.type == "start"]
     if [note.pitch.midi for note in notes] != [music21.pitch.Pitch(name).midi for name in song.pitch]:
         return False
-    bar = bar_length(song.meter)
-    sizes = [Fraction(measure.highestTime) for measure in part.getElementsByClass("Measure")]
+    measures, bar = list(part.getElementsByClass("Measure")), bar_length(song.meter)
+    sizes = [Fraction(measure.highestTime) for measure in measures]
+    if path.suffix == ".mid":  # music21 fills the last measure with a rest, whatever the file's end
+        sizes[-1] = Fraction(part.flatten().notes.stream().highestTime - measures[-1].offset) + exact(song.rest_after)
     ends = sizes[0] + sizes[-1] if sizes[1:] else sizes[0]
-    return all(size == bar for size in sizes[1:-1]) and ends % bar == 0 and max(sizes) <= bar
+    return all(size == bar for size in sizes[1:-1]) and sizes[0] <= bar and ends % bar == 0

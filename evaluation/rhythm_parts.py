@@ -92,8 +92,8 @@ def distances(parts: dict[str, Part], values: Callable[[Part], list[list[Hashabl
     target, figures = counts.pop(REAL).sum(axis=0), {}
     for name, songs in counts.items():
         value = float(r.total_variation(songs.sum(axis=0), target))
-        # Resampling makes distributions differ more, so the interval of the rounds is mirrored (basic bootstrap)
-        low, high = interval(r.total_variation(parts[name].weights @ songs, target))
-        spread = max(2 * value - high, 0.0), max(2 * value - low, 0.0)
+        rounds = r.total_variation(parts[name].weights @ songs, target)
+        # Resampling makes any two distributions differ more, so the rounds are moved to the value
+        spread = tuple(max(bound + value - np.median(rounds), 0.0) for bound in interval(rounds))
         figures[name] = Figure(value, (songs.sum(axis=1) > 0).sum(), spread)
     return figures

@@ -20,14 +20,14 @@ from evaluation.classifier import RhythmClassifier
 from evaluation.conditions import REAL, UNCONDITIONAL, VAE
 from evaluation.context import CLASSES, OPENING, TWO, Context
 from evaluation.report import Figure, Rows, around
-from evaluation.rhythm_parts import COMPOSED, OTHER, SHUFFLED, add_as_real, distances, per_song, ratio, subjects
+from evaluation.rhythm_parts import OTHER, SHUFFLED, Part, add_as_real, distances, per_song, ratio, subjects
 from melody import scoring
 from melody.encoding import EncodedSong, decode
 
 ANY_NOTE, CHANCE = "any note of real songs", "two real bars by chance"
 SIGNATURES = {"china": ("2/4",), "deutschl": ("2/4", "4/4", "3/4", "6/8")}  # whose onsets are compared
 PERCENTILES = (5, 25, 50, 75, 95)
-MASKS = ("rhythm", "end of the song")
+WRITTEN = 5  # one of so many `sizes.windows` songs is written to files
 
 
 def needs_rhythm(metric: Callable) -> Callable:
@@ -47,30 +47,34 @@ def needs_rhythm(metric: Callable) -> Callable:
 
 
 def r1(context: Context) -> list[dict]:
-    """Is every bar of every song full, as programs read it, and how much probability must be removed for that?"""
+    """Is every bar of every song full, also as music21 reads its files, and how much probability do masks remove?"""
     rows, vocabulary = Rows("R1"), context.trained.vocabulary
-    automaton, sample = vocabulary.rhythm.automaton, context.sizes.windows // 2
-    for _, parts in subjects(context, rows, SHUFFLED):
-        full = {
-            name: ratio(per_song([r.is_full(decode(song, vocabulary)) for song in part.songs]), part.weights)
-            for name, part in parts.items()
-            if name in COMPOSED
-        }
+    for region, parts in subjects(context, rows):
+        full, allowed = {}, {}
+        for name, part in parts.items():
+            if name != REAL:
+                full[name] = ratio(per_song([r.is_full(decode(song, vocabulary)) for song in part.songs]), part.weights)
+            allowed[name] = ratio(per_song(legal(context, part, part.songs)), part.weights)
+        real, rng = parts[REAL], context.rng("R1", region)
+        permuted = [song._replace(rhythm=rng.permutation(song.rhythm)) for song in real.songs]
+        allowed[SHUFFLED] = ratio(per_song(legal(context, real, permuted)), real.weights)
         rows.add_all("songs_whose_bars_are_full", full, "≥ 1")
-        legal = {
-            name: ratio(per_song([r.states(song, automaton) is not None for song in part.songs]), part.weights)
-            for name, part in parts.items()
-            if name != SHUFFLED
-        }
-        rows.add_all("songs_that_the_bar_automaton_allows", legal, "≥ 1")
-        songs = [decode(song, vocabulary, "song") for song in parts[VAE].songs[:sample]]
-        for file_format, share in read_back.shares_of_full_songs(songs).items():
-            rows.add(f"songs_whose_bars_are_full_in_{file_format}", VAE, Figure(share, len(songs)), "≥ 1")
-        for name in (VAE, UNCONDITIONAL):
-            for head, mass in masked(context, name, parts[name].songs, rows.fields["region"]).items():
-                figure = ratio(mass, parts[name].weights)
-                rows.add(f"probability_that_masks_remove_{head}", name, figure, None if name != VAE else "≤ 0.02")
+        rows.add_all("songs_that_the_bar_automaton_allows", allowed, "≥ 1")
+        songs = [decode(song, vocabulary, "song") for song in parts[VAE].songs[: context.sizes.windows // WRITTEN]]
+        for suffix, share in read_back.shares_of_full_songs(songs).items():
+            rows.add(f"songs_whose_bars_are_full_in_{suffix}", VAE, Figure(share, len(songs)), "≥ 1")
+        removed = {name: masked(context, name, parts[name].songs, region) for name in (VAE, UNCONDITIONAL)}
+        for what in removed[VAE]:
+            found = {name: ratio(masses[what], parts[name].weights) for name, masses in removed.items()}
+            rows.add_all(f"probability_that_masks_remove_{what}", found, "≤ 0.02")
     return rows
+
+
+def legal(context: Context, part: Part, songs: list[EncodedSong]) -> list[float]:
+    """Whether the bar automaton allows each of the songs; nan for what in `part` is not in one meter."""
+    automaton = context.trained.vocabulary.rhythm.automaton
+    timed = zip(songs, part.timed, strict=True)
+    return [np.nan if time is None else r.states(song, automaton) is not None for song, time in timed]
 
 
 def masked(context: Context, condition: str, songs: list[EncodedSong], region: str) -> dict[str, np.ndarray]:
@@ -79,15 +83,16 @@ def masked(context: Context, condition: str, songs: list[EncodedSong], region: s
     The network reads the composed songs after the memories that they were composed from, without guidance.
     """
     automaton, memories = context.trained.vocabulary.rhythm.automaton, conditions.pool(context, condition, region)
-    found = {name: np.zeros((len(songs), 2)) for name in MASKS}
+    found = {name: np.zeros((len(songs), 2)) for name in ("rhythm", "end", "opening")}
     tokens, before = context.tokens(songs), context.unpack(memories)
-    for s, (pitch, rhythm, *_) in scoring.log_probs(context.trained.network, tokens, before):
+    for s, (pitch, rhythm, _, opening) in scoring.log_probs(context.trained.network, tokens, before):
         states = r.states(songs[s], automaton)
         if states is not None:
-            legal, notes = automaton.legal[states], len(states) - 1
-            found["rhythm"][s] = (np.exp2(rhythm[:-1]) * ~legal[:-1, :-1]).sum(), notes
-            found["end of the song"][s] = (np.exp2(pitch[:-1, -1]) * ~legal[:-1, -1]).sum(), notes
-    return {name.replace(" ", "_"): values for name, values in found.items()}
+            allowed, notes = automaton.legal[states[:-1]], len(states) - 1
+            found["rhythm"][s] = (np.exp2(rhythm[:-1]) * ~allowed[:, :-1]).sum(), notes
+            found["end"][s] = (np.exp2(pitch[:-1, -1]) * ~allowed[:, -1]).sum(), notes
+            found["opening"][s] = np.exp2(opening[0, automaton.start < 0]).sum(), 1
+    return found
 
 
 def r2(context: Context) -> list[dict]:

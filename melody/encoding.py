@@ -125,7 +125,7 @@ def decode(song: EncodedSong, vocabulary: Vocabulary, name: str = "") -> Song:
         pitch,
         [float(one.duration) for one in rhythms],
         [float(one.rest_before) for one in rhythms],
-        [mark == PHRASE for mark in song.phrase],
+        (song.phrase == PHRASE).tolist(),
         title=name,
         meter="" if opening.time_signature == FREE else opening.time_signature,
         pickup=float(opening.pickup),
