@@ -178,7 +178,7 @@ def write_song(path: Path, record: dict, settings: dict, score: bool) -> None:
     write_json(path.with_suffix(".json"), record)
     if score:
         write_scores(path, song, shown_settings(record))
-    write_midi(path, song, record["tempo"], record["instrument"], [json.dumps(settings)])
+    write_midi(path, song, record["tempo"], record["instrument"], [json.dumps(settings)], record["plain"])
 
 
 def midi_path(folder: Path, number: int) -> Path:

@@ -133,6 +133,15 @@ def check_record(record: object, source: object) -> None:
         if not is_valid:
             value = repr(record[field])[:40] if field in record else "missing"
             raise UserError(f"{source} is damaged: {field} is {value}; compose the song again")
+    length, pickup = bar_length(meter), exact(record["pickup"])
+    filled = sum(map(exact, (*record["durations"], *record["rests"], record["rest_after"])))
+    for part, quarters, is_valid in (
+        ("its pickup has", pickup, not pickup or pickup < length),
+        ("its notes and rests fill", filled, not length or filled % length == 0),  # the pickup completes the last bar
+    ):
+        if not is_valid:
+            sides = f"{part} {float(quarters):g} quarter notes, a bar of {meter or 'free meter'} has {float(length):g}"
+            raise UserError(f"{source} is damaged: {sides}; compose the song again")
 
 
 def _are_times(values: object, count: int | None, low: float, high: float = LONGEST, kind: type | tuple = (int, float)):

@@ -3,23 +3,30 @@
 import json
 import sys
 
+import mido
 import numpy as np
 import pytest
 
 import generate_song
 from melody.cli import run
+from melody.song import Song
 
-NOTES = ["C4", "D4", "E4"]
+
+
+def waltz(bars):
+    pitch = ["C4", "D4", "E4"] * bars
+    notes = len(pitch)
+    return Song("a", pitch, [1.0] * notes, [0.0] * notes, [False] * notes, title="a waltz", meter="3/4")
 
 
 @pytest.fixture
 def script(tmp_path, monkeypatch, capsys):
-    """Runs generate_song.py with flags; gives its exit status, stdout and stderr. Song n repeats n times."""
+    """Runs generate_song.py with flags; gives its exit status, stdout and stderr. Song n has n bars."""
 
     def load_composer(args):
         def compose(numbers, on_song):
             for number in sorted(numbers, reverse=True):  # the network ends songs in any order
-                on_song(number, np.array([args.seed, number]), NOTES * number)
+                on_song(number, np.array([args.seed, number]), waltz(number))
 
         return compose, {"regions": ["china"], **{name: getattr(args, name) for name in generate_song.SETTINGS}}
 
@@ -111,6 +118,27 @@ def test_an_instrument_by_name(script, tmp_path):
     assert json.loads((tmp_path / "china/001.json").read_text())["instrument"] == 40
     status, _, error = script("--instrument", "flutte")
     assert status == 2 and error.count("\n") == 1 and "flute" in error
+
+
+def test_plain_midi_files_are_the_exact_score(script, tmp_path):
+    assert script("--count", "1")[0] == script("--count", "1", "--plain")[0] == 0
+    velocities = [
+        {message.velocity for message in mido.MidiFile(tmp_path / "china" / name) if message.type == "note_on"}
+        for name in ("001.mid", "002.mid")
+    ]
+    assert len(velocities[0]) > 1 == len(velocities[1])
+
+
+@pytest.mark.parametrize(
+    ("flags", "says"),
+    [
+        (("--meter", "3"), "'3' is not a time signature such as 3/4, or free"),
+        (("--meter", "3/4", "0/4"), "'0/4' is not a time signature"),
+    ],
+)
+def test_flags_that_are_not_valid_are_one_line(script, flags, says):
+    status, _, error = script(*flags)
+    assert status == 2 and error.count("\n") == 1 and says in error
 
 
 def test_the_advice_on_listening_names_the_song_and_the_sound_font(script, tmp_path, monkeypatch):
