@@ -14,7 +14,8 @@ import pytest
 
 from melody.cli import run
 from melody.formats.corpus import read_songs
-from tests.synthetic import REGIONS, kern_songs
+from melody.formats.write_kern import write_kern
+from tests.synthetic import REGIONS, tunes
 
 SMALL = (
     "--embedding 4 --units 6 --layers 2 --dense 5 --epochs 2 --batch 4 --bptt-length 8 --windows-per-stream 2 "
@@ -41,10 +42,8 @@ def folders(tmp_path_factory):
     """Folders with the outputs of all stages for China."""
     root = tmp_path_factory.mktemp("pipeline")
     folders = SimpleNamespace(essen=root / "essen", data=root / "data", weights=root / "weights", songs=root / "songs")
-    for name, text in kern_songs(30).items():
-        path = folders.essen / f"{name}.krn"
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(text)
+    for song in tunes(10):
+        write_kern(folders.essen / f"{song.name}.krn", song)
     (folders.essen / "broken.krn").write_bytes(b"\0\1\2")
     folders.flags = ("--data", folders.data, "--weights", folders.weights, "--quiet")
     assert stage("preprocess", "--songs", folders.essen, "--data", folders.data, "--jobs", 1) == 0
