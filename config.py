@@ -52,6 +52,7 @@ TEMPERATURE = 1.0  # of sampling; below 1: more predictable notes, above 1: less
 GUIDANCE = 0.5  # strength of the push away from what the network composes without a memory; 0: none
 LENGTH = 200  # most notes of a song; the network usually ends it before
 METERS = []  # time signatures to compose in, such as 3/4; several: any of them; none: the network chooses
+KEY = None  # of the songs, such as G (major), d (minor) or B-: they are transposed; None: any
 TEMPO = 120  # quarter notes per minute
 SOUND_FONT = None  # .sf2 or .sf3 file for --wav and --play; None: the first in the system's usual folders
 INSTRUMENT = "flute"  # General MIDI instrument: its name, or its program number from 0 to 127

@@ -1,22 +1,26 @@
 """Stage 5: compose songs in the style of some regions.
 
 reads   weights/lstm.*, weights/vae-<name>.*
-writes  songs/<name>/001.mid, 001.json, 002.mid ...    each song, and its settings, latent and notes
+writes  songs/<name>/001.mid, 001.json, 002.mid ...    each song, and its settings, latent, notes and rhythm
 
     python generate_song.py                            8 songs of config.REGIONS in 7 seconds
     python generate_song.py --wav --score --page       also sound, scores and a page: songs/china/index.html
     python generate_song.py --regions deutschl --count 20 --seed 7 --instrument violin
+    python generate_song.py --meter 3/4 6/8 --key d    songs in 3/4 or 6/8, in D minor
     python generate_song.py --number 6                 only song 6, the same as in a run of many songs
 
 A latent sampled from the VAE is decoded to a memory, which is the initial state of the network; the network then
-composes note by note until it ends the song. A song depends on its settings, seed and number alone. New songs take the
-lowest numbers that are free, so a second run composes new ones.
+composes note by note until it ends the song; a song that --length cuts ends with a full bar. A song in the other mode
+than that of --key is composed again. A song depends on its settings, seed and number alone. New songs take the lowest
+numbers that are free, so a second run composes new ones.
 """
 
 import argparse
 import json
 import shlex
 from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import replace
 from itertools import count, islice
 from pathlib import Path
 
@@ -27,6 +31,7 @@ from melody.cli import init_keras, log, progress, run
 from melody.errors import UserError
 from melody.flags import add_regions, parser, positive
 from melody.formats.write_midi import write_midi
+from melody.key import KEYS, find_key, transposed
 from melody.listen.audio import play, write_wav
 from melody.listen.engraving import write_scores
 from melody.listen.page import MAX_SONGS, check_page_size, shown_settings, write_folder_page
@@ -34,7 +39,9 @@ from melody.listen.soundfont import check_synthesizer
 from melody.song import Song, song_from_record, song_record
 
 BLOCK = 512  # songs composed at once
-SETTINGS = "seed temperature guidance length tempo instrument meters plain".split()  # of a song, besides its models
+ATTEMPTS = 32  # at a song in the mode of --key
+SETTINGS = {name: name for name in "seed temperature guidance length tempo instrument plain".split()}
+SETTINGS |= {"meters": "meter", "asked_key": "key"}  # of a song, besides its models: fields of its record, and flags
 LOOPING, RANDOM, SHORT = 0.5, 2.0, 10.0  # temperatures and guidance with unusual songs, as `warn` says
 
 
@@ -63,7 +70,8 @@ def main() -> None:
 
 
 def arguments() -> argparse.Namespace:
-    flags = parser(__doc__, "data", "weights", "count", *SETTINGS[1:6], "sound_font", out="SONGS", meter="METERS")
+    music = "temperature guidance length key tempo instrument sound_font".split()
+    flags = parser(__doc__, "data", "weights", "count", *music, out="SONGS", meter="METERS")
     add_regions(flags, "regions of a trained VAE")
     number = "compose only the song of this number, instead of --count new ones"
     flags.add_argument("--number", type=positive, help=number)
@@ -71,13 +79,11 @@ def arguments() -> argparse.Namespace:
     flags.add_argument("--play", action="store_true", help="play the songs when all are composed")
     plain = "play every note as loud as the others and in strict time: MIDI files that are the exact score"
     flags.add_argument("--plain", action="store_true", help=plain)
-    flags.add_argument("--score", action="store_true", help="write MusicXML, SVG and kern beside each song")
+    flags.add_argument("--score", action="store_true", help="write MusicXML, SVG, ABC and kern beside each song")
     page = f"write index.html, a page to listen to all songs of the folder, at most {MAX_SONGS:,}"
     flags.add_argument("--page", action="store_true", help=page)
     flags.add_argument("--overwrite", action="store_true", help="replace songs; number from 001 again")
-    args = flags.parse_args()
-    args.meters = args.meter
-    return args
+    return flags.parse_args()
 
 
 def warn(args: argparse.Namespace) -> None:
@@ -93,7 +99,8 @@ def warn(args: argparse.Namespace) -> None:
 def load_composer(args: argparse.Namespace) -> tuple[Callable, dict]:
     """A function that composes songs, `compose(numbers, on_song)`, and the settings for their records.
 
-    `on_song(number, latent, song)` is called as soon as a song has ended.
+    `on_song(number, latent, song)` is called as soon as a song has ended; its key is the one found from its notes, or
+    `args.key`. A song in the other mode is composed again, with a new latent.
     """
     # Late: Keras takes 4 seconds to import, which `--help` and errors in flags need not wait for.
     from melody import encoding, lstm, memory, sampling
@@ -104,24 +111,47 @@ def load_composer(args: argparse.Namespace) -> tuple[Callable, dict]:
     record.check_network(trained.fingerprint)
     sampler = sampling.Sampler(trained.network, trained.vocabulary, guided=args.guidance != 0)
 
-    def decoded(number: int, song: encoding.EncodedSong) -> Song:
-        return encoding.decode(song, trained.vocabulary, f"{args.name} {number:03d}")
+    def compose(numbers: list[int], on_song: Callable[[int, np.ndarray, Song], None], attempt: int = 0) -> None:
+        rngs = [np.random.default_rng([args.seed, number, attempt]) for number in numbers]
+        latents, rejected = np.concatenate([vae.sample(1, rng) for rng in rngs]), []
 
-    def compose(numbers: list[int], on_song: Callable[[int, np.ndarray, Song], None]) -> None:
-        rngs = [np.random.default_rng([args.seed, number]) for number in numbers]
-        latents = np.concatenate([vae.sample(1, rng) for rng in rngs])
+        def on_end(index: int, encoded: encoding.EncodedSong) -> None:
+            number = numbers[index]
+            song = encoding.decode(encoded, trained.vocabulary, f"{args.name} {number:03d}")
+            song = replace(song, key=find_key(song.pitch, song.duration))
+            song = in_key(song, args.key, attempt == ATTEMPTS - 1) if args.key else song
+            rejected.append(number) if song is None else on_song(number, latents[index], song)
+
         sampler.compose(
             memory.unpack(vae.decode(latents), sampler.shape.states),
             rngs,
             temperature=args.temperature,
             guidance=args.guidance,
             length=args.length,
-            meters=args.meters,
-            on_song=lambda index, song: on_song(numbers[index], latents[index], decoded(numbers[index], song)),
+            meters=args.meter,
+            on_song=on_end,
         )
+        if rejected:
+            compose(rejected, on_song, attempt + 1)
 
-    settings = {"regions": sorted(args.regions), **{name: getattr(args, name) for name in SETTINGS}}
-    return compose, settings | {"network": trained.fingerprint, "vae": record.weights}
+    return compose, settings_of(args) | {"network": trained.fingerprint, "vae": record.weights}
+
+
+def settings_of(args: argparse.Namespace) -> dict:
+    """The settings for the records of songs, without their models."""
+    return {"regions": sorted(args.regions), **{name: getattr(args, flag) for name, flag in SETTINGS.items()}}
+
+
+def in_key(song: Song, key: str, last: bool) -> Song | None:
+    """The song transposed to a key; None if that is impossible, for its mode is another.
+
+    At the last attempt a song in the other mode is transposed to that mode on the same tonic, as far as possible.
+    """
+    for target in (key, key.swapcase())[: 1 + last]:
+        if target in KEYS:
+            with suppress(UserError):
+                return transposed(song, target)
+    return song if last else None
 
 
 def choose_numbers(folder: Path, settings: dict, args: argparse.Namespace) -> list[int]:
@@ -156,12 +186,13 @@ def compose_songs(
 ) -> None:
     """Compose songs and write each as soon as it has ended. Ctrl-C says how many are written."""
     with progress(None, args.quiet, total=len(numbers), unit="song") as bar:
-        written = []
+        written, others = [], []
 
         def on_song(number: int, latent: np.ndarray, song: Song) -> None:
             record = song_record(song, number, {**settings, "latent": latent.tolist()})
             write_song(midi_path(folder, number), record, settings, args.score)
             written.append(number)
+            others.extend([f"{number:03d} ({song.key})"] * (args.key not in (None, song.key)))
             bar.update()
 
         try:
@@ -170,6 +201,9 @@ def compose_songs(
         except KeyboardInterrupt:
             done = f"{len(written)} of {len(numbers)} songs are written to {folder}"
             raise KeyboardInterrupt(f"stopped; {done}; the same command composes further songs") from None
+    if others:
+        mode = "minor" if args.key.islower() else "major"
+        log(args, f"no song in {mode} was found in {ATTEMPTS} attempts for {', '.join(sorted(others))}")
 
 
 def write_song(path: Path, record: dict, settings: dict, score: bool) -> None:
@@ -177,7 +211,7 @@ def write_song(path: Path, record: dict, settings: dict, score: bool) -> None:
     song = song_from_record(record)
     write_json(path.with_suffix(".json"), record)
     if score:
-        write_scores(path, song, shown_settings(record))
+        write_scores(path, song, shown_settings(record), record["tempo"])
     write_midi(path, song, record["tempo"], record["instrument"], [json.dumps(settings)], record["plain"])
 
 

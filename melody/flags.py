@@ -84,6 +84,7 @@ TYPES = {  # of settings; one that is not listed is `positive` for a whole numbe
     in_range(0, 0.99): "DROPOUT",
     in_range(0, 100): "GUIDANCE",
     meter: "METERS",
+    key: "KEY",
     in_range(SLOWEST, FASTEST): "TEMPO",
     instrument: "INSTRUMENT",
 }
@@ -93,6 +94,7 @@ METAVARS = {
     path: "PATH",
     region: "REGION",
     meter: "METER",
+    key: "KEY",
     **dict.fromkeys((instrument, precision, str), "NAME"),
 }
 
@@ -148,7 +150,7 @@ def checked(value: object, kind: Callable[[str], object], nargs: str | None = No
         if not isinstance(values, (list, tuple)) or (nargs == "+" and not values):
             raise ValueError(f"{value!r} is not a list" if values else "the list is empty")
         return [checked(one, kind) for one in values]
-    if value is None and kind is path:
+    if value is None and kind in (path, key):
         return None
     if kind in (folder, path, str) and not isinstance(value, (str, Path)):
         raise ValueError(f"{value!r} is not a text")

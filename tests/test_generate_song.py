@@ -8,15 +8,15 @@ import numpy as np
 import pytest
 
 import generate_song
+from generate_song import in_key
 from melody.cli import run
 from melody.song import Song
 
 
-
 def waltz(bars):
-    pitch = ["C4", "D4", "E4"] * bars
+    pitch = ["E4", "D4", "C4"] * bars
     notes = len(pitch)
-    return Song("a", pitch, [1.0] * notes, [0.0] * notes, [False] * notes, title="a waltz", meter="3/4")
+    return Song("a", pitch, [1.0] * notes, [0.0] * notes, [False] * notes, title="a waltz", key="C", meter="3/4")
 
 
 @pytest.fixture
@@ -26,9 +26,10 @@ def script(tmp_path, monkeypatch, capsys):
     def load_composer(args):
         def compose(numbers, on_song):
             for number in sorted(numbers, reverse=True):  # the network ends songs in any order
-                on_song(number, np.array([args.seed, number]), waltz(number))
+                song = in_key(waltz(number), args.key, last=True) if args.key else waltz(number)
+                on_song(number, np.array([args.seed, number]), song)
 
-        return compose, {"regions": ["china"], **{name: getattr(args, name) for name in generate_song.SETTINGS}}
+        return compose, generate_song.settings_of(args)
 
     def script(*flags):
         monkeypatch.setattr(sys, "argv", ["generate_song", "--out", str(tmp_path), "--regions", "china", *flags])
@@ -120,6 +121,24 @@ def test_an_instrument_by_name(script, tmp_path):
     assert status == 2 and error.count("\n") == 1 and "flute" in error
 
 
+@pytest.mark.parametrize(
+    ("key", "first", "last"), [("G", "G", "G"), ("d", None, "D"), ("a#", None, "C"), ("C", "C", "C")]
+)
+def test_a_song_in_the_other_mode_is_rejected_and_at_last_kept(key, first, last):
+    """There is no key A# major, which has ten sharps: the last song is left where it is."""
+    found = [in_key(waltz(1), key, is_last) for is_last in (False, True)]
+    assert [song and song.key for song in found] == [first, last]
+    assert found[1].pitch == {"G": ["B3", "A3", "G3"], "D": ["F#4", "E4", "D4"]}.get(last, ["E4", "D4", "C4"])
+
+
+def test_a_mode_that_cannot_be_had_is_said_in_one_line(script, tmp_path):
+    lines = script("--count", "2", "--key", "d")[1].splitlines()
+    assert "no song in minor was found in 32 attempts for 001 (D), 002 (D)" in lines
+    record = json.loads((tmp_path / "china/001.json").read_text())
+    assert (record["key"], record["asked_key"], record["notes"][:3]) == ("D", "d", ["F#4", "E4", "D4"])
+    assert not any("was found" in line for line in script("--count", "2", "--key", "G")[1].splitlines())
+
+
 def test_plain_midi_files_are_the_exact_score(script, tmp_path):
     assert script("--count", "1")[0] == script("--count", "1", "--plain")[0] == 0
     velocities = [
@@ -134,6 +153,8 @@ def test_plain_midi_files_are_the_exact_score(script, tmp_path):
     [
         (("--meter", "3"), "'3' is not a time signature such as 3/4, or free"),
         (("--meter", "3/4", "0/4"), "'0/4' is not a time signature"),
+        (("--key", "H"), "'H' is not a key of up to 7 sharps or flats, such as G, d, B- or F# minor"),
+        (("--key", "G#"), "'G#' is not a key"),
     ],
 )
 def test_flags_that_are_not_valid_are_one_line(script, flags, says):

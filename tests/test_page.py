@@ -201,19 +201,22 @@ def test_the_command_composes_the_song_again(tmp_path, monkeypatch):
 
     def arguments(*words):
         monkeypatch.setattr(sys, "argv", ["generate_song.py", *words])
-        return vars(generate_song.arguments())
+        return generate_song.arguments()
 
-    given = "--temperature 0.85 --guidance 0 --instrument violin --meter 3/4 6/8 --plain --seed 7"
-    made = arguments("--regions", "china", "a b'*", *given.split())
-    settings = {name: made[name] for name in ("regions", *generate_song.SETTINGS)}
-    command = song_command(record(6, **settings), tmp_path / "china+a-b", ["006.wav", "006.json"])
+    given = "--temperature 0.85 --guidance 0 --instrument violin --meter 3/4 6/8 --key f# --plain --seed 7"
+    made = arguments("--regions", "a b'*", "china", *given.split())
+    command = song_command(
+        record(6, **generate_song.settings_of(made)), tmp_path / "china+a-b", ["006.wav", "006.json"]
+    )
     assert command.endswith(" --seed 7 --number 6")
     again = arguments(*shlex.split(command)[2:])
-    assert again == made | {"number": 6, "out": tmp_path, "page": True, "wav": True}
+    assert vars(again) == vars(made) | {"number": 6, "out": tmp_path, "page": True, "wav": True}
 
 
 def test_a_command_omits_settings_that_the_record_lacks():
-    command = song_command({"regions": [], "seed": 0, "meters": [], "plain": False}, ROOT / "songs" / "all", [])
+    command = song_command(
+        {"regions": [], "seed": 0, "meters": [], "asked_key": None, "plain": False}, ROOT / "songs" / "all", []
+    )
     assert command == "python generate_song.py --regions --out songs --page --seed 0"
 
 

@@ -15,6 +15,7 @@ import pytest
 from melody.cli import run
 from melody.formats.corpus import read_songs
 from melody.formats.write_kern import write_kern
+from melody.song import song_from_record
 from tests.synthetic import REGIONS, tunes
 
 SMALL = (
@@ -86,26 +87,35 @@ def test_memories_are_states_of_the_network_after_songs_of_the_region(folders):
 
 
 def test_songs_are_midi_files_with_their_settings(folders, tmp_path):
-    flags = "--regions china --count 3 --length 12 --note-length 0.5 --tempo 90".split()
+    """Songs that --length cuts end with a full bar, as those of training do."""
+    flags = "--regions china --count 3 --length 5 --meter 3/4 --plain --tempo 90".split()
     assert compose(folders, *flags, out=tmp_path) == 0
     for number in (1, 2, 3):
         record = json.loads((tmp_path / "china" / f"00{number}.json").read_text())
         track = mido.MidiFile(tmp_path / "china" / f"00{number}.mid").tracks[0]
-        assert 1 <= len(record["notes"]) <= 12 and len(record["latent"]) == 2
+        assert 1 <= len(record["notes"]) <= 5 and len(record["latent"]) == 2
+        assert (record["meter"], record["meters"], record["pickup"], record["rest_after"]) == ("3/4", ["3/4"], 1, 0)
+        assert sum(record["durations"] + record["rests"]) % 3 == 0
+        (song,) = read_songs(tmp_path / "china" / f"00{number}.mid", tmp_path)
+        assert (song.duration, song.rest_before, song.meter) == (record["durations"], record["rests"], "3/4")
         assert sum(message.type == "note_on" and message.velocity > 0 for message in track) == len(record["notes"])
         markers = [message.text for message in track if message.type == "marker"]
         assert any("china" in text and '"seed": 0' in text for text in markers)
 
 
 def test_scores_and_a_page_are_written_beside_the_songs(folders, tmp_path):
-    flags = ("--regions", "china", "--count", 2, "--score", "--page", "--data", folders.data)
+    flags = ("--regions", "china", "--count", 2, "--key", "g", "--score", "--page", "--data", folders.data)
     assert compose(folders, *flags, out=tmp_path) == 0
-    ends = (".json", ".krn", ".mid", ".musicxml", ".svg")
+    ends = (".abc", ".json", ".krn", ".mid", ".musicxml", ".svg")
     files = {"index.html", *(f"00{k}{end}" for k in (1, 2) for end in ends)}
     assert {path.name for path in (tmp_path / "china").iterdir()} == files
     record, page = json.loads((tmp_path / "china/001.json").read_text()), (tmp_path / "china/index.html").read_text()
-    (song,) = read_songs(tmp_path / "china/001.krn", tmp_path)
-    assert song.pitch == record["notes"]
+    assert record["key"] in ("g", "G") and "--key g" in page
+    made = song_from_record(record)
+    for end in (".krn", ".abc", ".musicxml"):
+        (song,) = read_songs(tmp_path / f"china/001{end}", tmp_path)
+        assert (song.pitch, song.duration, song.rest_before) == (made.pitch, made.duration, made.rest_before)
+        assert (list(song.beat), list(song.bar)) == (made.beat, made.bar)
     assert "china 002" in page and any(region in page for region in REGIONS)
 
 
@@ -140,8 +150,9 @@ def test_numbers_continue_and_overwrite_starts_at_one(folders, tmp_path):
 
 
 def test_a_song_composed_by_its_number_is_that_of_a_longer_run(folders, tmp_path):
-    assert compose(folders, "--regions", "china", "--count", 6, out=tmp_path / "all") == 0
-    assert compose(folders, "--regions", "china", "--number", 6, out=tmp_path / "one") == 0
+    """Also when songs in the other mode are composed again."""
+    assert compose(folders, "--regions", "china", "--key", "d", "--count", 6, out=tmp_path / "all") == 0
+    assert compose(folders, "--regions", "china", "--key", "d", "--number", 6, out=tmp_path / "one") == 0
     every, one = digests(tmp_path / "all"), digests(tmp_path / "one")
     assert set(one) == {"006.mid", "006.json"} and one.items() <= every.items()
 
@@ -152,6 +163,22 @@ def test_list_prints_the_regions(folders, capsys):
     assert lines[0] == ["region", "songs", "language", "place"]
     assert ["han", "30", "Chinese", "China, many provinces (Han people)"] in lines
     assert ["deutschl", "30", "German", "Germany"] in lines
+
+
+@pytest.mark.slow
+def test_all_stages_with_pitches_alone(folders, tmp_path, capsys):
+    """Songs of the network without rhythm are quarter notes; it composes in no meter, and says so."""
+    own, china = ("--data", tmp_path, "--weights", tmp_path, "--quiet"), ("--regions", "china")
+    assert stage("preprocess", "--songs", folders.essen, "--data", tmp_path, "--jobs", 1, "--quiet") == 0
+    assert stage("train_lstm", *own, *SMALL.split(), "--pitch-only") == 0
+    assert stage("generate_memories", *own, *china, "--count", 60, "--notes", 20) == 0
+    assert stage("vae.train", *own, *china, *TINY_VAE) == 0
+    song = ("generate_song", "--weights", tmp_path, "--out", tmp_path / "songs", *china, "--quiet", "--count", 2)
+    assert stage(*song) == 0
+    record = json.loads((tmp_path / "songs/china/001.json").read_text())
+    assert set(record["durations"]) == {1.0} and not any(record["rests"]) and record["meter"] == ""
+    assert stage(*song, "--meter", "3/4") == 2
+    assert "this network knows pitches alone, so it composes in no meter; leave out --meter" in capsys.readouterr().err
 
 
 def test_a_second_run_has_nothing_to_do(folders):
@@ -174,6 +201,7 @@ def test_a_second_run_has_nothing_to_do(folders):
             "--regions italia",
             "python -m vae.train --weights {weights} --regions italia (ready: china)",
         ),
+        ("generate_song", "--regions china --meter 7/8", "the network read 0 songs in 7/8, too few to compose in it"),
         ("generate_memories", "--regions chna", "similar: china (30)"),
         ("generate_memories", "--regions china --seed 8", "was made with count 60, now it is 3000"),
         (

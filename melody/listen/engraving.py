@@ -22,6 +22,7 @@ from melody.errors import UserError
 from melody.flags import Flags
 from melody.formats.corpus import find_songs, read_songs
 from melody.formats.limits import Unreadable
+from melody.formats.write_abc import write_abc
 from melody.formats.write_kern import write_kern
 from melody.formats.write_musicxml import musicxml, write_musicxml
 from melody.listen.convert import convert_all
@@ -51,10 +52,14 @@ LAYOUT = {  # options of verovio; lengths in pixels, nine of which are half a st
 }
 
 
-def write_scores(path: Path, song: Song, settings: Mapping[str, object]) -> None:
-    """Write the song as MusicXML, SVG and kern beside its MIDI file `path`, with the settings that made it."""
+def write_scores(path: Path, song: Song, settings: Mapping[str, object], tempo: float) -> None:
+    """Write the song as MusicXML, SVG, ABC and kern beside its MIDI file `path`, with the settings that made it.
+
+    `tempo`, in quarter notes per minute, is for ABC, which is played.
+    """
     write_musicxml(path.with_suffix(".musicxml"), song, settings)
     write_svg(path.with_suffix(".svg"), song)
+    write_abc(path.with_suffix(".abc"), song, settings, tempo)
     write_kern(path.with_suffix(".krn"), song, {"OTL": song.title, **settings})
 
 

@@ -20,9 +20,9 @@ from melody.listen.page_html import PageSong, write_page
 from melody.song import printable, song_from_record
 
 MAX_SONGS = 1000  # songs per page, which is then 50 MB in the browser
-SHOWN = "regions seed temperature guidance length meters network vae".split()  # fields of a record on the page
+SHOWN = "regions seed temperature guidance length meters key network vae".split()  # fields of a record on the page
 EMPTY = {"regions": "all", "meters": "any"}  # what an empty list of them says
-FLAGS = {"meters": "--meter"}  # of generate_song.py
+FLAGS = {"meters": "--meter", "asked_key": "--key"}  # of generate_song.py
 FLAGS |= {name: f"--{name}" for name in "temperature guidance length tempo instrument seed number".split()}
 
 
@@ -86,8 +86,8 @@ def song_command(record: Mapping[str, object], folder: Path, files: Sequence[str
     words += [flag for flag, suffix in (("--wav", ".wav"), ("--score", ".musicxml")) if suffix in suffixes]
     words += ["--plain"] * (record.get("plain") is True)
     for name, flag in FLAGS.items():
-        value = record.get(name, [])
-        if value != []:
+        value = record.get(name)
+        if value not in (None, []):
             words += [flag, *map(str, value if isinstance(value, list) else [value])]
     return printable(shlex.join(words))
 

@@ -56,6 +56,7 @@ INVALID_FLAGS = {  # values by stage and flag
         "meter": "3 0/4 x -3/4",
         "tempo": "0 -5 nan 1e9",
         "instrument": "-1 128 3.5 piano",
+        "key": "H 3 G# -C g--",
         "regions": "nowhere",
         "seed": "-1",
     },
@@ -115,6 +116,8 @@ INVALID_CONFIG = {  # lines added to config.py
         "METERS = 3",
         "TEMPO = 0",
         "INSTRUMENT = 200",
+        "KEY = 3",
+        "KEY = 'H'",
         "SOUND_FONT = 3",
         "SONGS = None",
     ],
@@ -128,6 +131,7 @@ EXTREME_FLAGS = (
     "--meter 4/4 --plain",
     "--instrument 127 --tempo 4",
     "--seed 4294967295",
+    "--key f#",
 )
 
 
