@@ -39,3 +39,4 @@ def test_no_shared_interval_and_notes_outside_the_vocabulary(collection):
     assert nearest(collection, "C4 C5") is None
     assert nearest(collection, "C4") is None
     assert nearest(collection, "C##########4 D4") is None
+    assert nearest(collection, "C-7 D-7 E-7") == ("a/one1", 3), "none of these notes is in the collection"

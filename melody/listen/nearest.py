@@ -6,6 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from melody.dataset import Dataset, intervals_of
+from melody.vocabulary import Vocabulary
 
 ZERO = 0x18000  # the character of interval 0; no interval becomes the line break that separates songs
 
@@ -30,9 +31,7 @@ class Collection:
 
     def nearest(self, pitch: Sequence[str]) -> NearestSong | None:
         """The first song that shares the longest run of intervals with these note names (C4 …); None if none does."""
-        vocabulary = self.songs.vocabulary
-        if not set(pitch) <= set(vocabulary.names):
-            return None
+        vocabulary = Vocabulary(pitch)  # transposed songs have notes that those of the collection lack
         line, position, longest = _as_text(intervals_of(vocabulary.encode(pitch), vocabulary)), -1, 0
         for start in range(len(line)):
             while start + longest < len(line) and (found := self.text.find(line[start : start + longest + 1])) >= 0:
