@@ -77,7 +77,7 @@ def histograms(*parts: Sequence[Sequence[Hashable]]) -> list[np.ndarray]:
     kinds: dict[Hashable, int] = {}
     numbers = [[[kinds.setdefault(value, len(kinds)) for value in song] for song in part] for part in parts]
     rows = [[np.bincount(np.array(song, int), minlength=len(kinds)) for song in part] for part in numbers]
-    return [np.array(part).reshape(-1, len(kinds)) for part in rows]
+    return [np.array(part, int).reshape(len(part), len(kinds)) for part in rows]
 
 
 def total_variation(counts: np.ndarray, other: np.ndarray) -> np.ndarray:

@@ -87,10 +87,15 @@ def add_as_real(rows: Rows, measure: str, figures: dict[str, Figure], room: floa
 
 
 def distances(parts: dict[str, Part], values: Callable[[Part], list[list[Hashable]]]) -> dict[str, Figure]:
-    """Total variation of each condition's values, a list for each song, from those of real songs."""
+    """Total variation of each condition's values, a list for each song, from those of real songs.
+
+    Conditions without any value are left out.
+    """
     counts = dict(zip(parts, r.histograms(*map(values, parts.values())), strict=True))
     target, figures = counts.pop(REAL).sum(axis=0), {}
     for name, songs in counts.items():
+        if not songs.any():
+            continue
         value = float(r.total_variation(songs.sum(axis=0), target))
         rounds = r.total_variation(parts[name].weights @ songs, target)
         # Resampling makes any two distributions differ more, so the rounds are moved to the value

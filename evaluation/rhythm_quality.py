@@ -113,8 +113,9 @@ def r3(context: Context) -> list[dict]:
     for region, parts in subjects(context, rows, OTHER, SHUFFLED):
         for signature in SIGNATURES[region]:
             found = distances(parts, lambda part, sig=signature: [r.onset_positions(one, sig) for one in part.timed])
-            target = f"≤ {found[OTHER].value + 0.03:.4g}"
-            rows.add_all(f"onsets_in_{signature}_total_variation", found, target)
+            if VAE in found and OTHER in found:
+                target = f"≤ {found[OTHER].value + 0.03:.4g}"
+                rows.add_all(f"onsets_in_{signature}_total_variation", found, target)
     return rows
 
 
