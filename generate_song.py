@@ -31,7 +31,7 @@ from melody.cli import init_keras, log, progress, run
 from melody.errors import UserError
 from melody.flags import add_regions, parser, positive
 from melody.formats.write_midi import write_midi
-from melody.key import KEYS, find_key, transposed
+from melody.key import KEYS, notated_key, transposed
 from melody.listen.audio import play, write_wav
 from melody.listen.engraving import write_scores
 from melody.listen.page import MAX_SONGS, check_page_size, shown_settings, write_folder_page
@@ -39,7 +39,7 @@ from melody.listen.soundfont import check_synthesizer
 from melody.song import Song, song_from_record, song_record
 
 BLOCK = 512  # songs composed at once
-ATTEMPTS = 32  # at a song in the mode of --key
+ATTEMPTS = 64  # at a song in the mode of --key
 SETTINGS = {name: name for name in "seed temperature guidance length tempo instrument plain".split()}
 SETTINGS |= {"meters": "meter", "asked_key": "key"}  # of a song, besides its models: fields of its record, and flags
 LOOPING, RANDOM, SHORT = 0.5, 2.0, 10.0  # temperatures and guidance with unusual songs, as `warn` says
@@ -118,7 +118,7 @@ def load_composer(args: argparse.Namespace) -> tuple[Callable, dict]:
         def on_end(index: int, encoded: encoding.EncodedSong) -> None:
             number = numbers[index]
             song = encoding.decode(encoded, trained.vocabulary, f"{args.name} {number:03d}")
-            song = replace(song, key=find_key(song.pitch, song.duration))
+            song = replace(song, key=notated_key(song.pitch, song.duration))
             song = in_key(song, args.key, attempt == ATTEMPTS - 1) if args.key else song
             rejected.append(number) if song is None else on_song(number, latents[index], song)
 

@@ -61,6 +61,18 @@ class BarAutomaton:
         length = bar_length(self.openings[opening].time_signature)
         return (first_beat(self.openings[opening]) - beat) % length if length else Fraction(0)
 
+    def cut(self, state: int, rhythms: Sequence[int]) -> int:
+        """How many of the rhythms after a state a song keeps that is cut: it ends with the last full bar.
+
+        Without a full bar it ends where a rest can fill the bar; without such a place nothing is cut.
+        """
+        ends: dict[bool, int] = {}
+        for number, rhythm in enumerate(rhythms, start=1):
+            state = self.next_state[state, rhythm]
+            if self.legal[state, -1]:
+                ends[bool(state == self.start[self.opening[state]])] = number
+        return ends.get(True) or ends.get(False) or len(rhythms)
+
     def _explore(self, transitions: Transitions) -> tuple[list, dict]:
         """All reachable states, in order, and for each the rhythms that may follow with their next states."""
         states = [(number, first_beat(opening)) for number, opening in enumerate(self.openings)]

@@ -135,7 +135,22 @@ def best_fitting(pitch: Sequence[str]) -> int:
 
     A pentatonic song fits three signatures equally well: the one with the fewest sharps or flats is returned.
     """
-    fifths = [Spelling(name).fifth for name in pitch]
-    white = range(-1, 6)  # the seven notes of C major on the line of fifths
-    accidentals = {sharps: sum(fifth - sharps not in white for fifth in fifths) for sharps in range(-7, 8)}
-    return min(accidentals, key=lambda sharps: (accidentals[sharps], abs(sharps), -sharps))
+    return min(range(-7, 8), key=lambda sharps: (_accidentals(pitch, sharps), abs(sharps), -sharps))
+
+
+def notated_key(pitch: Sequence[str], duration: Sequence[float]) -> str:
+    """The key that a score states: `find_key`, or the signature alone, `k[b-]`, if another one fits the notes better.
+
+    >>> notated_key(["D4", "F4", "A4", "D5", "C#5", "D5"], [1] * 6), notated_key(["D4", "F4", "B4", "D5"], [1] * 4)
+    ('d', 'k[]')
+    """
+    key, best = find_key(pitch, duration), best_fitting(pitch)
+    leading = [KEYS[key] + 8] if key.islower() else []  # the raised seventh of minor
+    fits = key and _accidentals(pitch, KEYS[key], leading) <= _accidentals(pitch, best)
+    return key if fits else kern_signature(alterations(best))
+
+
+def _accidentals(pitch: Sequence[str], sharps: int, free: Sequence[int] = ()) -> int:
+    """The notes that need an accidental under a key signature, but for some on the line of fifths."""
+    scale = {*range(sharps - 1, sharps + 6), *free}  # C major: F C G D A E B
+    return sum(Spelling(name).fifth not in scale for name in pitch)

@@ -308,18 +308,10 @@ class Sampler:
         opening = begun.opening if begun else int(events[0, 3])
         before = begun.rhythm if begun else ()
         if notes >= length:
-            notes = self._full_bar(self._state(opening, before), events[:length, 1])
+            notes = self.vocabulary.rhythm.automaton.cut(self._state(opening, before), events[:length, 1])
         pitch, rhythm, phrase, _ = events[:notes].T
         song = composed(self.vocabulary, opening, pitch, np.concatenate([before, rhythm]).astype(np.int32), phrase)
         return song._replace(rhythm=rhythm, beat=song.beat[len(before) :])
-
-    def _full_bar(self, state: int, rhythms: np.ndarray) -> int:
-        """The notes until the last place where a song may end; all of them if there is none."""
-        automaton, found = self.vocabulary.rhythm.automaton, 0
-        for number, rhythm in enumerate(rhythms, start=1):
-            state = automaton.next_state[state, rhythm]
-            found = number if automaton.legal[state, -1] else found
-        return found or len(rhythms)
 
 
 def openings_in(rhythm: RhythmVocabulary, meters: Sequence[str]) -> np.ndarray:
@@ -331,9 +323,10 @@ def openings_in(rhythm: RhythmVocabulary, meters: Sequence[str]) -> np.ndarray:
     possible = rhythm.automaton.start >= 0
     for (opening, number), can_start in zip(rhythm.openings.items(), possible, strict=True):
         songs[opening.time_signature] = songs.get(opening.time_signature, 0) + number * bool(can_start)
+    common = sorted(songs.items(), key=lambda item: -item[1])
     for meter in meters:
         if songs.get(meter, 0) < FEWEST_SONGS:
-            known = ", ".join(f"{one} ({number})" for one, number in songs.items() if number >= FEWEST_SONGS)
+            known = ", ".join(f"{one} ({number})" for one, number in common if number >= FEWEST_SONGS)
             read = f"the network read {songs.get(meter, 0)} songs in {meter}, too few to compose in it"
             raise UserError(f"{read}; choose from (songs read): {known}")
     chosen = np.array([not meters or opening.time_signature in meters for opening in rhythm.openings], bool)

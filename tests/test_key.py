@@ -14,7 +14,7 @@ from melody.dataset import intervals_of
 from melody.errors import UserError
 from melody.formats import corpus
 from melody.formats.corpus import find_songs
-from melody.key import KEYS, find_key, kern_key, transposed
+from melody.key import KEYS, find_key, kern_key, notated_key, transposed
 from melody.regions import choose
 from melody.song import Song
 from melody.split import grouped_split
@@ -57,6 +57,20 @@ def test_long_notes_weigh_more():
     pitch = "C4 D4 E4 G4 A4 B4".split()
     assert find_key(pitch, [4, 1, 4, 4, 1, 1]) == "C"
     assert find_key(pitch, [1, 1, 4, 1, 1, 4]) == "e"
+
+
+@pytest.mark.parametrize(
+    ("names", "key"),
+    [
+        ("", "k[]"),
+        ("G4 A4 B4 C5 D5 B4 G4", "G"),  # F or F#: one signature is as good as the other
+        ("D4 E4 F4 A4 D5 C#5 D5 C#5 D5", "d"),  # the leading tone needs an accidental in any minor key
+        ("D4 E4 F4 A4 B4 A4 B4 D5", "k[]"),  # Dorian
+        ("G4 A4 B4 D5 B4 A4 F5 G4", "k[]"),  # Mixolydian
+    ],
+)
+def test_a_score_states_the_signature_alone_where_the_key_would_need_more_accidentals(names, key):
+    assert notated_key(names.split(), [1.0] * len(names.split())) == key
 
 
 @pytest.mark.parametrize(

@@ -106,6 +106,15 @@ def test_the_automaton_by_hand():
     assert automaton.closing_rest(downbeat) == 2
 
 
+def test_a_song_that_is_cut_ends_with_a_full_bar():
+    """4 | 2 4 | 2 and 4 | 2: after the second half note the bar is full, after the first a song ends with a rest."""
+    automaton = automaton_of([QUARTER, HALF], [Opening("3/4", Fraction(1))], [(0, [0, 1, 0, 1]), (0, [0])])
+    start, rhythms = automaton.start[0], [0, 1, 0, 1, 0]
+    assert [automaton.cut(start, rhythms[:count]) for count in range(6)] == [0, 1, 2, 2, 4, 4]
+    never_full = automaton_of([QUARTER], [Opening("3/4", Fraction(1))], [(0, [0, 0])])
+    assert never_full.cut(never_full.start[0], [0]) == 1
+
+
 def test_a_rhythm_after_which_no_song_can_end_is_illegal():
     common, waltz = Opening("2/4", Fraction(0)), Opening("2/4", Fraction(1))
     songs = [(0, [1]), (1, [0, 2, 2, 0])]  # the second opening has eighths on the downbeat
