@@ -11,6 +11,7 @@ import numpy as np
 
 from melody.atomic import atomic_write, open_hdf5
 from melody.errors import UserError
+from melody.song import LONGEST
 from melody.vocabulary import Vocabulary
 
 COMMAND = "python preprocess.py"
@@ -113,3 +114,13 @@ def _check_arrays(arrays: dict[str, np.ndarray], texts: dict[str, list[str]]) ->
         raise ValueError("start does not divide its notes into songs")
     if any(len(column) != len(start) - 1 for column in (*texts.values(), *(arrays[field] for field in SONG_FIELDS))):
         raise ValueError("the texts, pickups or rests of its songs are not one per song")
+    for field in ("duration", "rest_before", "rest_after", "pickup", "beat", "bar"):
+        times = arrays[field]
+        wrong = times[~((times > 0 if field == "duration" else times >= 0) & (times <= LONGEST))]
+        if wrong.size:
+            allowed = f"{'more than 0' if field == 'duration' else 'from 0'} to {LONGEST:,} quarter notes"
+            raise ValueError(f"a {field} is {wrong[0]:g}, allowed is {allowed}")
+    beyond = (arrays["beat"] >= arrays["bar"]) & (arrays["beat"] > 0)
+    if beyond.any():
+        beat, bar = (arrays[field][beyond][0] for field in ("beat", "bar"))
+        raise ValueError(f"beat position {beat:g} does not lie in a bar of {bar:g} quarter notes")

@@ -14,7 +14,7 @@ import numpy as np
 from melody.automaton import observe
 from melody.dataset import Dataset
 from melody.meter import FREE, Opening, Rhythm, bar_length
-from melody.song import Song, exact, with_bars
+from melody.song import SMALLEST, Song, exact, with_bars
 from melody.vocabulary import RhythmVocabulary, Vocabulary
 
 MOST_RHYTHMS = 95  # in the vocabulary: 99.99 % of the notes of the Essen collection
@@ -50,7 +50,7 @@ def rhythm_vocabulary(songs: Dataset, training: Sequence[int]) -> RhythmVocabula
     """The commonest rhythms and openings of the training songs, and what songs in one meter do in their bars."""
     symbols, openings = _rhythms(songs), openings_of(songs)
     rows = [slice(*songs.start[s : s + 2]) for s in training]
-    counts = Counter(symbol for row in rows for symbol in symbols[row])
+    counts = Counter(symbol for row in rows for symbol in symbols[row] if symbol.duration >= SMALLEST)
     rhythms = [symbol for symbol, _ in sorted(counts.items(), key=lambda item: (-item[1], item[0]))[:MOST_RHYTHMS]]
     index = {symbol: number for number, symbol in enumerate(rhythms)}
     found = Counter(openings[s] for s in training)

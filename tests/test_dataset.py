@@ -14,7 +14,7 @@ from melody.vocabulary import ESSEN, Vocabulary
 from tests.synthetic import melodies
 
 DURATIONS, RESTS = st.sampled_from([0.25, 1.0, 1 / 3]), st.sampled_from([0.0, 0.5])
-BEATS, BARS = st.sampled_from([0.0, 1.5, 2 / 3]), st.sampled_from([0.0, 3.0])
+BEATS, BARS = st.sampled_from([0.0, 1.5, 2 / 3]), st.sampled_from([2.0, 3.0])
 SONGS = st.lists(st.lists(st.tuples(st.sampled_from(ESSEN.names), DURATIONS, RESTS, st.booleans(), BEATS, BARS)))
 
 
@@ -130,6 +130,32 @@ def test_arrays_that_do_not_fit_together_are_refused(tmp_path, damage):
             del file["pitch"]
             file["pitch"] = [0.5, 1.5, 2.5]
     with pytest.raises(UserError, match=r"songs\.h5 is damaged or of another kind.*preprocess\.py"):
+        dataset.load(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("field", "value", "says"),
+    [
+        ("duration", 0, "a duration is 0, allowed is more than 0 to 10,000 quarter notes"),
+        ("duration", -1, "a duration is -1, allowed"),
+        ("duration", np.nan, "a duration is nan, allowed"),
+        ("rest_before", -0.5, "a rest_before is -0.5, allowed is from 0 to 10,000 quarter notes"),
+        ("rest_after", np.inf, "a rest_after is inf, allowed"),
+        ("beat", 3, "beat position 3 does not lie in a bar of 3 quarter notes"),
+    ],
+)
+def test_times_that_no_song_has_are_refused(tmp_path, field, value, says):
+    write(tmp_path, [simple("a/b1", ["C4", "D4"]), simple("a/b2", ["E4"])])
+    with h5py.File(tmp_path / "songs.h5", "r+") as file:
+        file[field][1] = value
+    with pytest.raises(UserError, match=rf"songs\.h5 is damaged or of another kind \(.*{says}.*preprocess\.py$"):
+        dataset.load(tmp_path)
+
+
+def test_vocabularies_of_pitches_alone_are_refused(tmp_path):
+    write(tmp_path, [simple("a/b1", ["C4"])])
+    (tmp_path / "vocabulary.json").write_text('["C4", "D4"]')
+    with pytest.raises(UserError, match=r"vocabulary\.json is damaged; .*make it again with: python preprocess\.py$"):
         dataset.load(tmp_path)
 
 

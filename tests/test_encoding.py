@@ -178,3 +178,10 @@ def test_the_commonest_rhythms_of_the_training_songs_are_known(monkeypatch):
     assert rhythm_vocabulary(songs, []).rhythms == [] == list(rhythm_vocabulary(songs, [0]).openings)
     assert songs.vocabulary.rhythm.endings == {}, "no song is known to its end"
     assert isinstance(encode(songs, songs.vocabulary)[0], EncodedSong)
+
+
+def test_a_rhythm_too_short_to_be_composed_is_not_known():
+    """A note of a tick, as in MIDI files, is nearer to no duration than to 1/96 of a quarter note."""
+    songs = dataset_of([replace(WALTZ, duration=[1.0, 1.0, 0.001, 1.0, 2.0])] * 2, NOTES)
+    assert Rhythm(Fraction(1, 2), Fraction(0)) not in songs.vocabulary.rhythm.rhythms
+    assert encode(songs, songs.vocabulary)[0].rhythm.tolist() == [0, 0, 2, 0, 1]

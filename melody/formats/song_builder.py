@@ -56,6 +56,8 @@ class SongBuilder:
         times = [list(map(float, times)) for times in (self.duration, self.rest_before)]
         if not all(0 <= time <= LONGEST for time in (*times[0], *times[1], self.rest_now)):
             raise Unreadable(f"it has a note or rest below 0 or above {LONGEST:,} quarter notes")
+        if not all(times[0]):
+            raise Unreadable("it has a note of no duration")
         none = [Fraction(0)] * len(self.pitch)
         beat, bar, pickup = bars or Bars(none, none, Fraction(0))
         bars = {"beat": list(map(float, beat)), "bar": list(map(float, bar)), "pickup": float(pickup)}
