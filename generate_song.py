@@ -112,6 +112,7 @@ def load_composer(args: argparse.Namespace) -> tuple[Callable, dict]:
     sampler = sampling.Sampler(trained.network, trained.vocabulary, guided=args.guidance != 0)
 
     def compose(numbers: list[int], on_song: Callable[[int, np.ndarray, Song], None], attempt: int = 0) -> None:
+        # [seed, number, 0] gives the random numbers of [seed, number]
         rngs = [np.random.default_rng([args.seed, number, attempt]) for number in numbers]
         latents, rejected = np.concatenate([vae.sample(1, rng) for rng in rngs]), []
 
@@ -120,7 +121,10 @@ def load_composer(args: argparse.Namespace) -> tuple[Callable, dict]:
             song = encoding.decode(encoded, trained.vocabulary, f"{args.name} {number:03d}")
             song = replace(song, key=notated_key(song.pitch, song.duration))
             song = in_key(song, args.key, attempt == ATTEMPTS - 1) if args.key else song
-            rejected.append(number) if song is None else on_song(number, latents[index], song)
+            if song:
+                on_song(number, latents[index], song)
+            else:
+                rejected.append(number)
 
         sampler.compose(
             memory.unpack(vae.decode(latents), sampler.shape.states),
