@@ -11,7 +11,7 @@ import numpy as np
 from evaluation import conditions
 from evaluation import metrics as m
 from evaluation import statistics as st
-from evaluation.context import EVERY, PAIR, WINDOW, Context
+from evaluation.context import PAIR, WINDOW, Context
 from evaluation.ngrams import kneser_ney_songs
 from evaluation.report import Figure, Rows, around
 
@@ -38,7 +38,7 @@ def imitations(context: Context, region: str) -> list[np.ndarray]:
 def subjects(context: Context, rows: Rows) -> Iterator[tuple[str, Songbook]]:
     """Each region with its songs by condition, at each guidance; `rows` that are added then have both as fields."""
     names = [name for name in conditions.available(context) if name not in LEFT_OUT]
-    for region, guidance in product((EVERY, *PAIR), context.guidances):
+    for region, guidance in product(PAIR, context.guidances):
         rows.fields = {"region": region, "guidance": guidance}
         songs = {name: conditions.songs(context, name, region, guidance) for name in names}
         yield region, songs | {IMITATION: imitations(context, region), conditions.REAL: context.real(region)}
@@ -63,12 +63,11 @@ def m8(context: Context) -> list[dict]:
     rows, real = Rows("M8"), {region: style(context, context.real(region)) for region in PAIR}
     room = 0.2 * np.abs(real[PAIR[0]].mean(axis=0) - real[PAIR[1]].mean(axis=0))
     for region, songs in subjects(context, rows):
-        if region in PAIR:
-            found = {name: style(context, some) for name, some in songs.items()}
-            for k, measure in enumerate(m.STYLE_FEATURES):
-                columns = {name: values[:, k] for name, values in found.items() if len(values)}
-                target = around(real[region][:, k].mean(), room[k])
-                rows.add_all(measure.replace(" ", "_"), figures(context, columns, np.mean), target)
+        found = {name: style(context, some) for name, some in songs.items()}
+        for k, measure in enumerate(m.STYLE_FEATURES):
+            columns = {name: values[:, k] for name, values in found.items() if len(values)}
+            target = around(real[region][:, k].mean(), room[k])
+            rows.add_all(measure.replace(" ", "_"), figures(context, columns, np.mean), target)
     return rows
 
 

@@ -12,7 +12,7 @@ import numpy as np
 from evaluation import conditions
 from evaluation.context import EVERY, Context
 from evaluation.metrics import Songs
-from evaluation.ngrams import KneserNey, bits, combined, relative_to_key, short_term
+from evaluation.ngrams import KneserNey, bits, combined, relative_to_key, rhythm_probabilities, short_term
 from evaluation.report import NOT_ABOVE, Figure, Rows
 from evaluation.statistics import calibration_error, interval, interval_of, resampled_means
 from melody import regions, scoring
@@ -113,6 +113,20 @@ def predictions(context: Context) -> dict[str, Predictions]:
     return found | {name: from_probabilities(rows, songs) for name, rows in ngram_probabilities(context).items()}
 
 
+@cache
+def rhythm_predictions(context: Context) -> dict[str, Predictions]:
+    """Of rhythm: the same, for the notes whose rhythm is in the vocabulary. Empty if the network knows pitches alone."""
+    found = {name: heads["rhythm"] for name, heads in of_networks(context).items() if "rhythm" in heads}
+    if not found:
+        return {}
+    songs, count = context.encoded_of(context.part), context.trained.record.shape.rhythms
+    lines, known = [song.rhythm for song in songs], [song.rhythm < count for song in songs]
+    for name, rows in rhythm_probabilities(context.encoded_of("training"), songs, count).items():
+        every = from_probabilities(rows, lines)
+        found[name] = Predictions(*([one[k] for one, k in zip(part, known, strict=True)] for part in every))
+    return found
+
+
 def means(context: Context, metric: str, columns: dict, chosen: Sequence[int] | None = None) -> dict[str, Figure]:
     """For each model the mean over the notes of some songs (default: all), from a column of its notes for each song."""
     chosen = range(len(context.real())) if chosen is None else chosen
@@ -138,8 +152,10 @@ def m1(context: Context) -> list[dict]:
     columns, rows = {name: found.bits for name, found in predictions(context).items()}, Rows("M1", region=EVERY)
     names = collections(context, context.part)
     rows.add_all("bits_per_note", means(context, "M1", columns), "≤ 2.04")
-    if "rhythm" in of_networks(context)[NETWORK]:
-        for head, target, aim in (("rhythm", "≤ 1.07", None), ("phrase", None, None), ("total", "≤ 3.10", "≤ 2.98")):
+    if rhythms := rhythm_predictions(context):
+        found = {name: one.bits for name, one in rhythms.items()}
+        rows.add_all("rhythm_bits_per_note", means(context, "M1", found), "≤ 1.07")
+        for head, target, aim in (("phrase", None, None), ("total", "≤ 3.10", "≤ 2.98")):
             found = {name: of_head(heads, head) for name, heads in of_networks(context).items()}
             rows.add_all(f"{head}_bits_per_note", means(context, "M1", found), target, aim)
     if context.token:
@@ -159,9 +175,8 @@ def m2(context: Context) -> list[dict]:
     rows, everything = Rows("M2", region=EVERY), np.arange(len(context.real()))
     weights = context.weights(context.split[context.part], "M2", rounds=context.sizes.rounds)
     measured = {"": (predictions(context), "≥ 0.50", "≥ 0.53")}
-    if "rhythm" in of_networks(context)[NETWORK]:
-        of_rhythm = {name: heads["rhythm"] for name, heads in of_networks(context).items()}
-        measured["rhythm_"] = of_rhythm, "≥ 0.74", "≥ 0.77"
+    if rhythms := rhythm_predictions(context):
+        measured["rhythm_"] = rhythms, "≥ 0.74", "≥ 0.77"
     for prefix, (found, target, aim) in measured.items():
         accuracy, errors = means(context, "M2", {name: one.correct for name, one in found.items()}), {}
         rows.add_all(f"{prefix}top_1_accuracy", accuracy, target, aim)

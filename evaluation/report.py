@@ -183,8 +183,8 @@ README = (  # label, measure, region, notes, condition shown first, conditions i
     ("German songs classified as European", "steering_rate", "deutschl", "1-32", "VAE", CONDITIONS),
     ("in 6/8, after German songs in 6/8", "share_in_6/8", "6/8", None, KIND, KINDS),
     ("in minor, after German songs in minor", "share_in_minor", "minor", None, KIND, KINDS),
-    ("passages of 12 notes that are new", "new_12_note_passages", "all", None, "VAE", REGION_NGRAM),
-    ("notes in a passage that recurs", "repetition_coverage", "all", None, "VAE", REGION_NGRAM),
+    ("passages of 12 notes that are new, German", "new_12_note_passages", "deutschl", None, "VAE", REGION_NGRAM),
+    ("notes in a passage that recurs, German", "repetition_coverage", "deutschl", None, "VAE", REGION_NGRAM),
 )
 
 
