@@ -115,7 +115,7 @@ def predictions(context: Context) -> dict[str, Predictions]:
 
 @cache
 def rhythm_predictions(context: Context) -> dict[str, Predictions]:
-    """Of rhythm: the same, for the notes whose rhythm is in the vocabulary. Empty if the network knows pitches alone."""
+    """Of rhythm: the same, for notes whose rhythm is in the vocabulary. Empty for a network of pitches alone."""
     found = {name: heads["rhythm"] for name, heads in of_networks(context).items() if "rhythm" in heads}
     if not found:
         return {}

@@ -174,11 +174,12 @@ def shown(figure: float | None) -> str:
 
 
 NGRAMS, CONDITIONS = "long-term + short-term n-gram;control token", "mean memory;unconditional;control token"
+RHYTHM_NGRAMS = "meter, beat position and last 3 rhythms + short-term;control token"
 REGION_NGRAM = "n-gram of the region;control token"
 KIND, KINDS = "memories of the same kind", "memories of another kind;unconditional"
 README = (  # label, measure, region, notes, condition shown first, conditions it is compared with
     ("bits per pitch, new songs (lower is better)", "bits_per_note", "all", None, "network", NGRAMS),
-    ("bits per rhythm, new songs", "rhythm_bits_per_note", "all", None, "network", NGRAMS),
+    ("bits per rhythm, new songs", "rhythm_bits_per_note", "all", None, "network", RHYTHM_NGRAMS),
     ("Chinese songs classified as Chinese", "steering_rate", "china", "1-32", "VAE", CONDITIONS),
     ("German songs classified as European", "steering_rate", "deutschl", "1-32", "VAE", CONDITIONS),
     ("in 6/8, after German songs in 6/8", "share_in_6/8", "6/8", None, KIND, KINDS),
