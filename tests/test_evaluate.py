@@ -336,7 +336,7 @@ def test_errors_are_one_line_that_says_what_to_do(place, tmp_path, capsys):
 
     assert "make it with: python evaluate.py" in error("--out", tmp_path, "--table", "docs")
     advice = error(*place.flags, "--out", tmp_path)
-    assert "no VAE of all" in advice and "generate_memories.py --data" in advice and "vae.train" in advice
+    assert "no VAE of china" in advice and "generate_memories.py --data" in advice and "vae.train" in advice
     other = tmp_path / "data"
     other.mkdir()
     (other / "vocabulary.json").write_bytes((place.data / "vocabulary.json").read_bytes())

@@ -9,7 +9,7 @@ from melody.records import NetworkRecord, Shape, VaeRecord, load
 
 NETWORK = {
     "weights": "0123",
-    "vocabulary": ["C4", "D4"],
+    "vocabulary": {"pitches": ["C4", "D4"]},
     "held_out": {"validation": ["a"], "test": []},
     "settings": {"embedding": 3, "units": 4, "layers": 2, "dense": 6, "seed": 0},
 }
