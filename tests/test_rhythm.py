@@ -4,7 +4,7 @@ import keras
 import numpy as np
 import pytest
 
-from melody import encoding, lookback, lstm, sampling, scoring
+from melody import encoding, lookback, lstm, sampling, sampling_cell, scoring
 from melody.encoding import BEAT, HEADS, NEXT_PITCH, NEXT_RHYTHM, SIGNATURE
 from melody.errors import UserError
 from melody.meter import bar_length
@@ -172,7 +172,7 @@ def test_pitches_alone_have_no_meter():
 
 def logits_of(network, song, memories):
     """The logits of the sampler at each note of a song and its end: (notes + 1, values) of each head."""
-    cell, found = sampling.SamplingCell(network, RHYTHM, guided=False), []
+    cell, found = sampling_cell.SamplingCell(network, RHYTHM, guided=False), []
     cell._guide = lambda logits, step: found.append(keras.ops.convert_to_numpy(logits)[0]) or logits
     sampler = object.__new__(sampling.Sampler)
     sampler.shape, sampler.vocabulary = SHAPE, VOCABULARY
