@@ -17,6 +17,7 @@ from melody.formats.write_midi import write_midi
 from melody.formats.write_musicxml import write_musicxml
 from melody.meter import bar_length
 from melody.song import Song
+from melody.vocabulary import Spelling
 
 TEMPO = 100  # quarter notes per minute
 
@@ -49,9 +50,10 @@ def is_full(path: Path, song: Song) -> bool:
 
     The first and the last measure may be short if they are full together.
     """
-    part = music21.converter.parse(path, forceSource=True).parts[0]
+    exactly = {"quantizePost": False} if path.suffix == ".mid" else {}  # else short notes are moved together, as chords
+    part = music21.converter.parse(path, forceSource=True, **exactly).parts[0]
     notes = [note for note in part.recurse().notes if note.tie is None or note.tie.type == "start"]
-    if [note.pitch.midi for note in notes] != [music21.pitch.Pitch(name).midi for name in song.pitch]:
+    if [pitch.midi for note in notes for pitch in note.pitches] != [Spelling(name).midi for name in song.pitch]:
         return False
     measures, bar = list(part.getElementsByClass("Measure")), bar_length(song.meter)
     sizes = [Fraction(measure.highestTime) for measure in measures]
