@@ -28,6 +28,7 @@ COMMAND = "python train_lstm.py"
 MATCH_EMBEDDING = 16  # dimensions of the embedding of a match length
 RHYTHM_EMBEDDING, PHRASE_EMBEDDING, SIGNATURE_EMBEDDING, BEAT_EMBEDDING = 32, 8, 16, 24
 PHRASE_DENSE = 64  # units between the LSTM and the phrase's logits
+OUTPUT_HEADS = {"pitch": "output_head", "rhythm": "rhythm_head", "phrase": "phrase_head"}  # names of the layers
 MARKS = 3  # what is known of a phrase mark: none, a phrase begins, unknown
 
 
@@ -115,6 +116,12 @@ class OutputHead(layers.Layer):
             logits += raised[..., None] * ops.one_hot(ops.minimum(value, outputs - 1), outputs, dtype=logits.dtype)
         return logits
 
+    def divide_logits(self, temperature: float) -> None:
+        """Change the weights so that all logits are divided by a temperature."""
+        for layer in (self.logits, self.copy_logit):
+            if layer is not None:
+                layer.set_weights([weight / temperature for weight in layer.get_weights()])
+
 
 def token_columns(shape: Shape) -> int:
     """Columns of the network's input before those of the candidates."""
@@ -130,16 +137,15 @@ def candidates(shape: Shape) -> list[range]:
 def heads(shape: Shape, dtype: str) -> dict[str, layers.Layer]:
     """The heads in the order in which they predict, but for the opening, which is the first in a song."""
     found = candidates(shape)
-    pitch = OutputHead(
-        "output_head", shape.dense, shape.notes + 1, [(column, length) for column, length, *_ in found], dtype=dtype
-    )
+    name, pitches = OUTPUT_HEADS, [(column, length) for column, length, *_ in found]
+    pitch = OutputHead(name["pitch"], shape.dense, shape.notes + 1, pitches, dtype=dtype)
     if not shape.rhythms:
         return {"pitch": pitch}
     rhythms = [(column, length) for _, length, column in found]
     return {
         "pitch": pitch,
-        "rhythm": OutputHead("rhythm_head", shape.dense, shape.rhythms, rhythms, dtype=dtype),
-        "phrase": OutputHead("phrase_head", PHRASE_DENSE, 2, dtype=dtype),
+        "rhythm": OutputHead(name["rhythm"], shape.dense, shape.rhythms, rhythms, dtype=dtype),
+        "phrase": OutputHead(name["phrase"], PHRASE_DENSE, 2, dtype=dtype),
         "opening": layers.Dense(shape.openings, dtype="float32", name="opening_head"),
     }
 

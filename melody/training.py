@@ -9,6 +9,7 @@ from keras import ops
 
 from melody import batching, dataset, encoding, lstm, regions, scoring
 from melody.backend import check_memory
+from melody.calibration import calibrate
 from melody.cli import log
 from melody.descriptors import Descriptors, mode_of
 from melody.encoding import HEADS
@@ -165,7 +166,8 @@ class Trainer:
             row = {name: total / step for name, total in totals.items()}
             on_step(row)
         self.eval_model.set_weights(self.model.network.get_weights())
-        return row | self._validate()
+        temperatures = calibrate(self.eval_model, self.validation, self.validation_region_ids)
+        return row | self._validate() | {f"{head}_temperature": value for head, value in temperatures.items()}
 
     def _validate(self) -> dict[str, float]:
         """Bits of each head on the validation songs, each read with the initial state zero: `validation_bits`, the
