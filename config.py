@@ -48,7 +48,7 @@ BETA = 8.0  # weight of the KL divergence; larger: sampled memories vary less
 
 # 5  generate_song.py
 COUNT = 8  # songs
-TEMPERATURE = 1.0  # of sampling; below 1: more predictable notes, above 1: less predictable
+TEMPERATURE = 0.85  # of sampling notes; lower: more predictable notes, higher: less predictable
 GUIDANCE = 0.5  # strength of the push away from what the network composes without a memory; 0: none
 LENGTH = 200  # most notes of a song; the network usually ends it before
 METERS = []  # time signatures to compose in, such as 3/4; several: any of them; none: the network chooses

@@ -23,7 +23,8 @@ class SamplingCell(keras.layers.Layer):
 
     The first two states are `history` and `match` of `melody.lookback.Lookback`. With rhythms four more follow: the
     lookback's `rhythms`, the state of the bar automaton, whether the last note began a phrase, and the logits to add to
-    those of the openings. What the automaton forbids is not sampled.
+    those of the openings. What the automaton forbids is not sampled. The temperature is that of the notes: the opening
+    is sampled as the network predicts it, so that rare time signatures stay as common as they are.
     """
 
     def __init__(self, network: keras.Model, rhythm: RhythmVocabulary, guided: bool):
@@ -47,18 +48,21 @@ class SamplingCell(keras.layers.Layer):
 
     def _sample_pitch(self, step, states):
         history, match, *states = states
+        temperature = step[:, 1:2]
         output, inputs, context, states = self._advance(step, [history, match], states)
         illegal = self._no_end(history[:, :1] == self.shape.notes)
-        pitch = self._sample(self._guide(self.heads[0]([inputs, output, context]), step), step, 0, illegal)
+        logits = self._guide(self.heads[0]([inputs, output, context]), step)
+        pitch = self._sample((logits + illegal) / temperature, step[:, :1])
         return pitch, [*_append(history, match, pitch), *states]
 
     def _sample_note(self, step, states):
         history, match, rhythms, bar, phrase, openings, *states = states
         tables, shape, is_start = self.automaton, self.shape, history[:, :1] == self.shape.notes
+        temperature = step[:, 1:2]
         state = ops.cast(bar[:, 0], "int32")
         columns = [rhythms[:, :1], phrase, tables.signature(state), tables.beat(state)]
         output, inputs, embedded, states = self._advance(step, [history, match, rhythms], states, columns)
-        opening = self._sample(self._guide(self.heads[3](output), step), step, 5, openings)
+        opening = self._sample(self._guide(self.heads[3](output), step) + openings, step[:, 5:6])
         opened = ops.take(tables.start, ops.cast(opening[:, 0], "int32"))
         state = ops.where(is_start[:, 0], opened, state)
         illegal = ops.take(tables.illegal, state, axis=0)  # (batch, rhythms + 1), to be added to logits
@@ -67,13 +71,13 @@ class SamplingCell(keras.layers.Layer):
         dead_end = ops.max(illegal[:, :-1], axis=1, keepdims=True)  # no rhythm may follow, so the song ends
         no_pitch = ops.concatenate([ops.repeat(dead_end, shape.notes, axis=1), illegal[:, -1:]], axis=1)
         logits = self._guide(self.heads[0]([inputs, output, context]), step)
-        pitch = self._sample(logits, step, 0, no_pitch + self._no_end(is_start))
+        pitch = self._sample((logits + no_pitch + self._no_end(is_start)) / temperature, step[:, :1])
         sampled = self.embedding.pitch(ops.cast(self._both(pitch[:, 0]), "int32"))
         logits = self._guide(self.heads[1]([inputs, output, context, sampled]), step)
-        rhythm = self._sample(logits, step, 3, illegal[:, :-1])
+        rhythm = self._sample((logits + illegal[:, :-1]) / temperature, step[:, 3:4])
         number = ops.cast(self._both(rhythm[:, 0]), "int32")
         logits = self._guide(self.heads[2]([inputs, output, context, sampled, self.embedding.rhythm(number)]), step)
-        begins = self._sample(logits, step, 4, 0.0)
+        begins = self._sample(logits / temperature, step[:, 4:5])
         following = ops.take(tables.next_state, state * shape.rhythms + ops.cast(rhythm[:, 0], "int32"))
         rhythms = ops.concatenate([rhythm, rhythms[:, :-1]], axis=1)
         carried = [*_append(history, match, pitch), rhythms, ops.cast(following, "float32")[:, None], begins, openings]
@@ -124,11 +128,11 @@ class SamplingCell(keras.layers.Layer):
         conditional, zero = ops.split(logits, 2)
         return zero + (1.0 + step[:, 2:3]) * (conditional - zero)
 
-    def _sample(self, logits, step, column: int, illegal):
-        """An index for each song, (batch, 1) float, by the random number in a column of the step's input."""
-        cumulative = ops.cumsum(ops.softmax((logits + illegal) / step[:, 1:2]), axis=-1)
+    def _sample(self, logits, random):
+        """An index for each song, (batch, 1) float, by a random number of each, (batch, 1)."""
+        cumulative = ops.cumsum(ops.softmax(logits), axis=-1)
         # the last sum may fall short of 1 by rounding, so it is not compared
-        return ops.sum(ops.cast(cumulative[:, :-1] <= step[:, column : column + 1], "float32"), axis=-1, keepdims=True)
+        return ops.sum(ops.cast(cumulative[:, :-1] <= random, "float32"), axis=-1, keepdims=True)
 
 
 class _Tables:

@@ -105,9 +105,9 @@ def test_the_network_is_a_stack_of_lstm_layers(network):
     tokens = np.random.default_rng(0).integers(0, 7, (2, 30))
     logits, *after = network.predict_on_batch([read(tokens), *states(2)])
     (expected,), expected_after = by_hand(network, read(tokens), states(2))
-    np.testing.assert_allclose(logits, expected, atol=1e-5)
+    np.testing.assert_allclose(logits, expected, rtol=1e-5, atol=1e-5)
     for state, known in zip(after, expected_after, strict=True):
-        np.testing.assert_allclose(state, known, atol=1e-5)
+        np.testing.assert_allclose(state, known, rtol=1e-5, atol=1e-5)
 
 
 @pytest.mark.parametrize("time", [1, 9])

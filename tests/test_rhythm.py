@@ -211,14 +211,14 @@ def sample_by_hand(network, memories, seed, temperature, guidance, length):
         one, other = (by_hand(network, inputs, before)[0][head][0, -1] for before in (memories, zero))
         return other + (1 + guidance) * (one - other)
 
-    def sample(logits, random, legal):
+    def sample(logits, random, legal, temperature=temperature):
         weights = np.exp((logits - logits.max()) / temperature) * legal
         return int((np.cumsum(weights / weights.sum())[:-1] <= random).sum())
 
     while len(pitch) < length:
         random = rng.random(4, dtype=np.float32)
         if opening is None:
-            opening = sample(logits(3), random[3], AUTOMATON.start >= 0)
+            opening = sample(logits(3), random[3], AUTOMATON.start >= 0, temperature=1.0)
             state = AUTOMATON.start[opening]
         legal = AUTOMATON.legal[state]
         may_end = legal[-1] and len(pitch) > 0
