@@ -1,7 +1,7 @@
 """Stage 6: measure the network and its VAEs on songs that neither was trained on.
 
 reads   data/songs.h5, data/vocabulary.json, weights/lstm.*, weights/vae-*.*
-        weights/token.*                      if it exists: the network with a control token
+        weights/token.*, pitch-only.*, transformer*.*   those that exist: the networks of evaluation/baselines.py
 writes  results/evaluation.json, .md         every figure on test songs, the same as tables (--part test)
         results/evaluation-validation.*      the same on validation songs (default), for choices of settings
         results/memory-plane, steering, features   .png and .svg, on test songs only
@@ -82,26 +82,29 @@ def load_context(args: argparse.Namespace):
     split, sizes = split_from_held_out(songs, trained.held_out), context.QUICK if args.quick else context.FULL
     vaes, records = load_vaes(args.weights, trained.fingerprint)
     choices = args.part, sizes, args.seed, args.temperature, args.guidance, args.length
-    return context.Context(songs, split, trained, vaes, records, *choices, load_token(args, trained))
+    return context.Context(songs, split, trained, vaes, records, *choices, load_baselines(args, trained))
 
 
-def load_token(args: argparse.Namespace, trained):
-    """The network with a control token; None, and a line that says so, if it has not been trained.
+def load_baselines(args: argparse.Namespace, trained) -> dict:
+    """The networks of `evaluation.baselines` that have been trained, by name; a line says which have not.
 
-    Raises `UserError` when its vocabulary or its held-out songs are not those of the network it is compared with.
+    Raises `UserError` when one has other pitches or held-out songs than the network that it is compared with.
     """
-    from evaluation.control_token import COMMAND
+    from evaluation import baselines
     from melody import lstm
 
-    path = args.weights / "token.json"
-    if not path.exists():
-        log(args, f"{path} does not exist, so the control token is left out; train it with: {COMMAND}")
-        return None
-    token = lstm.load(args.weights, "token", COMMAND)
-    lstm.check_vocabulary(token, trained.vocabulary)
-    if token.held_out != trained.held_out:
-        raise UserError(f"{path} holds out other songs than lstm.json; train it again: {COMMAND} --overwrite")
-    return token
+    found = {}
+    for name in baselines.NAMES:
+        command = f"{baselines.COMMAND} {name}"
+        if not (args.weights / f"{name}.json").exists():
+            log(args, f"{args.weights / name}.json does not exist, so it is left out; train it with: {command}")
+            continue
+        found[name] = lstm.load(args.weights, name, command, baselines.builder(name))
+        lstm.check_vocabulary(found[name], trained.vocabulary)
+        if found[name].held_out != trained.held_out:
+            path = args.weights / f"{name}.json"
+            raise UserError(f"{path} holds out other songs than lstm.json; train it again: {command} --overwrite")
+    return found
 
 
 def load_vaes(folder: Path, network: str) -> tuple[dict, dict]:
@@ -175,9 +178,9 @@ def description(context, args: argparse.Namespace) -> dict:
 
     names = ("part", "temperature", "guidance", "length", "quick")
     vaes = {f"vae-{name}": file_fingerprint(args.weights / f"vae-{name}.weights.h5") for name in sorted(context.vaes)}
-    token = {"token": context.token.fingerprint} if context.token else {}
+    baselines = {name: baseline.fingerprint for name, baseline in context.baselines.items()}
     split = split_fingerprint(context.songs, context.split)
-    fingerprints = {"network": context.trained.fingerprint, **token, "vocabulary": context.vocabulary.fingerprint}
+    fingerprints = {"network": context.trained.fingerprint, **baselines, "vocabulary": context.vocabulary.fingerprint}
     return {
         "command": "python " + shlex.join([Path(sys.argv[0]).name, *sys.argv[1:]]),
         "settings": {name: getattr(args, name) for name in names} | asdict(context.sizes),

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cache, cached_property
 from itertools import chain
 
 import numpy as np
 
+from evaluation.baselines import TOKEN
 from evaluation.classifier import StyleClassifier
 from evaluation.metrics import intervals
 from evaluation.statistics import ROUNDS, bootstrap_weights
@@ -17,6 +18,7 @@ from melody.dataset import Dataset
 from melody.encoding import EncodedSong
 from melody.records import VaeRecord
 from melody.split import near_duplicates
+from melody.vocabulary import Vocabulary
 
 OPENING = 32  # notes that classifiers see
 WINDOW = 48  # notes of a song that features are computed on
@@ -62,11 +64,16 @@ class Context:
     temperature: float
     guidance: float
     length: int  # notes a song has at most
-    token: lstm.TrainedNetwork | None = None  # the network with a control token, see evaluation/control_token.py
+    baselines: dict[str, lstm.TrainedNetwork] = field(default_factory=dict)  # by name, see evaluation/baselines.py
 
     def rng(self, *words: object) -> np.random.Generator:
         """A generator that depends on the seed and some words only, not on what was sampled before."""
         return np.random.default_rng([self.seed, *" ".join(map(str, words)).encode()])
+
+    @property
+    def token(self) -> lstm.TrainedNetwork | None:
+        """The network with a control token."""
+        return self.baselines.get(TOKEN)
 
     @property
     def other_part(self) -> str:
@@ -99,9 +106,9 @@ class Context:
     def encoded_of(self, part: str, region: str = EVERY) -> list[EncodedSong]:
         return [self.encoded[s] for s in self.indices(part, region)]
 
-    def tokens(self, songs: Iterable[EncodedSong]) -> list[scoring.Tokens]:
-        """What the network reads and predicts of songs."""
-        vocabulary = self.trained.vocabulary
+    def tokens(self, songs: Iterable[EncodedSong], vocabulary: Vocabulary | None = None) -> list[scoring.Tokens]:
+        """What a network of a vocabulary, by default the network's, reads and predicts of songs."""
+        vocabulary = vocabulary or self.trained.vocabulary
         return [(encoding.inputs(song, vocabulary), encoding.targets(song, vocabulary)) for song in songs]
 
     def real(self, region: str = EVERY) -> list[np.ndarray]:

@@ -9,7 +9,7 @@ from typing import NamedTuple
 import keras
 import numpy as np
 
-from evaluation import conditions
+from evaluation import baselines, conditions
 from evaluation.context import EVERY, Context
 from evaluation.metrics import Songs
 from evaluation.ngrams import KneserNey, bits, combined, relative_to_key, rhythm_probabilities, short_term
@@ -19,6 +19,12 @@ from melody import regions, scoring
 from melody.encoding import HEADS
 
 NETWORK, OWN_MEAN = "network", "network, mean memory of the song's collection"
+BASELINES = {  # how tables call them
+    baselines.TOKEN: conditions.TOKEN,
+    baselines.PITCH_ONLY: "network on pitches alone",
+    baselines.TRANSFORMER: "Transformer",
+    baselines.NO_LOOKBACK: "Transformer without lookback",
+}
 LONG_SHORT_TERM = "long-term + short-term n-gram"  # Kneser-Ney 4 and a model of the song so far
 WITH_KEY = f"{LONG_SHORT_TERM}, given the key"
 BIASES = (0, 0.25, 0.5, 1, 2)  # of the combination; the best on validation songs is taken
@@ -97,12 +103,14 @@ def ngram_probabilities(context: Context) -> dict[str, np.ndarray]:
 
 @cache
 def of_networks(context: Context) -> dict[str, dict[str, Predictions]]:
-    """What the network and the control token predict of all measured songs, by model and head."""
-    songs, network = context.tokens(context.encoded_of(context.part)), context.trained.network
+    """What the network and its baselines predict of all measured songs, by model and head."""
+    encoded = context.encoded_of(context.part)
+    songs, network = context.tokens(encoded), context.trained.network
     found = {NETWORK: from_network(network, songs), OWN_MEAN: from_network(network, songs, own_means(context))}
-    if context.token:
-        ids = context.region_ids(context.part)
-        found[conditions.TOKEN] = from_network(context.token.network, songs, region_ids=ids)
+    for name, baseline in context.baselines.items():
+        ids = context.region_ids(context.part) if name == baselines.TOKEN else None
+        songs = context.tokens(encoded, baseline.vocabulary)
+        found[BASELINES[name]] = from_network(baseline.network, songs, region_ids=ids)
     return found
 
 
@@ -156,7 +164,7 @@ def m1(context: Context) -> list[dict]:
         found = {name: one.bits for name, one in rhythms.items()}
         rows.add_all("rhythm_bits_per_note", means(context, "M1", found), "≤ 1.07")
         for head, target, aim in (("phrase", None, None), ("total", "≤ 3.10", "≤ 2.98")):
-            found = {name: of_head(heads, head) for name, heads in of_networks(context).items()}
+            found = {name: of_head(heads, head) for name, heads in of_networks(context).items() if "rhythm" in heads}
             rows.add_all(f"{head}_bits_per_note", means(context, "M1", found), target, aim)
     if context.token:
         difference = [one - other for one, other in zip(columns[OWN_MEAN], columns[conditions.TOKEN], strict=True)]

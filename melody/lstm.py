@@ -9,7 +9,7 @@ song), the pitch, the rhythm given the pitch, and whether a phrase begins given 
 the network predicts pitches alone.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -134,20 +134,22 @@ def candidates(shape: Shape) -> list[range]:
     return [range(first + k * size, first + (k + 1) * size) for k in range(lookback.CANDIDATES)]
 
 
-def heads(shape: Shape, dtype: str) -> dict[str, layers.Layer]:
-    """The heads in the order in which they predict, but for the opening, which is the first in a song."""
-    found = candidates(shape)
-    name, pitches = OUTPUT_HEADS, [(column, length) for column, length, *_ in found]
-    pitch = OutputHead(name["pitch"], shape.dense, shape.notes + 1, pitches, dtype=dtype)
+def predict(shape: Shape, dtype: str, inputs, x, context, next_note: Sequence) -> list:
+    """The logits of each head, in the order of `melody.encoding.HEADS`, from the output x of what reads the inputs.
+
+    `context` and `next_note`, the embeddings of the pitch and the rhythm to come, are those of `InputEmbedding`.
+    """
+    name, found = OUTPUT_HEADS, candidates(shape)
+    copied = [(column, length) for column, length, *_ in found]
+    logits = [OutputHead(name["pitch"], shape.dense, shape.notes + 1, copied, dtype=dtype)([inputs, x, context])]
     if not shape.rhythms:
-        return {"pitch": pitch}
-    rhythms = [(column, length) for _, length, column in found]
-    return {
-        "pitch": pitch,
-        "rhythm": OutputHead(name["rhythm"], shape.dense, shape.rhythms, rhythms, dtype=dtype),
-        "phrase": OutputHead(name["phrase"], PHRASE_DENSE, 2, dtype=dtype),
-        "opening": layers.Dense(shape.openings, dtype="float32", name="opening_head"),
-    }
+        return logits
+    pitch, rhythm = next_note
+    copied = [(column, length) for _, length, column in found]
+    rhythms = OutputHead(name["rhythm"], shape.dense, shape.rhythms, copied, dtype=dtype)
+    phrases = OutputHead(name["phrase"], PHRASE_DENSE, 2, dtype=dtype)
+    logits += [rhythms([inputs, x, context, pitch]), phrases([inputs, x, context, pitch, rhythm])]
+    return [*logits, layers.Dense(shape.openings, dtype="float32", name="opening_head")(x)]
 
 
 def build(shape: Shape, dropout: float = 0.0, dtype: str = "float32") -> keras.Model:
@@ -166,13 +168,7 @@ def build(shape: Shape, dropout: float = 0.0, dtype: str = "float32") -> keras.M
         lstm = LSTM(shape.units, return_sequences=True, return_state=True, dtype=dtype, name=f"lstm_{k}")
         x, after[f"h_{k}"], after[f"c_{k}"] = lstm(x, initial_state=[before[f"h_{k}"], before[f"c_{k}"]])
     x = layers.Dropout(dropout, dtype=dtype, name="output")(x)
-    found = heads(shape, dtype)
-    logits = [found["pitch"]([inputs, x, context])]
-    if shape.rhythms:
-        pitch, rhythm = next_note
-        logits.append(found["rhythm"]([inputs, x, context, pitch]))
-        logits.append(found["phrase"]([inputs, x, context, pitch, rhythm]))
-        logits.append(found["opening"](x))
+    logits = predict(shape, dtype, inputs, x, context, next_note)
     return keras.Model([inputs, *before.values()], [*logits, *(after[name] for name in names)], name="network")
 
 
@@ -205,8 +201,8 @@ class TrainedNetwork:
         return self.record.weights
 
 
-def load(folder: Path, name: str = "lstm", command: str = COMMAND) -> TrainedNetwork:
-    """Load `<name>.json` and `<name>.weights.h5`.
+def load(folder: Path, name: str = "lstm", command: str = COMMAND, build: Callable = build) -> TrainedNetwork:
+    """Load `<name>.json` and `<name>.weights.h5`; `build` makes the network of a shape.
 
     Raises `UserError` if they are missing, damaged, of two trainings, or too large for this machine.
     """

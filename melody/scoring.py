@@ -48,7 +48,7 @@ def log_probs(
         before = zero_states(network, len(indices)) if states is None else [state[indices] for state in states]
         ids = None if region_ids is None else region_ids[indices, None]
         inputs = lookback.with_candidates(rows, shape.notes, shape.rhythms, ids)
-        heads = network.predict_on_batch([inputs, *before])[: -shape.states]
+        heads = network.predict_on_batch([inputs, *before])[: len(network.outputs) - len(before)]
         heads = [np.asarray(logits, np.float64) for logits in heads]
         heads = [(logits - np.logaddexp.reduce(logits, axis=-1, keepdims=True)) / np.log(2) for logits in heads]
         for k, s in enumerate(indices):

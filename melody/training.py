@@ -15,7 +15,6 @@ from melody.descriptors import Descriptors, mode_of
 from melody.encoding import HEADS
 from melody.errors import UserError
 from melody.groupings import groupings
-from melody.lstm import shape_of
 from melody.split import PARTS, load_split, split_fingerprint
 from melody.training_run import TrainingRun, same_command
 from melody.vocabulary import Vocabulary
@@ -23,8 +22,10 @@ from melody.vocabulary import Vocabulary
 BITS_PER_NAT = 1 / np.log(2)
 
 
-def train(args: argparse.Namespace, name: str, script: str, settings: dict) -> None:
-    """Train a network on the songs of `args.data` and write `<name>.*` to `args.weights`; see `Trainer` for `settings`.
+def train(
+    args: argparse.Namespace, name: str, script: str, settings: dict, build: Callable[..., keras.Model] = lstm.build
+) -> None:
+    """Train a network on the songs of `args.data` and write `<name>.*` to `args.weights`; see `Trainer` for the rest.
 
     `args` also holds resume, overwrite and quiet; `script` is the command, for messages.
     """
@@ -34,7 +35,7 @@ def train(args: argparse.Namespace, name: str, script: str, settings: dict) -> N
         raise UserError(f"{len(songs)} songs leave none for validation; read more with: {dataset.COMMAND} --songs")
     log(args, f"{len(split['training'])} training and {len(split['validation'])} validation songs")
     settings = settings | {"split": split_fingerprint(songs, split)}
-    trainer = Trainer(songs, split, settings)
+    trainer = Trainer(songs, split, settings, build)
     log(args, str(trainer.vocabulary))
     record = {"vocabulary": trainer.vocabulary.record()}
     if trainer.token_probability:
@@ -62,7 +63,7 @@ class StreamModel(keras.Model):
     def __init__(self, network: keras.Model, batch: int, segments: Sequence[slice], auxiliary_weight: float):
         super().__init__(name="stream_model")
         self.network, self.segments, self.auxiliary_weight = network, segments, auxiliary_weight
-        self.heads = len(network.outputs) - shape_of(network).states
+        self.heads = len(network.outputs) - len(network.inputs[1:])
         outputs = [*network.outputs, network.get_layer("output").output]
         self.with_output = keras.Model(network.inputs, outputs, name="network_with_output")
         self.descriptor_head = keras.layers.Dense(segments[-1].stop, dtype="float32", name="descriptor_head")
@@ -107,13 +108,20 @@ def _nats_of_descriptions(logits, descriptions, segments: Sequence[slice]):
 
 
 class Trainer:
-    """The network's epochs. `settings` are the flags of train_lstm.py, `split` the song indices of each part.
+    """The network's epochs. `settings` are the flags of train_lstm.py, `split` the song indices of each part; `build`
+    makes the network of a shape.
 
     With the further setting `token_probability` > 0 the network reads a control token: in that fraction of the
     training streams the number of the song's collection in `region_names`, else 0; in validation songs always theirs.
     """
 
-    def __init__(self, songs: dataset.Dataset, split: dict[str, list[int]], settings: dict):
+    def __init__(
+        self,
+        songs: dataset.Dataset,
+        split: dict[str, list[int]],
+        settings: dict,
+        build: Callable[..., keras.Model] = lstm.build,
+    ):
         keras.utils.set_random_seed(settings["seed"])
         self.settings = settings
         self.vocabulary = Vocabulary(songs.vocabulary.names) if settings["pitch_only"] else songs.vocabulary
@@ -137,9 +145,9 @@ class Trainer:
         shape = lstm.Shape.of(self.vocabulary, settings, len(self.region_names) if self.token_probability else 0)
         remedy = "lower --units, --layers, --batch or --bptt-length"
         check_memory(training_bytes(shape, settings["batch"], settings["bptt_length"]), "this training", remedy)
-        network = lstm.build(shape, settings["dropout"], settings["precision"])
+        network = build(shape, settings["dropout"], settings["precision"])
         auxiliary = self.descriptors.segments, settings["auxiliary_weight"]
-        self.model, self.eval_model = StreamModel(network, settings["batch"], *auxiliary), lstm.build(shape)
+        self.model, self.eval_model = StreamModel(network, settings["batch"], *auxiliary), build(shape)
         self.steps = self._streams(0).steps()
         if not self.steps:
             raise UserError(

@@ -131,7 +131,7 @@ def place(tmp_path_factory):
     add_rhythms(place.data)
     place.flags = ("--data", place.data, "--weights", place.weights, "--quiet")
     assert stage("train_lstm", *place.flags, *NETWORK.split()) == 0
-    assert stage("evaluation.control_token", *place.flags) == 0
+    assert stage("evaluation.baselines", "token", *place.flags) == 0
     return place
 
 
@@ -298,7 +298,7 @@ def test_the_token_network_is_trained_as_the_network_was(place, capsys):
     assert token["settings"] == network["settings"] | {"token_probability": 0.9}
     assert token["vocabulary"] == network["vocabulary"] and token["regions"] == ["deut", "han", "jugos", "shanx"]
     assert len(token["history"]) == 2
-    assert stage("evaluation.control_token", *place.flags) == 2
+    assert stage("evaluation.baselines", "token", *place.flags) == 2
     assert "token.weights.h5 exists: --resume continues" in capsys.readouterr().err
 
 
@@ -313,9 +313,31 @@ def test_the_control_token_is_left_out_or_refused(ready, tiny, tmp_path, capsys)
     assert "holds out other songs than lstm.json" in capsys.readouterr().err
     (tmp_path / "token.json").unlink()
     assert stage("evaluate", *flags) == 0
-    assert "the control token is left out; train it with: python -m evaluation.control_token" in capsys.readouterr().out
+    assert "it is left out; train it with: python -m evaluation.baselines token" in capsys.readouterr().out
     record = json.loads((tmp_path / "evaluation-quick-partial-validation.json").read_text())
     assert not report.find(record["rows"], condition="control token")
+
+
+@pytest.mark.slow
+def test_the_other_baselines_predict_beside_the_network(ready, tmp_path):
+    """The network on pitches alone has no bits of rhythms; a Transformer has, with streams in one window."""
+    shutil.copytree(ready.weights, tmp_path, dirs_exist_ok=True)
+    flags = ("--data", ready.data, "--weights", tmp_path, "--quiet")
+    for name in ("pitch-only", "transformer", "transformer-no-lookback"):
+        assert stage("evaluation.baselines", name, *flags) == 0
+    network, other = (json.loads((tmp_path / f"{name}.json").read_text()) for name in ("lstm", "transformer"))
+    changed = {key for key, value in other["settings"].items() if value != network["settings"][key]}
+    assert changed == {"layers", "units", "learning_rate", "bptt_length", "windows_per_stream"}
+    assert stage("evaluate", *flags, "--out", tmp_path, "--quick", "--only", "M1") == 0
+    record = json.loads((tmp_path / "evaluation-quick-partial-validation.json").read_text())
+    pitch, rhythm = (
+        {row["condition"]: row["value"] for row in report.find(record["rows"], measure=measure)}
+        for measure in ("bits_per_note", "rhythm_bits_per_note")
+    )
+    names = {"network", "Transformer", "Transformer without lookback"}
+    assert names | {"network on pitches alone"} <= set(pitch) and names <= set(rhythm)
+    assert "network on pitches alone" not in rhythm
+    assert len({pitch[name] for name in names}) == 3
 
 
 @pytest.mark.slow
