@@ -6,7 +6,7 @@ writes  weights/lstm.weights.h5     the best weights, by bits per note on valida
         weights/lstm-history.csv    and .png, .svg: bits per note, epoch by epoch
         weights/lstm-checkpoint.weights.h5   the state of the training, for --resume
 
-    python train_lstm.py            a new network: about half an hour on two cores
+    python train_lstm.py            a new network: one to two hours on two cores
     python train_lstm.py --resume   continues after the last complete epoch
 """
 
