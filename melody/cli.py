@@ -24,7 +24,7 @@ ADVICE = {
     **dict.fromkeys((errno.ENOSPC, errno.EDQUOT), "free some space, or write elsewhere"),
     **dict.fromkeys((errno.EACCES, errno.EPERM), "change its permissions, or use another folder"),
 }
-MODULES = ("-m vae.train", "-m vae.sample", "-m evaluation.baselines")
+MODULES = ("-m vae.train", "-m vae.sample", "-m evaluation.baselines", "-m evaluation.ablations")
 SCRIPT_FOLDERS = {  # the folder flags of each script that an error may advise to run
     "preprocess.py": ("data",),
     "generate_song.py": ("data", "weights", "out"),

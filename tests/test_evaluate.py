@@ -111,7 +111,7 @@ def synthetic() -> list[Song]:
                 times += BARS[meter][rng.integers(len(BARS[meter]))]
             pitch += pitch[: len(times) - len(pitch)]
             phrase = [i % 8 == 0 for i in range(len(pitch))]
-            song = Song(f"{region}{k:04d}", pitch, times, [0.0] * len(pitch), phrase, key="Cc"[k % 2], meter=meter)
+            song = Song(f"{region}{k:04d}", pitch, times, [0.0] * len(pitch), phrase, key="Cc"[k % 3 == 0], meter=meter)
             songs.append(with_bars(song))
     return songs
 
@@ -338,6 +338,26 @@ def test_the_other_baselines_predict_beside_the_network(ready, tmp_path):
     assert names | {"network on pitches alone"} <= set(pitch) and names <= set(rhythm)
     assert "network on pitches alone" not in rhythm
     assert len({pitch[name] for name in names}) == 3
+
+
+@pytest.mark.slow
+def test_ablations_are_trained_once_and_measured(ready, tmp_path, monkeypatch, capsys):
+    from evaluation import ablations
+
+    monkeypatch.setattr(ablations, "SMALL", {"epochs": 1})
+    shutil.copytree(ready.weights, tmp_path, dirs_exist_ok=True)
+    flags = ("--data", ready.data, "--weights", tmp_path, "--out", tmp_path, "--only", "full", "pitch-only", "--quiet")
+    assert stage("evaluation.ablations", *flags) == 0
+    record = json.loads((tmp_path / "ablations.json").read_text())
+    trained = json.loads((tmp_path / "ablations" / "full.json").read_text())
+    (bits,) = report.find(record["rows"], measure="rhythm_bits_per_note")
+    assert (bits["condition"], bits["value"]) == ("full", trained["history"][0]["validation_rhythm_bits"])
+    assert len(report.find(record["rows"], measure="pitch_bits_per_note")) == 2
+    before = (tmp_path / "ablations" / "full.weights.h5").stat().st_mtime_ns
+    assert stage("evaluation.ablations", *flags) == 0
+    assert (tmp_path / "ablations" / "full.weights.h5").stat().st_mtime_ns == before
+    assert stage("evaluation.ablations", "--out", tmp_path, "--table") == 0
+    assert "pitch bits per note" in capsys.readouterr().out
 
 
 @pytest.mark.slow
