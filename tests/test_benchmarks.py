@@ -181,6 +181,7 @@ def test_the_2018_implementation_trains_makes_memories_and_composes():
     assert baseline_2018.composing(TINY, length=3)() == 3
 
 
+@pytest.mark.slow
 def test_adapters_return_the_work_they_did():
     assert adapters.memories(TINY, memories=3, notes=4, songs=2)() == 3
     settings = {"latent": 2, "mixture": 2, "hidden": [5], "epochs": 2, "batch": 8, "learning_rate": 1e-3, "beta": 1.0}
@@ -215,6 +216,7 @@ def test_programs_take_turns_and_their_peak_memory_is_measured():
     assert found["a"].peak_mb > 5
 
 
+@pytest.mark.slow
 def test_a_worker_runs_rounds_and_a_failing_one_gives_one_line():
     worker = Worker("adapters.matrix_product", {"shape": TINY, "notes": 2, "size": 4})
     found = harness.alternate({"product": worker}, rounds=2)["product"]

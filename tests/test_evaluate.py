@@ -293,6 +293,7 @@ def test_real_memories_come_from_the_part_that_is_not_measured(ready, tiny):
         assert not set(context.indices(part)) & set(context.indices(other))
 
 
+@pytest.mark.slow
 def test_the_token_network_is_trained_as_the_network_was(place, capsys):
     network, token = (json.loads((place.weights / f"{name}.json").read_text()) for name in ("lstm", "token"))
     assert token["settings"] == network["settings"] | {"token_probability": 0.9}
@@ -369,6 +370,7 @@ def test_the_regions_of_the_targets_need_their_vaes(ready, tmp_path, capsys):
     assert "no VAE of deutschl" in capsys.readouterr().err
 
 
+@pytest.mark.slow
 def test_errors_are_one_line_that_says_what_to_do(place, tmp_path, capsys):
     def error(*flags):
         assert stage("evaluate", *flags) == 2

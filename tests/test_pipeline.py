@@ -249,6 +249,7 @@ def test_a_vae_of_another_network_is_refused(folders, tmp_path, capsys):
     assert "is not the file that" in capsys.readouterr().err
 
 
+@pytest.mark.slow
 def test_a_resumed_training_gives_the_same_weights(folders, tmp_path, monkeypatch, capsys):
     """Ctrl-C in the second epoch; then --resume gives the same weights as an uninterrupted training."""
     from melody.training import Trainer
