@@ -64,23 +64,23 @@ class KneserNey:
 class KneserNeyInBar(KneserNey):
     """Kneser-Ney given where each symbol stands, and the last `context` symbols.
 
-    `places` are integers, one for each symbol of `songs`: the time signature and beat position (`bar_places`). The
-    shortest context is none, the next one the place alone.
+    `positions` are integers, one for each symbol of `songs`: the time signature and beat position (`bar_positions`).
+    The shortest context is none, the next one the position alone.
     """
 
-    def __init__(self, songs: Songs, places: Songs, symbols: int, context: int = 3, discount: float = DISCOUNT):
+    def __init__(self, songs: Songs, positions: Songs, symbols: int, context: int = 3, discount: float = DISCOUNT):
         self.symbols, self.base, self.context, self.discount = symbols, symbols + 1, context, discount
         symbols_there = np.concatenate([np.zeros(0, np.int64), *songs]).astype(np.int64)
-        grams = [codes * self.base + symbols_there for codes in self._contexts(songs, places)]
+        grams = [codes * self.base + symbols_there for codes in self._contexts(songs, positions)]
         different = [here[np.unique(longer, return_index=True)[1]] for here, longer in pairwise(grams)]
         self.tables = [_counted(here, self.base) for here in (*different, grams[-1])]
 
-    def probabilities(self, songs: Songs, places: Songs) -> np.ndarray:
+    def probabilities(self, songs: Songs, positions: Songs) -> np.ndarray:
         """(notes of all songs, symbols)."""
-        return self.after(self._contexts(songs, places))
+        return self.after(self._contexts(songs, positions))
 
-    def _contexts(self, songs: Songs, places: Songs) -> list[np.ndarray]:
-        codes = np.concatenate([np.zeros(0, np.int64), *places]).astype(np.int64)
+    def _contexts(self, songs: Songs, positions: Songs) -> list[np.ndarray]:
+        codes = np.concatenate([np.zeros(0, np.int64), *positions]).astype(np.int64)
         contexts = [np.zeros_like(codes), codes]
         for back in range(1, self.context + 1):
             before = [np.append(np.full(back, self.symbols), song)[: len(song)] for song in songs]
@@ -116,15 +116,15 @@ def _contexts(songs: Songs, symbols: int, context: int) -> tuple[np.ndarray, lis
     return stream[notes], contexts
 
 
-def short_term(songs: Songs, symbols: int, context: int = 7, places: Songs | None = None) -> np.ndarray:
+def short_term(songs: Songs, symbols: int, context: int = 7, positions: Songs | None = None) -> np.ndarray:
     """(notes of all songs, symbols): a model of the song up to each note (Witten & Bell 1991, method C).
 
     After c occurrences of a context with t different followers, a symbol that occurred n times has the probability
     (n + t p) / (c + t), where p is its probability after the context one symbol shorter; the first p is 1 / symbols.
-    With `places`, as `KneserNeyInBar`'s, all contexts but the empty one begin with the place.
+    With `positions`, as `KneserNeyInBar`'s, all contexts but the empty one begin with the position.
     """
     rows = [np.zeros((0, symbols))]
-    for song, where in zip(map(np.ndarray.tolist, songs), places or [None] * len(songs), strict=True):
+    for song, where in zip(map(np.ndarray.tolist, songs), positions or [None] * len(songs), strict=True):
         followers: dict[tuple[int, ...], np.ndarray] = {}
         found = np.full((len(song), symbols), 1 / symbols)
         for index, note in enumerate(song):
@@ -163,13 +163,13 @@ def rhythm_probabilities(
 ) -> dict[str, np.ndarray]:
     """The rhythm of each note of `songs` by three models, (notes of all songs, rhythms + 1) each; the last is OTHER."""
     known, lines = ([song.rhythm for song in some] for some in (training, songs))
-    places, symbols = bar_places(songs), rhythms + 1
-    in_bar = KneserNeyInBar(known, bar_places(training), symbols).probabilities(lines, places)
-    mixed = LONG_TERM * in_bar + (1 - LONG_TERM) * short_term(lines, symbols, places=places)
+    positions, symbols = bar_positions(songs), rhythms + 1
+    in_bar = KneserNeyInBar(known, bar_positions(training), symbols).probabilities(lines, positions)
+    mixed = LONG_TERM * in_bar + (1 - LONG_TERM) * short_term(lines, symbols, positions=positions)
     return {KNESER_NEY_5: KneserNey(known, symbols, 5).probabilities(lines), IN_BAR: in_bar, IN_BAR_AND_SONG: mixed}
 
 
-def bar_places(songs: Sequence[EncodedSong]) -> list[np.ndarray]:
+def bar_positions(songs: Sequence[EncodedSong]) -> list[np.ndarray]:
     """The time signature and beat position before each note as one integer, (notes,) per song."""
     return [song.signature * 1000 + song.beat[:-1].astype(np.int64) for song in songs]
 

@@ -100,8 +100,8 @@ def onset_positions(song: BarSong | None, time_signature: str) -> list[int]:
 
 def bar_rhythms(song: BarSong) -> list[bytes]:
     """The rhythm of each bar: onsets and durations of the notes that begin in it; the pickup is left out."""
-    number, places = song.onset // song.bar, np.stack([song.onset % song.bar, song.duration], axis=1)
-    return [places[number == bar].tobytes() for bar in range(song.start > 0, number[-1] + 1)]
+    number, rhythms = song.onset // song.bar, np.stack([song.onset % song.bar, song.duration], axis=1)
+    return [rhythms[number == bar].tobytes() for bar in range(song.start > 0, number[-1] + 1)]
 
 
 def repeated_bars(song: BarSong | None, distance: int) -> tuple[int, int]:

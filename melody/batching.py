@@ -37,7 +37,7 @@ class Streams:
         inputs   S a a a | S b b -      c does not fit
         targets  a a a E | b b E -      - is -1: the stream has ended
 
-    Songs are drawn at random, about as many tokens in an epoch as the songs have. In `synthetic_probability` of the
+    Songs are sampled at random, about as many tokens in an epoch as the songs have. In `synthetic_probability` of the
     streams all songs are changed in the same way (`melody.traditions`); of the other songs `transpose_probability` are
     transposed, each by itself. With `token_probability` > 0 the inputs have a further column, the control token: in
     that fraction of the streams the number of the song's collection, from 1, in the others 0.
@@ -89,7 +89,7 @@ class Streams:
         """Tokens, targets, descriptions and control tokens of a stream, (time, …) each."""
         order, tradition, time = self._order(), None, self.windows_per_stream * self.bptt_length
         if self.rng.random() < self.synthetic_probability:
-            tradition = self.traditions.draw(self.rng)
+            tradition = self.traditions.sample(self.rng)
         with_token = self.rng.random() < self.token_probability
         parts, described, left, tries = [], [], time, 0
         for s in order:

@@ -1,8 +1,8 @@
 """What the songs of a training stream have in common.
 
 A network that is trained on streams of one collection learns to keep the collection, and nothing finer, in its state.
-So streams share different things, drawn anew in each epoch, and what has been read helps to predict at every grain. The
-genre and the area of songs are not among them: they show whether a memory carries what no stream was made of.
+So streams share different things, sampled anew in each epoch, and what has been read helps to predict at every grain.
+The genre and the area of songs are not among them: they show whether a memory carries what no stream was made of.
 """
 
 from collections.abc import Sequence

@@ -142,15 +142,15 @@ class _Tables:
         automaton, openings = rhythm.automaton, list(rhythm.openings)
         signatures = [rhythm.signatures.index(openings[opening].time_signature) for opening, _ in automaton.states]
         beats = [rhythm.beats.index(beat) for _, beat in automaton.states]
-        self.places = np.stack([signatures, beats], axis=1).astype(np.float32)
+        self.positions = np.stack([signatures, beats], axis=1).astype(np.float32)
         self.illegal = np.where(automaton.legal, 0.0, ILLEGAL).astype(np.float32)
         self.next_state, self.start = automaton.next_state.ravel(), np.maximum(automaton.start, 0)
 
     def signature(self, state):
-        return ops.take(self.places[:, :1], state, axis=0)
+        return ops.take(self.positions[:, :1], state, axis=0)
 
     def beat(self, state):
-        return ops.take(self.places[:, 1:], state, axis=0)
+        return ops.take(self.positions[:, 1:], state, axis=0)
 
 
 def _append(history, match, pitch):

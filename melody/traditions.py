@@ -31,7 +31,7 @@ class Traditions:
         self.transpositions = transpositions(vocabulary)
         self.tables = {scale: self._scaled(scale) for scale in SCALES}
 
-    def draw(self, rng: np.random.Generator) -> "Tradition":
+    def sample(self, rng: np.random.Generator) -> "Tradition":
         transposition = self.transpositions[rng.integers(len(self.transpositions))]
         scale = SCALES[rng.choice(len(SCALES), p=(0.2, 0.6, 0.2))]
         return Tradition(self, transposition, str(rng.choice(PITCH_CHANGES)), bool(rng.random() < 0.25), scale)
@@ -49,7 +49,7 @@ class Traditions:
 
 
 class Tradition:
-    """One change of songs; see `Traditions.draw`."""
+    """One change of songs; see `Traditions.sample`."""
 
     def __init__(
         self, traditions: Traditions, transposition: np.ndarray, pitch_change: str, merge: bool, scale: Fraction

@@ -10,7 +10,7 @@ from tests.synthetic import dataset_of, tunes
 
 @pytest.mark.parametrize("temperature", [0.7, 1.0, 1.6])
 def test_the_temperature_of_samples_is_found(temperature):
-    """Targets drawn from a softmax at temperature T: the best temperature of its logits is T."""
+    """Targets sampled from a softmax at temperature T: the best temperature of its logits is T."""
     rng = np.random.default_rng(0)
     logits = rng.normal(0, 2, (20_000, 5))
     targets = (logits / temperature + rng.gumbel(size=logits.shape)).argmax(axis=1)

@@ -67,30 +67,30 @@ def test_short_term_by_hand():
 
 
 def test_kneser_ney_in_the_bar_by_hand():
-    """Symbols 0 1 at places 5 6, and 0 0 at 5 6; no symbol before.
+    """Symbols 0 1 at positions 5 6, and 0 0 at 5 6; no symbol before.
 
     Distinct pairs of place and symbol 50 61 60: p(0) = (2 - .8) / 3 + .8 * 2 / 3 / 2 = .666667, p(1) = .333333.
     At 5 come 0 0: p(0 | 5) = 1.2 / 2 + .8 / 2 * .666667 = .866667. At 6 come 1 0: .2 / 2 + .8 * .666667 = .633333.
     """
-    songs, places = [np.array([0, 1]), np.array([0, 0])], [np.array([5, 6])] * 2
-    model = KneserNeyInBar(songs, places, symbols=2, context=0)
+    songs, positions = [np.array([0, 1]), np.array([0, 0])], [np.array([5, 6])] * 2
+    model = KneserNeyInBar(songs, positions, symbols=2, context=0)
     found = model.probabilities([np.array([0, 0, 0])], [np.array([5, 6, 7])])
     np.testing.assert_allclose(found[:, 0], [0.866667, 0.633333, 0.666667], atol=1e-6)
 
 
 def test_kneser_ney_in_the_bar_knows_the_symbols_before():
-    songs, places = [np.array([0, 1, 2, 0, 1, 3] * 9)], [np.array([1, 2, 3] * 18)]
-    found = KneserNeyInBar(songs, places, symbols=4).probabilities(songs, places)
+    songs, positions = [np.array([0, 1, 2, 0, 1, 3] * 9)], [np.array([1, 2, 3] * 18)]
+    found = KneserNeyInBar(songs, positions, symbols=4).probabilities(songs, positions)
     assert (found.argmax(axis=1)[6:] == songs[0][6:]).all() and found[6:].max(axis=1).min() > 0.6
     np.testing.assert_allclose(found.sum(axis=1), 1)
 
 
-def test_short_term_with_places_by_hand():
-    """Song 0 0 1 at places 7 8 7, no symbol of context: at the second 7, p(0) = .75 after none (above), 0 came at 7.
+def test_short_term_with_positions_by_hand():
+    """Song 0 0 1 at positions 7 8 7, no symbol of context: at the second 7, p(0) = .75 after none (above), 0 came at 7.
 
     Without the place: (2 + 1 * .5) / 3 = .833333; with it (1 + 1 * .833333) / (1 + 1) = .916667.
     """
-    found = short_term([np.array([0, 0, 1])], symbols=2, context=0, places=[np.array([7, 8, 7])])
+    found = short_term([np.array([0, 0, 1])], symbols=2, context=0, positions=[np.array([7, 8, 7])])
     np.testing.assert_allclose(found[:, 0], [0.5, 0.75, 0.916667], atol=1e-6)
 
 
