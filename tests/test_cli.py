@@ -246,6 +246,7 @@ def test_a_missing_backend_is_one_line():
         assert status == 2 and error.startswith("error: Keras cannot load its backend") and error.count("\n") == 1
 
 
+@pytest.mark.slow
 def test_quiet_silences_the_backend():
     code = (
         "import argparse, logging, warnings; from melody import cli; cli.init_keras(argparse.Namespace(quiet=True));"

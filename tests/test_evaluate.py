@@ -389,6 +389,7 @@ def test_errors_are_one_line_that_says_what_to_do(place, tmp_path, capsys):
     assert "none of the" in error("--data", other, "--weights", place.weights, "--out", tmp_path, "--quiet")
 
 
+@pytest.mark.slow
 def test_a_planted_fault_in_memories_is_caught():
     """Memories whose two halves belong together: mixing halves of two leaves every single number as it was."""
     from evaluation.memory_quality import planted_faults

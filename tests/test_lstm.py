@@ -223,6 +223,7 @@ def test_two_memories_give_different_songs_and_the_same_memory_the_same(network)
     assert songs[:3] == songs[6:] != songs[3:6]
 
 
+@pytest.mark.slow
 def test_a_song_does_not_depend_on_its_batch(network):
     memories = states(5, seed=5)
     together = compose(network, memories, range(5))

@@ -133,6 +133,7 @@ def test_memories_and_vae_are_reproducible(folders, tmp_path):
     assert record["history"] == json.loads((folders.weights / "vae-china.json").read_text())["history"]
 
 
+@pytest.mark.slow
 def test_numbers_continue_and_overwrite_starts_at_one(folders, tmp_path):
     """The files of a song depend on its seed and number only."""
     flags = "--regions china --length 40".split()

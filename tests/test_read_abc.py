@@ -78,7 +78,9 @@ def wrong_tunes(folder, every=1):
     return len(tunes), wrong, signed
 
 
-@pytest.mark.parametrize(("folder", "every"), [("oneills1850", 24), ("ryansMammoth", 8)])
+@pytest.mark.parametrize(
+    ("folder", "every"), [("oneills1850", 24), pytest.param("ryansMammoth", 8, marks=pytest.mark.slow)]
+)
 def test_tunes_of_music21s_corpus_are_read_as_the_standard_says(folder, every):
     tunes, wrong, signed = wrong_tunes(folder, every)
     assert not wrong and tunes > 10 and signed > 3
