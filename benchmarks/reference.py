@@ -110,12 +110,15 @@ def training(shape: dict, training: dict, batches: int) -> Round:
     parameters = [*model.parameters(), *described.parameters()]
     adam = torch.optim.Adam(parameters, training["learning_rate"])
     steps = list(islice(own.epoch(), batches * training["windows_per_stream"]))
+    in_bfloat16 = training["precision"] != "float32"
+    # oneDNN has no LSTM in bfloat16 for processors without AVX-512
+    torch.backends.mkldnn.enabled = not in_bfloat16 or torch.backends.cpu.get_cpu_capability() == "AVX512"
 
     def run_round() -> float:
         state = None
         for inputs, targets, descriptions, reset in steps:
             state = None if reset else tuple(part.detach() for part in state)
-            with torch.autocast("cpu", torch.bfloat16, enabled=training["precision"] != "float32"):
+            with torch.autocast("cpu", torch.bfloat16, enabled=in_bfloat16):
                 heads, output, state = model(torch.from_numpy(np.maximum(inputs, 0)), state)
             logits = [*heads, described(output.float())]
             loss = loss_of(logits, targets, descriptions, segments, training["auxiliary_weight"])
