@@ -16,6 +16,7 @@ from melody.key import best_fitting, signature, stated
 from melody.song import Song, onsets
 from melody.vocabulary import Spelling
 from tests.composed import songs
+from tests.synthetic import comparable
 
 mido = pytest.importorskip("mido")
 
@@ -137,7 +138,7 @@ def read_back(path):
 def different(song, other):
     """The fields that differ of those that MIDI stores."""
     names = ("duration", "rest_before", "beat", "bar", "pickup", "meter")
-    fields = [name for name in names if getattr(song, name) != getattr(other, name)]
+    fields = [name for name in names if comparable(song, name) != comparable(other, name)]
     sounds = [[Spelling(name).midi for name in one.pitch] for one in (song, other)]
     return fields + ["pitch"] * (sounds[0] != sounds[1])
 
