@@ -5,7 +5,7 @@ reads   data/songs.h5, data/vocabulary.json, data/split.json
 writes  weights/ablations/<name>.*     the networks, 2 × 256 units and 20 epochs; those that exist are not trained again
         results/ablations.json, .md    figures on validation songs
 
-    python -m evaluation.ablations                      all of them, about a quarter of an hour each on two cores
+    python -m evaluation.ablations                      all of them
     python -m evaluation.ablations --only full seed-1   these alone
 
 Memories are read as for the shipped VAEs. What they save is a difference in bits: German songs in minor, or in 6/8,
