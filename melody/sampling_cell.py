@@ -130,6 +130,8 @@ class SamplingCell(keras.layers.Layer):
 
     def _sample(self, logits, random):
         """An index for each song, (batch, 1) float, by a random number of each, (batch, 1)."""
+        if logits.shape[-1] == 1:  # Keras warns of a softmax over one
+            return ops.zeros_like(random)
         cumulative = ops.cumsum(ops.softmax(logits), axis=-1)
         # the last sum may fall short of 1 by rounding, so it is not compared
         return ops.sum(ops.cast(cumulative[:, :-1] <= random, "float32"), axis=-1, keepdims=True)

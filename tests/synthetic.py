@@ -84,9 +84,3 @@ def dataset_of(songs: list[Song], vocabulary: Vocabulary = ESSEN) -> dataset.Dat
         loaded = dataset.load(data)
     loaded.vocabulary = Vocabulary(vocabulary.names, rhythm_vocabulary(loaded, range(len(songs))))
     return loaded
-
-
-def comparable(song: Song, field: str):
-    """A field of a song; times of notes as float32, which is what `corpus.read_all` returns."""
-    value = getattr(song, field)
-    return np.asarray(value, np.float32).tolist() if field in ("duration", "rest_before", "beat", "bar") else value

@@ -173,6 +173,11 @@ def test_bars_and_a_pickup():
     assert (song.pickup, song.rest_after) == (1, 1)
 
 
+def test_a_tune_of_two_bars():
+    song = read_tune("M:6/8\nL:1/8\nK:G\ndBG d2d|dcB A3|]")
+    assert (song.beat[3:6], set(song.bar)) == ([1.5, 2.5, 0], {3})
+
+
 def test_a_bar_divided_by_a_repeat_sign():
     song = read_tune("M:3/4\nK:C\nD|G A B|G2:|D|G A B|G2|]")
     assert song.beat == [2, 0, 1, 2, 0, 2, 0, 1, 2, 0]

@@ -13,7 +13,7 @@ from music21.articulations import BreathMark
 from music21.key import Key, KeySignature
 from music21.meter import TimeSignature, TimeSignatureBase
 
-from melody.formats.song_builder import SongBuilder, note_name, skyline
+from melody.formats.song_builder import note_name, skyline
 from melody.key import alterations, kern_signature
 from melody.meter import bars_of
 from melody.song import Song
@@ -29,8 +29,11 @@ def read(text: str, kind: str, name: str, one_meter: bool = False, **about: str)
         score = converter.parseData(text, format=kind)
         parts = [part for part in score.getElementsByClass(stream.Part) if pitched_notes(part)] or [score]
         line = parts[0].voicesToParts().parts[0] if parts[0].recurse().getElementsByClass(stream.Voice) else parts[0]
-        melody = skyline(pitched_notes(line.stripTies(matchByPitch=False)))
-    _mark_phrases(melody, line)
+        ends = _phrase_ends(line)
+        line.stripTies(inPlace=True, matchByPitch=False)
+        melody = skyline(pitched_notes(line))
+    for index in {0, *(bisect_left(melody.onset, end) for end in ends)} if ends else ():
+        melody.phrase[index : index + 1] = [True] * (index < len(melody.phrase))
     melody.rest(max(0, Fraction(line.highestTime) - melody.time))
     measures = parts[0].getElementsByClass(stream.Measure)
     signatures = [
@@ -54,15 +57,13 @@ def pitched_notes(part: stream.Stream) -> list[tuple]:
     return notes
 
 
-def _mark_phrases(melody: SongBuilder, part: stream.Stream) -> None:
-    """Begin a phrase after each breath mark, and at the first note if there are any."""
-    ends = [
+def _phrase_ends(part: stream.Stream) -> list[Fraction]:
+    """The ends of the notes with a breath mark, after which a phrase begins."""
+    return [
         Fraction(note.offset) + Fraction(note.quarterLength)
         for note in part.flatten().notes
         if any(isinstance(mark, BreathMark) for mark in note.articulations)
     ]
-    for index in {0, *(bisect_left(melody.onset, end) for end in ends)} if ends else ():
-        melody.phrase[index : index + 1] = [True] * (index < len(melody.phrase))
 
 
 def _key(part: stream.Stream) -> str:

@@ -68,6 +68,7 @@ def _tune(text: str, name: str) -> Song:
         line = re.search(rf"^{letter}:[ \t]*((?:\\[\\%]|[^%\n])*?)[ \t]*(?:%.*)?$", text, re.MULTILINE)
         about[field] = re.sub(r"\\([\\%])", r"\1", line[1]) if line else ""
     text, about["key"] = explicit(text)
+    text = re.sub(r"\|\]\s*$", "|", text)  # music21 finds bars only where there are two plain bar lines
     one_meter = len(set(re.findall(r"^M:.*", text, re.MULTILINE))) == 1
     return music21_score.read(text, "abc", name, one_meter, **about)
 

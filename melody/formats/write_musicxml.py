@@ -13,6 +13,7 @@ from melody import key
 from melody.atomic import atomic_write
 from melody.formats.beams import beams
 from melody.notation import FREE, Measure, Piece, measures
+from melody.note_values import note_values
 from melody.song import Song, printable
 from melody.vocabulary import Spelling
 
@@ -112,15 +113,23 @@ def _measure(measure: Measure, signature: str):
         rest.fullMeasure = True
         written.append(rest)
         return written
-    notes = [_note(piece) for piece in measure.pieces]
+    pieces = measure.pieces
+    if len(pieces) == 1 and pieces[0].pitch is None and pieces[0].value.quarters >= 4:
+        pieces = _halves(pieces[0])
+    notes = [_note(piece) for piece in pieces]
     written.append(notes)
     stream.makeNotation.makeTupletBrackets(written, inPlace=True)
-    for item, kinds in zip(notes, beams(measure, signature), strict=True):
+    for item, kinds in zip(notes, beams(measure._replace(pieces=pieces), signature), strict=True):
         for kind in kinds:
             item.beams.append(*(("partial", kind) if kind in ("left", "right") else (kind,)))
         for tuplet in item.duration.tuplets:
             tuplet.bracket = not kinds
     return written
+
+
+def _halves(rest: Piece) -> list[Piece]:
+    """Two rests for a whole rest, which alone in a bar means all of the bar, here a longer or shorter one."""
+    return [rest._replace(value=value) for value in 2 * note_values(rest.value.quarters / 2)]
 
 
 def _note(piece: Piece):
