@@ -55,12 +55,6 @@ class BarAutomaton:
         self.opening = np.array([opening for opening, _ in self.states], np.int32)
         self.beat = np.array([beat for _, beat in self.states], np.float32)
 
-    def closing_rest(self, state: int) -> Fraction:
-        """The rest, in quarter notes, that fills the last bar of a song that ends in this state."""
-        opening, beat = self.states[state]
-        length = bar_length(self.openings[opening].time_signature)
-        return (first_beat(self.openings[opening]) - beat) % length if length else Fraction(0)
-
     def cut(self, state: int, rhythms: Sequence[int]) -> int:
         """How many of the rhythms after a state a song keeps that is cut: it ends with the last full bar.
 

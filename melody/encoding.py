@@ -13,7 +13,7 @@ import numpy as np
 
 from melody.automaton import observe
 from melody.dataset import Dataset
-from melody.meter import FREE, Opening, Rhythm, bar_length
+from melody.meter import FREE, Opening, Rhythm, bar_length, closing_rest
 from melody.song import SMALLEST, Song, exact, with_bars
 from melody.vocabulary import RhythmVocabulary, Vocabulary
 
@@ -118,8 +118,6 @@ def decode(song: EncodedSong, vocabulary: Vocabulary, name: str = "") -> Song:
         return with_bars(equal)
     opening = list(known.openings)[song.opening]
     rhythms = [known.rhythms[r] for r in song.rhythm]
-    length = bar_length(opening.time_signature)
-    positions = known.beat_positions(opening, rhythms)
     decoded = Song(
         name,
         pitch,
@@ -129,7 +127,7 @@ def decode(song: EncodedSong, vocabulary: Vocabulary, name: str = "") -> Song:
         title=name,
         meter="" if opening.time_signature == FREE else opening.time_signature,
         pickup=float(opening.pickup),
-        rest_after=float((positions[0] - positions[-1]) % length) if length else 0.0,
+        rest_after=float(closing_rest(opening, known.beat_positions(opening, rhythms)[-1])),
     )
     return with_bars(decoded)
 

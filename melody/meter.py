@@ -146,3 +146,9 @@ def first_beat(opening: Opening) -> Fraction:
     """The beat position at the start of a song: the pickup fills the end of a bar."""
     length = bar_length(opening.time_signature)
     return (length - opening.pickup) % length if length else Fraction(0)
+
+
+def closing_rest(opening: Opening, beat: Fraction) -> Fraction:
+    """The rest, in quarter notes, after a song that ends at a beat position: it fills the last bar, with the pickup."""
+    length = bar_length(opening.time_signature)
+    return (first_beat(opening) - beat) % length if length else Fraction(0)

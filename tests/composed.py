@@ -6,7 +6,7 @@ import numpy as np
 from hypothesis import strategies as some
 
 from melody.automaton import BarAutomaton, observe
-from melody.meter import FREE, Opening, Rhythm, bar_length, first_beat
+from melody.meter import FREE, Opening, Rhythm, bar_length, closing_rest, first_beat
 from melody.song import Song
 
 NAMES = some.builds(
@@ -67,5 +67,5 @@ def songs(draw):
         beat=beat,
         bar=[float(length)] * notes,
         pickup=float(OPENINGS[opening].pickup),
-        rest_after=float(AUTOMATON.closing_rest(state)),
+        rest_after=float(closing_rest(OPENINGS[opening], AUTOMATON.states[state][1])),
     )

@@ -15,6 +15,7 @@ from melody.meter import (
     Rhythm,
     bar_length,
     bars_of,
+    closing_rest,
     estimate_bars,
     estimate_pickup,
     first_beat,
@@ -102,8 +103,8 @@ def test_the_automaton_by_hand():
     downbeat = automaton.next_state[start, 0]
     assert automaton.legal[downbeat].tolist() == [False, True, False, False]
     assert automaton.next_state[downbeat, 1] == start
-    assert automaton.closing_rest(start) == 0
-    assert automaton.closing_rest(downbeat) == 2
+    assert closing_rest(waltz, automaton.states[start][1]) == 0
+    assert closing_rest(waltz, automaton.states[downbeat][1]) == 2
 
 
 def test_a_song_that_is_cut_ends_with_a_full_bar():
@@ -150,7 +151,7 @@ def test_a_random_walk_has_full_bars(data):
         rhythm = data.draw(st.sampled_from(legal.tolist()))
         total, state, steps = total + sum(rhythms[rhythm]), automaton.next_state[state, rhythm], steps + 1
     length = bar_length(openings[opening].time_signature)
-    whole = first_beat(openings[opening]) + total + automaton.closing_rest(state)
+    whole = first_beat(openings[opening]) + total + closing_rest(openings[opening], automaton.states[state][1])
     assert (whole - first_beat(openings[opening])) % length == 0
 
 
