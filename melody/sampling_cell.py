@@ -24,7 +24,8 @@ class SamplingCell(keras.layers.Layer):
     The first two states are `history` and `match` of `melody.lookback.Lookback`. With rhythms four more follow: the
     lookback's `rhythms`, the state of the bar automaton, whether the last note began a phrase, and the logits to add to
     those of the openings. What the automaton forbids is not sampled. The temperature is that of the notes: the opening
-    is sampled as the network predicts it, so that rare time signatures stay as common as they are.
+    is sampled as the network predicts it, so that rare time signatures stay as common as they are; and the song ends
+    as often as predicted from the memory, without guidance, which would make songs shorter.
     """
 
     def __init__(self, network: keras.Model, rhythm: RhythmVocabulary, guided: bool):
@@ -48,11 +49,9 @@ class SamplingCell(keras.layers.Layer):
 
     def _sample_pitch(self, step, states):
         history, match, *states = states
-        temperature = step[:, 1:2]
         output, inputs, context, states = self._advance(step, [history, match], states)
         illegal = self._no_end(history[:, :1] == self.shape.notes)
-        logits = self._guide(self.heads[0]([inputs, output, context]), step)
-        pitch = self._sample((logits + illegal) / temperature, step[:, :1])
+        pitch = self._sample_or_end(self.heads[0]([inputs, output, context]), illegal, step)
         return pitch, [*_append(history, match, pitch), *states]
 
     def _sample_note(self, step, states):
@@ -70,8 +69,8 @@ class SamplingCell(keras.layers.Layer):
         context = self.embedding.context(embedded, ops.cast(signature, "int32"), ops.cast(beat, "int32"))
         dead_end = ops.max(illegal[:, :-1], axis=1, keepdims=True)  # no rhythm may follow, so the song ends
         no_pitch = ops.concatenate([ops.repeat(dead_end, shape.notes, axis=1), illegal[:, -1:]], axis=1)
-        logits = self._guide(self.heads[0]([inputs, output, context]), step)
-        pitch = self._sample((logits + no_pitch + self._no_end(is_start)) / temperature, step[:, :1])
+        illegal_pitch = no_pitch + self._no_end(is_start)
+        pitch = self._sample_or_end(self.heads[0]([inputs, output, context]), illegal_pitch, step)
         sampled = self.embedding.pitch(ops.cast(self._both(pitch[:, 0]), "int32"))
         logits = self._guide(self.heads[1]([inputs, output, context, sampled]), step)
         rhythm = self._sample((logits + illegal[:, :-1]) / temperature, step[:, 3:4])
@@ -128,13 +127,25 @@ class SamplingCell(keras.layers.Layer):
         conditional, zero = ops.split(logits, 2)
         return zero + (1.0 + step[:, 2:3]) * (conditional - zero)
 
+    def _sample_or_end(self, logits, illegal, step):
+        """A pitch, or END: guidance and temperature choose among pitches, and the memory alone when the song ends."""
+        from_memory = ops.split(logits, 2)[0] if self.guided else logits
+        end = ops.softmax(from_memory + illegal)[:, -1:]
+        pitches = ops.softmax((self._guide(logits, step) + illegal)[:, :-1] / step[:, 1:2])
+        return _index(ops.concatenate([(1.0 - end) * pitches, end], axis=1), step[:, :1])
+
     def _sample(self, logits, random):
         """An index for each song, (batch, 1) float, by a random number of each, (batch, 1)."""
         if logits.shape[-1] == 1:  # Keras warns of a softmax over one
             return ops.zeros_like(random)
-        cumulative = ops.cumsum(ops.softmax(logits), axis=-1)
-        # the last sum may fall short of 1 by rounding, so it is not compared
-        return ops.sum(ops.cast(cumulative[:, :-1] <= random, "float32"), axis=-1, keepdims=True)
+        return _index(ops.softmax(logits), random)
+
+
+def _index(probabilities, random):
+    """Which of the probabilities, (batch, values), a random number of each song, (batch, 1), falls on: (batch, 1)."""
+    cumulative = ops.cumsum(probabilities, axis=-1)
+    reached = random * cumulative[:, -1:]  # by rounding the sum is not always 1
+    return ops.sum(ops.cast(cumulative[:, :-1] <= reached, "float32"), axis=-1, keepdims=True)
 
 
 class _Tables:
