@@ -1,4 +1,4 @@
-"""Small networks, each with one thing changed in its training: what does each part of the training bring?
+"""Small networks, each with one thing changed: what does each part of the network and of its training bring?
 
 reads   data/songs.h5, data/vocabulary.json, data/split.json
         weights/lstm.json              the settings that all have in common but for their size
@@ -14,18 +14,21 @@ after memories of songs like them, against memories of songs in major, or in 3/4
 
 import argparse
 
+from evaluation.baselines import NO_LOOKBACK, PITCH_ONLY, TRANSFORMER, builder, changed
 from melody.atomic import atomic_write, load_json, write_json
 from melody.cli import init_keras, log, run
 from melody.flags import parser
 
 SMALL = {"units": 256, "layers": 2, "epochs": 20}
-CHANGES = {
+CHANGES = {  # of settings; those of the baselines are in their module
     "full": {},
     "seed-1": {"seed": 1},
-    "pitch-only": {"pitch_only": True},
+    PITCH_ONLY: {},
+    TRANSFORMER: {},
     "no-auxiliary-loss": {"auxiliary_weight": 0.0},
     "no-synthetic-traditions": {"synthetic_probability": 0.0},
     "no-transposition": {"transpose_probability": 0.0},
+    NO_LOOKBACK: {},
 }
 MEMORIES = {"songs": "memory_songs", "notes": "memory_notes", "mid_song_fraction": "mid_song_fraction"}
 SAVED = {"minor": ("pitch", "2-8"), "6/8": ("opening", "opening")}  # head and notes whose saved bits are shown
@@ -44,9 +47,11 @@ def main() -> None:
     shared = records.load(NetworkRecord, args.weights / "lstm.json", lstm.COMMAND).settings | SMALL
     shared |= {"precision": args.precision}
     args.weights /= "ablations"
-    rows = [row for name in args.only for row in measured(name, args, shared | CHANGES[name])]
+    settings = {name: changed(name, shared) | change for name, change in CHANGES.items()}
+    rows = [row for name in args.only for row in measured(name, args, settings[name])]
+    changes = {name: dict(settings[name].items() - shared.items()) for name in args.only}
     memories = {name: getattr(args, flag) for name, flag in MEMORIES.items()}
-    record = {"command": COMMAND, "settings": shared, "memories": memories, "changes": CHANGES, "rows": rows}
+    record = {"command": COMMAND, "settings": shared, "memories": memories, "changes": changes, "rows": rows}
     write_json(path, record)
     with atomic_write(path.with_suffix(".md")) as file:
         file.write_text(table(record) + "\n", encoding="utf-8")
@@ -71,13 +76,16 @@ def measured(name: str, args: argparse.Namespace, settings: dict) -> list[dict]:
 
     path = args.weights / f"{name}.json"
     if not path.exists():
-        train(args, name, f"{COMMAND} --only {name}", settings)
-    context, rows = context_of(args, lstm.load(args.weights, name, COMMAND)), Rows("ablation")
+        train(args, name, f"{COMMAND} --only {name}", settings, builder(name))
+    trained = lstm.load(args.weights, name, COMMAND, builder(name))
+    context, rows = context_of(args, trained), Rows("ablation")
     best = min(load_json(path, COMMAND)["history"], key=lambda row: row["validation_bits"])
     for head in ("pitch", "rhythm", "phrase"):
         if f"validation_{head}_bits" in best:
             notes = sum(len(song) for song in context.songs_of("validation"))
             rows.add(f"{head}_bits_per_note", name, Figure(best[f"validation_{head}_bits"], notes))
+    if len(trained.network.inputs) == 1:  # a Transformer, which has no memory
+        return rows
     mode = [MODES[mode_of(key)] for key in context.songs.key]
     kinds = Kind(context, mode.__getitem__, "minor", "major"), Kind(context, context.songs.meter.__getitem__, *METERS)
     for kind in kinds:

@@ -53,9 +53,9 @@ def changed(name: str, settings: dict) -> dict:
     """The settings of the network with what makes a baseline of it."""
     from evaluation import transformer
 
-    of_transformer = transformer.settings(settings)
-    changes = {TOKEN: {"token_probability": TOKEN_PROBABILITY}, PITCH_ONLY: {"pitch_only": True}}
-    return settings | changes.get(name, of_transformer)
+    changes = dict.fromkeys((TRANSFORMER, NO_LOOKBACK), transformer.settings(settings))
+    changes |= {TOKEN: {"token_probability": TOKEN_PROBABILITY}, PITCH_ONLY: {"pitch_only": True}}
+    return settings | changes.get(name, {})
 
 
 def builder(name: str):

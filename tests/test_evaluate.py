@@ -347,13 +347,15 @@ def test_ablations_are_trained_once_and_measured(ready, tmp_path, monkeypatch, c
 
     monkeypatch.setattr(ablations, "SMALL", {"epochs": 1})
     shutil.copytree(ready.weights, tmp_path, dirs_exist_ok=True)
-    flags = ("--data", ready.data, "--weights", tmp_path, "--out", tmp_path, "--only", "full", "pitch-only", "--quiet")
+    flags = ("--data", ready.data, "--weights", tmp_path, "--out", tmp_path, "--quiet")
+    flags = (*flags, "--only", "full", "pitch-only", "transformer")
     assert stage("evaluation.ablations", *flags) == 0
     record = json.loads((tmp_path / "ablations.json").read_text())
     trained = json.loads((tmp_path / "ablations" / "full.json").read_text())
-    (bits,) = report.find(record["rows"], measure="rhythm_bits_per_note")
+    bits, _ = report.find(record["rows"], measure="rhythm_bits_per_note")
     assert (bits["condition"], bits["value"]) == ("full", trained["history"][0]["validation_rhythm_bits"])
-    assert len(report.find(record["rows"], measure="pitch_bits_per_note")) == 2
+    assert len(report.find(record["rows"], measure="pitch_bits_per_note")) == 3
+    assert record["changes"]["full"] == {} and record["changes"]["pitch-only"] == {"pitch_only": True}
     before = (tmp_path / "ablations" / "full.weights.h5").stat().st_mtime_ns
     assert stage("evaluation.ablations", *flags) == 0
     assert (tmp_path / "ablations" / "full.weights.h5").stat().st_mtime_ns == before
