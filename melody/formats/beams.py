@@ -53,7 +53,7 @@ def _groups(measure: Measure, signature: str) -> Iterator[Sequence[tuple[int, Fr
     def group(index: int) -> tuple:
         """What the notes under one beam share."""
         half = beats[index] // 2
-        span = half if pairs and half not in mixed else beats[index] // period
+        span = (2, half) if pairs and half not in mixed else (period, beats[index] // period)
         return flags(measure.pieces[index]) == 0 and index, span
 
     for _, indices in groupby(range(len(beats)), key=group):
