@@ -42,7 +42,7 @@ BLOCK = 512  # songs composed at once
 ATTEMPTS = 64  # at a song in the mode of --key
 SETTINGS = {name: name for name in "seed temperature guidance length tempo instrument plain".split()}
 SETTINGS |= {"meters": "meter", "asked_key": "key"}  # of a song, besides its models: fields of its record, and flags
-LOOPING, RANDOM, SHORT = 0.5, 2.0, 10.0  # temperatures and guidance with unusual songs, as `warn` says
+LOOPING, RANDOM, STRONG = 0.5, 2.0, 10.0  # temperatures and guidance with unusual songs, as `warn` says
 
 
 def main() -> None:
@@ -89,11 +89,11 @@ def arguments() -> argparse.Namespace:
 def warn(args: argparse.Namespace) -> None:
     """Warn of settings whose songs are unusual; the figures are from 48 songs of China for each value."""
     if args.temperature <= LOOPING:
-        log(args, f"warning: at temperatures up to {LOOPING:g} most songs repeat themselves until --length ends them")
+        log(args, f"warning: at temperatures up to {LOOPING:g} a third of the songs mostly repeat the same notes")
     if args.temperature >= RANDOM:
-        log(args, f"warning: at temperatures from {RANDOM:g} notes are nearly random, 1 step in 10 over an octave")
-    if args.guidance >= SHORT:
-        log(args, f"warning: with guidance from {SHORT:g} half of the songs end within 15 notes")
+        log(args, f"warning: at temperatures from {RANDOM:g} notes are nearly random, 1 step in 20 over an octave")
+    if args.guidance >= STRONG:
+        log(args, f"warning: with guidance from {STRONG:g} songs exaggerate their style and are a third shorter")
 
 
 def load_composer(args: argparse.Namespace) -> tuple[Callable, dict]:

@@ -103,9 +103,9 @@ def test_ctrl_c_keeps_the_songs_that_have_ended(script, tmp_path, monkeypatch):
 @pytest.mark.parametrize(
     ("flags", "warning"),
     [
-        ("--temperature .5", "at temperatures up to 0.5 most songs repeat themselves"),
+        ("--temperature .5", "at temperatures up to 0.5 a third of the songs mostly repeat the same notes"),
         ("--temperature 2", "at temperatures from 2 notes are nearly random"),
-        ("--guidance 10", "with guidance from 10 half of the songs end within 15 notes"),
+        ("--guidance 10", "with guidance from 10 songs exaggerate their style"),
         ("--temperature 1.3 --guidance 3", None),
     ],
 )
