@@ -107,7 +107,7 @@ def write(data: Path, songs: list[Song], skipped: list, vocabulary: Vocabulary, 
     with (data / "skipped.csv").open("w", newline="", encoding="utf-8") as file:
         csv.writer(file, lineterminator="\n").writerows([("file", "reason"), *skipped])
     vocabulary.save(data / "vocabulary.json")
-    dataset.write_songs(data / "songs.h5", songs, vocabulary, settings)
+    dataset.write_songs(data / "songs.h5", dataset.dataset_of(songs, vocabulary), settings)
 
 
 def add_rhythms(data: Path) -> None:

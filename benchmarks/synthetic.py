@@ -102,7 +102,7 @@ def write_data(data: Path, count: int) -> None:
     songs = random_songs(count + 4)
     names = [song.name for song in songs]
     vocabulary().save(data / "vocabulary.json")
-    dataset.write_songs(data / "songs.h5", songs, vocabulary(), {})
+    dataset.write_songs(data / "songs.h5", dataset.dataset_of(songs, vocabulary()), {})
     write_json(data / "split.json", {"training": names[4:], "validation": names[:4], "test": []})
 
 

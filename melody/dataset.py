@@ -11,12 +11,13 @@ import numpy as np
 
 from melody.atomic import atomic_write, open_hdf5
 from melody.errors import UserError
-from melody.song import LONGEST
+from melody.song import LONGEST, Song
 from melody.vocabulary import Vocabulary
 
 COMMAND = "python preprocess.py"
 NOTE_FIELDS = dict.fromkeys(("duration", "rest_before", "beat", "bar"), np.float32) | {"phrase": bool}  # and `pitch`
 SONG_FIELDS = ("pickup", "rest_after")  # one float32 per song
+ARRAYS = ("pitch", *NOTE_FIELDS, *SONG_FIELDS, "start")
 TEXT_FIELDS = ("name", "area", "title", "key", "meter", "genre")  # one text per song
 
 
@@ -67,21 +68,30 @@ def intervals_of(song: Sequence[int], vocabulary: Vocabulary) -> np.ndarray:
     return np.diff(np.array(vocabulary.step)[song]) * 256 + np.diff(np.array(vocabulary.midi)[song])
 
 
-def write_songs(path: Path, songs: Iterable, vocabulary: Vocabulary, settings: dict) -> None:
-    """Write songs (`melody.song.Song`) as songs.h5, with the settings that made it."""
+def dataset_of(songs: Iterable[Song], vocabulary: Vocabulary) -> Dataset:
+    """The songs as arrays. Raises `UserError` for a note that is not in the vocabulary."""
     songs = list(songs)
-    sizes = [len(song.pitch) for song in songs]
-    text_bytes = sum(len(getattr(song, field).encode()) + 32 for song in songs for field in TEXT_FIELDS)
-    with atomic_write(path, 24 * sum(sizes) + 2 * text_bytes) as temporary, h5py.File(temporary, "w") as file:
-        kind = np.min_scalar_type(max(len(vocabulary), 1) - 1)  # uint8 for up to 256 notes
-        file["pitch"] = _concatenate((vocabulary.encode(song.pitch) for song in songs), kind)
-        for field, kind in NOTE_FIELDS.items():
-            file[field] = _concatenate((getattr(song, field) or [0] * len(song.pitch) for song in songs), kind)
-        for field in SONG_FIELDS:
-            file[field] = np.array([getattr(song, field) for song in songs], np.float32)
-        file["start"] = np.concatenate([[0], np.cumsum(sizes)]).astype(np.int64)
-        for field in TEXT_FIELDS:
-            file[field] = np.array([getattr(song, field) for song in songs], h5py.string_dtype())
+    kind = np.min_scalar_type(max(len(vocabulary), 1) - 1)  # uint8 for up to 256 notes
+    arrays = {"pitch": _concatenate((vocabulary.encode(song.pitch) for song in songs), kind)}
+    for field, kind in NOTE_FIELDS.items():
+        arrays[field] = _concatenate((getattr(song, field) or [0] * len(song.pitch) for song in songs), kind)
+    for field in SONG_FIELDS:
+        arrays[field] = np.array([getattr(song, field) for song in songs], np.float32)
+    arrays["start"] = np.concatenate([[0], np.cumsum([len(song.pitch) for song in songs])]).astype(np.int64)
+    return Dataset(vocabulary, **arrays, **{field: [getattr(song, field) for song in songs] for field in TEXT_FIELDS})
+
+
+def write_songs(path: Path, songs: Dataset, settings: dict) -> None:
+    """Write songs as songs.h5, with the settings that made it."""
+    arrays = {field: getattr(songs, field) for field in ARRAYS}
+    texts = {field: getattr(songs, field) for field in TEXT_FIELDS}
+    text_bytes = sum(len(text.encode()) + 32 for column in texts.values() for text in column)
+    size = sum(array.nbytes for array in arrays.values()) + 2 * text_bytes
+    with atomic_write(path, size) as temporary, h5py.File(temporary, "w") as file:
+        for field, array in arrays.items():
+            file[field] = array
+        for field, column in texts.items():
+            file[field] = np.array(column, h5py.string_dtype())
         file.attrs["settings"] = json.dumps(settings)
 
 
@@ -93,7 +103,7 @@ def load(data: Path) -> Dataset:
     """Load songs.h5 and vocabulary.json. Raises `UserError` if one of them is missing or damaged."""
     path = data / "songs.h5"
     with open_hdf5(path, COMMAND) as file:
-        arrays = {field: file[field][:] for field in ("pitch", *NOTE_FIELDS, *SONG_FIELDS, "start")}
+        arrays = {field: file[field][:] for field in ARRAYS}
         texts = {field: file[field].asstr()[:].tolist() for field in TEXT_FIELDS}
         _check_arrays(arrays, texts)
     vocabulary = Vocabulary.load(data / "vocabulary.json")

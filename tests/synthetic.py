@@ -1,8 +1,5 @@
 """Synthetic melodies of two regions: wide pentatonic steps, and small diatonic steps; and songs with rhythm."""
 
-from pathlib import Path
-from tempfile import TemporaryDirectory
-
 import numpy as np
 
 from melody import dataset
@@ -76,11 +73,7 @@ def tunes(songs: int, seed: int = 0) -> list[Song]:
 
 
 def dataset_of(songs: list[Song], vocabulary: Vocabulary = ESSEN) -> dataset.Dataset:
-    """The songs as `preprocess.py` writes them and the other stages load them, all of them training songs."""
-    with TemporaryDirectory() as folder:
-        data = Path(folder)
-        vocabulary.save(data / "vocabulary.json")
-        dataset.write_songs(data / "songs.h5", songs, vocabulary, {})
-        loaded = dataset.load(data)
-    loaded.vocabulary = Vocabulary(vocabulary.names, rhythm_vocabulary(loaded, range(len(songs))))
-    return loaded
+    """The songs with the rhythms and openings of all of them in the vocabulary."""
+    made = dataset.dataset_of(songs, vocabulary)
+    made.vocabulary = Vocabulary(vocabulary.names, rhythm_vocabulary(made, range(len(songs))))
+    return made

@@ -31,7 +31,7 @@ def simple(name: str, pitch: list[str]) -> Song:
 
 def write(folder, songs, vocabulary=ESSEN):
     vocabulary.save(folder / "vocabulary.json")
-    dataset.write_songs(folder / "songs.h5", songs, vocabulary, {"seed": 0})
+    dataset.write_songs(folder / "songs.h5", dataset.dataset_of(songs, vocabulary), {"seed": 0})
     return dataset.load(folder)
 
 

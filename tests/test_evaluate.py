@@ -124,7 +124,7 @@ def place(tmp_path_factory):
     songs = synthetic()
     place.data.mkdir()
     ESSEN.save(place.data / "vocabulary.json")
-    dataset.write_songs(place.data / "songs.h5", songs, ESSEN, {})
+    dataset.write_songs(place.data / "songs.h5", dataset.dataset_of(songs, ESSEN), {})
     names = [song.name for song in songs]
     split = {"training": names[::2], "validation": names[1::4], "test": names[3::4]}
     (place.data / "split.json").write_text(json.dumps(split))
@@ -387,7 +387,8 @@ def test_errors_are_one_line_that_says_what_to_do(place, tmp_path, capsys):
     other.mkdir()
     (other / "vocabulary.json").write_bytes((place.data / "vocabulary.json").read_bytes())
     known = json.loads((place.data / "split.json").read_text())["training"]
-    dataset.write_songs(other / "songs.h5", [song for song in synthetic() if song.name in known], ESSEN, {})
+    few = dataset.dataset_of([song for song in synthetic() if song.name in known], ESSEN)
+    dataset.write_songs(other / "songs.h5", few, {})
     assert "none of the" in error("--data", other, "--weights", place.weights, "--out", tmp_path, "--quiet")
 
 

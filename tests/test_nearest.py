@@ -17,7 +17,7 @@ def collection(tmp_path):
     for name, notes in SONGS.items():
         pitch = notes.split()
         songs.append(Song(name, pitch, [1.0] * len(pitch), [0.0] * len(pitch), [False] * len(pitch)))
-    dataset.write_songs(tmp_path / "songs.h5", songs, ESSEN, {})
+    dataset.write_songs(tmp_path / "songs.h5", dataset.dataset_of(songs, ESSEN), {})
     return Collection(dataset.load(tmp_path))
 
 

@@ -105,7 +105,7 @@ def test_a_resumed_training_gives_the_same_weights(tmp_path, monkeypatch, pitch_
     vocabulary, data = dataset_of(songs).vocabulary, tmp_path / "data"
     data.mkdir()
     vocabulary.save(data / "vocabulary.json")
-    dataset.write_songs(data / "songs.h5", songs, vocabulary, {})
+    dataset.write_songs(data / "songs.h5", dataset.dataset_of(songs, vocabulary), {})
     names = [song.name for song in songs]
     (data / "split.json").write_text(json.dumps({"training": names[8:], "validation": names[:4], "test": names[4:8]}))
     settings, epoch = SETTINGS | {"pitch_only": pitch_only}, training.Trainer.epoch
