@@ -108,18 +108,20 @@ def load_baselines(args: argparse.Namespace, trained) -> dict:
 
 
 def load_vaes(folder: Path, network: str) -> tuple[dict, dict]:
-    """All VAEs of this network and their records, by the name of their region."""
-    from melody.regions import ALL, file_name
+    """The VAEs of regions and their records, by the name of their region."""
+    from melody.regions import ALL, file_name, flag
     from vae import sample
 
     vaes, records = {}, {}
     for path in sorted(folder.glob("vae-*.json")):
         name = path.stem.removeprefix("vae-")
-        vaes[name], records[name] = sample.load(folder, name, [] if name == ALL else name.split("+"))
-        records[name].check_network(network)
+        vae, record = sample.load(folder, name, flag([] if name == ALL else name.split("+")))
+        if record.memories.get("regions") is not None:  # the others are of songs of the user's own
+            record.check_network(network)
+            vaes[name], records[name] = vae, record
     for constraints in NEEDED:
         if file_name(constraints) not in vaes:
-            sample.load(folder, file_name(constraints), constraints)  # raises the error that names the commands
+            sample.load(folder, file_name(constraints), flag(constraints))  # raises the error that names the commands
     return vaes, records
 
 

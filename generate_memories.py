@@ -1,14 +1,16 @@
-"""Stage 3: the network reads songs of a region; its states are the memories of the region.
+"""Stage 3: the network reads songs of a region, or songs of your own; its states are their memories.
 
-reads   data/songs.h5, data/vocabulary.json, weights/lstm.*
-writes  data/memories/<regions>.h5   memory (count, 6 * units), song (count, songs), name: the names of the songs
+reads   weights/lstm.*; data/songs.h5 and data/vocabulary.json, or with --songs kern, MIDI, ABC and MusicXML files
+writes  data/memories/<name>.h5   memory (count, 6 * units), song (count, songs), name: the names of the songs
 
-    python generate_memories.py                        memories of config.REGIONS: half a minute on two cores
-    python generate_memories.py --regions han shanxi   memories of songs of either region
-    python generate_memories.py --list                 the regions of the songs: songs, language and place
+    python generate_memories.py                              memories of config.REGIONS: half a minute on two cores
+    python generate_memories.py --regions han shanxi         memories of songs of either region
+    python generate_memories.py --songs tunes --name irish   memories of songs of your own
+    python generate_memories.py --list                       the regions of the songs: songs, language and place
 
-For each memory the network reads random songs of the region one after another, the last one to its end or to a random
-note. It reads no songs that were held out from its training.
+For each memory the network reads random songs one after another, the last one to its end or to a random note. It reads
+no songs that were held out from its training. Songs of your own with notes that the network does not know are
+transposed to where it knows all of them.
 """
 
 import argparse
@@ -23,9 +25,20 @@ from melody.atomic import atomic_write, file_lock
 from melody.cli import init_keras, log, progress, run
 from melody.errors import UserError
 from melody.flags import add_regions, parser
-from melody.provenance import is_up_to_date
+from melody.formats.corpus import find_songs, read_all
+from melody.key import fitted
+from melody.provenance import files_fingerprint, is_up_to_date
+from melody.vocabulary import Vocabulary
 
 BLOCK = 256  # memories made at a time
+MOST_SKIPPED = 10  # of the songs that are left out are named
+SETTINGS = {  # of memories: fields of their record, and flags
+    "count": "count",
+    "songs": "memory_songs",
+    "notes": "memory_notes",
+    "mid_song_fraction": "mid_song_fraction",
+    "seed": "seed",
+}
 
 
 def main() -> None:
@@ -35,26 +48,38 @@ def main() -> None:
     init_keras(args)
     from melody import lstm  # Keras takes 5 s to load, which --help need not wait for
 
-    songs, trained = dataset.load(args.data), lstm.load(args.weights)
-    lstm.check_vocabulary(trained, songs.vocabulary)
-    chosen = choose(args, songs.name, trained.held_out)
-    path = args.data / "memories" / f"{args.name}.h5"
-    settings = {name: getattr(args, name) for name in ("count", "songs", "notes", "mid_song_fraction", "seed")}
-    settings |= {"regions": sorted(args.regions), "network": trained.fingerprint}
+    trained, path = lstm.load(args.weights), args.data / "memories" / f"{args.name}.h5"
+    files = find_songs(args.songs) if args.songs else []
+    settings = {field: getattr(args, flag) for field, flag in SETTINGS.items()} | {"network": trained.fingerprint}
+    settings |= {"regions": None if files else sorted(args.regions)}
+    settings |= {"name": args.name, "files": files_fingerprint(files)} if files else {}
     if not args.overwrite and is_up_to_date(path, settings):
         return log(args, f"{path} exists and was made with these settings; nothing to do")
+    if files:
+        songs = read_own(args, files, trained.vocabulary)
+        chosen = list(range(len(songs)))
+    else:
+        songs = dataset.load(args.data)
+        lstm.check_vocabulary(trained, songs.vocabulary)
+        chosen = choose(args, songs.name, trained.held_out)
+    if len(chosen) < regions.FEW:
+        log(args, f"warning: {len(chosen)} songs are too few for a style; the memories will hardly differ")
     with file_lock(path):
         different = write_memories(path, trained, songs, chosen, settings, args.quiet)
     log(args, f"wrote {args.count} memories, {different} of them different, to {path}")
 
 
 def arguments() -> argparse.Namespace:
-    renamed = {"count": "MEMORIES", "songs": "MEMORY_SONGS", "notes": "MEMORY_NOTES"}
-    flags = parser(__doc__, "data", "weights", "mid_song_fraction", **renamed)
+    flags = parser(__doc__, "data", "weights", "jobs", *list(SETTINGS.values())[1:-1], count="MEMORIES")
     add_regions(flags)
+    songs = "songs of your own: folders, files or patterns, read instead of --data; --name says what to call them"
+    flags.add_argument("--songs", nargs="+", metavar="PATH", help=songs)
     flags.add_argument("--list", action="store_true", help="print the regions of the songs in --data, and stop")
     flags.add_argument("--overwrite", action="store_true", help="replace the memories of the region")
-    return flags.parse_args()
+    args = flags.parse_args()
+    if bool(args.songs) != (args.regions is None):
+        flags.error("--songs and --name go together: --songs tunes --name irish")
+    return args
 
 
 def list_regions(args: argparse.Namespace) -> None:
@@ -76,9 +101,27 @@ def choose(args: argparse.Namespace, names: list[str], held_out: dict[str, list[
     if not chosen:
         raise UserError(f"all {len(songs)} songs of the region are held out for the evaluation; add a region")
     log(args, f"{len(songs)} songs in all; {len(chosen)} of them are read, the others are held out for the evaluation")
-    if len(chosen) < regions.FEW:
-        log(args, f"warning: {len(chosen)} songs are too few for a style; the memories will hardly differ")
     return chosen
+
+
+def read_own(args: argparse.Namespace, files: list[tuple[Path, Path]], vocabulary: Vocabulary) -> dataset.Dataset:
+    """The songs of some files, transposed where the vocabulary asks for it. Says what was left out and changed."""
+    found, skipped = read_all(files, args.jobs, args.quiet)
+    fitting = {song.name: fitted(song, vocabulary.index) for song in found}
+    skipped += [(name, f"in no key all of its notes are known ({vocabulary})") for name in fitting if not fitting[name]]
+    for file, reason in skipped[:MOST_SKIPPED]:
+        log(args, f"left out: {file}: {reason}")
+    if skipped[MOST_SKIPPED:]:
+        log(args, f"left out: {len(skipped) - MOST_SKIPPED:,} more; python preprocess.py --songs lists all of them")
+    moves = [semitones for _, semitones in filter(None, fitting.values()) if semitones]
+    if moves:
+        most = max(map(abs, moves))
+        log(args, f"songs transposed to known notes: {len(moves):,} (by {most} semitones at most)")
+    songs = [one[0] for one in fitting.values() if one]
+    if not songs:
+        raise UserError(f"none of {len(found):,} songs can be read by the network, which knows {vocabulary}")
+    log(args, f"{len(songs):,} songs of {args.name}, {sum(len(song.pitch) for song in songs):,} notes")
+    return dataset.dataset_of(songs, vocabulary)
 
 
 def write_memories(path: Path, trained, songs: dataset.Dataset, chosen: list[int], settings: dict, quiet: bool) -> int:

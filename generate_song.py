@@ -26,6 +26,7 @@ from pathlib import Path
 
 import numpy as np
 
+from melody import regions
 from melody.atomic import file_lock, load_json, write_json
 from melody.cli import init_keras, log, progress, run
 from melody.errors import UserError
@@ -106,7 +107,7 @@ def load_composer(args: argparse.Namespace) -> tuple[Callable, dict]:
     from melody import encoding, lstm, memory, sampling
     from vae import sample
 
-    vae, record = sample.load(args.weights, args.name, args.regions)
+    vae, record = sample.load(args.weights, args.name, regions.flag(args.regions, args.name))
     trained = lstm.load(args.weights)
     record.check_network(trained.fingerprint)
     sampler = sampling.Sampler(trained.network, trained.vocabulary, guided=args.guidance != 0)
@@ -143,7 +144,8 @@ def load_composer(args: argparse.Namespace) -> tuple[Callable, dict]:
 
 def settings_of(args: argparse.Namespace) -> dict:
     """The settings for the records of songs, without their models."""
-    return {"regions": sorted(args.regions), **{name: getattr(args, flag) for name, flag in SETTINGS.items()}}
+    source = {"name": args.name} if args.regions is None else {"regions": sorted(args.regions)}
+    return {**source, **{name: getattr(args, flag) for name, flag in SETTINGS.items()}}
 
 
 def in_key(song: Song, key: str, last: bool) -> Song | None:

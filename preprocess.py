@@ -15,7 +15,6 @@ A second run with the same songs and settings has nothing to do.
 
 import argparse
 import csv
-import json
 from pathlib import Path
 
 from melody import dataset
@@ -27,7 +26,7 @@ from melody.flags import parser
 from melody.formats import essen
 from melody.formats.corpus import READER_VERSION, find_songs, read_all
 from melody.meter import bar_length
-from melody.provenance import fingerprint, settings_of
+from melody.provenance import files_fingerprint, settings_of
 from melody.song import Song
 from melody.split import load_split, write_split
 from melody.vocabulary import ESSEN, Vocabulary
@@ -70,20 +69,6 @@ def essen_folder(args: argparse.Namespace) -> str:
         log(args, f"no --songs given and none in {folder}: downloading {essen.PACKAGE}")
         essen.fetch(folder)
     return str(folder)
-
-
-def files_fingerprint(files: list[tuple[Path, Path]]) -> str:
-    """Changes when a file is added, removed or changed: a hash of paths, sizes and modification times."""
-    stats = [(str(path), str(root), *_size_and_time(path)) for path, root in files]
-    return fingerprint(json.dumps(stats).encode("utf-8", "surrogateescape"))
-
-
-def _size_and_time(path: Path) -> tuple[int, int]:
-    try:
-        stat = path.stat()
-    except OSError:
-        return 0, 0  # a broken link, which is reported when it is read
-    return stat.st_size, stat.st_mtime_ns
 
 
 def previous_settings(data: Path) -> dict:

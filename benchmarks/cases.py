@@ -150,7 +150,7 @@ def scaling_generate_song(context: Context) -> Found:
 def scaling_generate_memories(context: Context) -> Found:
     """Stage 3 with more and more memories of few notes each."""
     script, notes = "generate_memories.py", context.sizes.scaling_notes
-    flags = "--data", context.scratch / "data", "--notes", notes
+    flags = "--data", context.scratch / "data", "--memory-notes", notes
     commands = {n: context.stage(script, n, *flags) for n in context.sizes.scaling_memories}
     return scaling(script, f"memories of {notes} notes", commands)
 

@@ -14,7 +14,7 @@ from melody.errors import UserError, print_error
 from melody.key import kern_key
 from melody.listen.instruments import instrument
 from melody.meter import FREE, bar_length
-from melody.regions import file_name
+from melody.regions import file_name, is_free
 from melody.song import FASTEST, SLOWEST
 
 ROOT = Path(__file__).resolve().parents[1]  # the folder of the scripts and of config.py
@@ -55,6 +55,7 @@ def in_range(least: float, most: float, kind: type = float) -> Callable[[str], o
 
 
 region = parsed(str, str.strip, "a region; `--regions` with nothing after it: all songs")
+songs_name = parsed(str, is_free, "a name of letters, digits, - and _ that is no region of the collection")
 jobs = parsed(int, lambda count: count == -1 or count > 0, "-1 or a whole number from 1")
 precision = parsed(str, ("mixed_bfloat16", "float32").__contains__, "mixed_bfloat16 or float32")
 meter = parsed(str, lambda text: text == FREE or bar_length(text), f"a time signature such as 3/4, or {FREE}")
@@ -118,14 +119,15 @@ class Flags(argparse.ArgumentParser):
         sys.exit(2)
 
     def parse_args(self, *args) -> argparse.Namespace:
-        """The flags; with `--regions` also `name`, the file name of the regions."""
+        """The flags. With `--regions` the parsed `name` is their file name; with `--name` the regions are None."""
         parsed = super().parse_args(*args)
         if "regions" in parsed:
-            parsed.name = file_name(parsed.regions)
+            parsed.regions = None if parsed.name else parsed.regions
+            parsed.name = parsed.name or file_name(parsed.regions)
         return parsed
 
-    def add_setting(self, name: str, flag: str = "", help: str = "") -> None:
-        """Add the flag of a setting, by default `--sound-font` for SOUND_FONT, with its comment as help."""
+    def add_setting(self, name: str, flag: str = "", help: str = "", group=None) -> None:
+        """Add the flag of a setting, by default `--sound-font` for SOUND_FONT; its comment is the help."""
         value, nargs = getattr(self.config, name), LISTS.get(name)
         kinds = {known: kind for kind, names in TYPES.items() for known in names.split()}
         kind = kinds.get(name) or {int: positive, float: nonnegative}.get(type(value), str)
@@ -133,7 +135,7 @@ class Flags(argparse.ArgumentParser):
             default = checked(value, kind, nargs)
         except (argparse.ArgumentTypeError, ValueError) as mistake:
             raise UserError(f"config.py: {name}: {mistake}") from None
-        self.add_argument(
+        (group or self).add_argument(
             f"--{(flag or name.lower()).replace('_', '-')}",
             type=kind,
             default=default,
@@ -175,8 +177,10 @@ def parser(doc: str, *settings: str, **renamed: str) -> Flags:
 
 
 def add_regions(flags: Flags, help: str = "") -> None:
-    """Add `--regions`; the parsed flags then hold the list `regions` and their file name `name`."""
-    flags.add_setting("REGIONS", help=help)
+    """Add `--regions` and `--name`, of which one may be given; see `Flags.parse_args`."""
+    one = flags.add_mutually_exclusive_group()
+    flags.add_setting("REGIONS", help=help, group=one)
+    one.add_argument("--name", type=songs_name, help="songs of your own, which generate_memories.py read by this name")
 
 
 def add_training_start(flags: Flags) -> None:

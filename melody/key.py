@@ -4,7 +4,7 @@ A key is written as in kern: `G` is G major, `d` D minor, `B-` B flat major, `f#
 """
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Container, Mapping, Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -17,6 +17,8 @@ DOUBLE_FLATS, DOUBLE_SHARPS = -15, 19  # F-- and B## on the line of fifths; ABC 
 NAMES = "C- G- D- A- E- B- F C G D A E B F# C# a- e- b- f c g d a e b f# c# g# d# a#".split()
 KEYS = dict(zip(NAMES, [*range(-7, 8)] * 2, strict=True))  # and their sharps (flats negative)
 MAJOR_KEYS = [name.replace("-", "b") for name in NAMES[:15]]  # as mido names them
+MOVES = [(fifths, octaves) for fifths in range(-11, 12) for octaves in range(-11, 12)]  # of `fitted`, nearest first
+MOVES = sorted(MOVES, key=lambda move: (abs(7 * move[0] + 12 * move[1]), abs(move[0])))
 TONICS = np.array([sharps + 3 * key.islower() for key, sharps in KEYS.items()])  # (keys,) on the line of fifths
 
 # How often the notes D- A- E- B- F C G D A E B F# occur in C major and minor (%): Bellman (2006), "About the
@@ -77,7 +79,7 @@ def transposed(song: Song, key: str) -> Song:
     name, minor = song.name or "the song", source.islower()
     if minor != key.islower():
         raise UserError(f"{name} is in {source}: choose a {'minor' if minor else 'major'} key instead of {key}")
-    moved = {other: _moved(song.pitch, KEYS[other] - KEYS[source]) for other in KEYS if other.islower() == minor}
+    moved = {other: _nearest(song.pitch, KEYS[other] - KEYS[source]) for other in KEYS if other.islower() == minor}
     if moved[key] is None:
         semitones = {other: 7 * (KEYS[other] - KEYS[key]) % 12 for other, pitch in moved.items() if pitch is not None}
         nearest = min(semitones, key=lambda other: min(semitones[other], 12 - semitones[other]))
@@ -85,15 +87,38 @@ def transposed(song: Song, key: str) -> Song:
     return replace(song, pitch=moved[key], key=key)
 
 
-def _moved(pitch: Sequence[str], fifths: int) -> list[str] | None:
-    """The notes moved on the line of fifths, to the nearest octave; None if one of them could not be written."""
-    notes, octaves = [Spelling(name) for name in pitch], round(7 * fifths / 12)
-    steps, semitones = 4 * fifths - 7 * octaves, 7 * fifths - 12 * octaves
-    for note in notes if fifths else []:
+def fitted(song: Song, known: Container[str]) -> tuple[Song, int] | None:
+    """The song transposed by as few semitones as possible until all its notes are `known`, and their number.
+
+    None if no key and octave fits. A key that the song states is moved with it.
+    """
+    names = list(set(song.pitch))
+    for fifths, octaves in MOVES:
+        moved = _moved(names, fifths, octaves)
+        if moved is None or not all(name in known for name in moved):
+            continue
+        of = dict(zip(names, moved, strict=True))
+        sharps = KEYS.get(song.key, 99) + fifths
+        key = next((name for name in NAMES if KEYS[name] == sharps and name.islower() == song.key.islower()), "")
+        moved_song = replace(song, pitch=[of[name] for name in song.pitch], key=key if fifths else song.key)
+        return moved_song, 7 * fifths + 12 * octaves
+    return None
+
+
+def _moved(pitch: Sequence[str], fifths: int, octaves: int = 0) -> list[str] | None:
+    """The notes moved on the line of fifths and by octaves; None if one of them could not be written."""
+    notes = [Spelling(name) for name in pitch]
+    steps, semitones = 4 * fifths + 7 * octaves, 7 * fifths + 12 * octaves
+    for note in notes if fifths or octaves else []:
         in_range = note.step + steps >= 0 and 0 <= note.midi + semitones <= 127
         if not in_range or not DOUBLE_FLATS <= note.fifth + fifths <= DOUBLE_SHARPS:
             return None
     return [spelled(note.step + steps, note.fifth + fifths) for note in notes]
+
+
+def _nearest(pitch: Sequence[str], fifths: int) -> list[str] | None:
+    """The notes moved on the line of fifths, by at most six semitones."""
+    return _moved(pitch, fifths, -round(7 * fifths / 12))
 
 
 def signature(key: str, pitch: Sequence[str]) -> int:

@@ -74,17 +74,21 @@ def sample_inputs(
     return np.stack(rows)
 
 
-def load(data: Path, chosen: Sequence[str]) -> tuple[np.ndarray, dict]:
-    """The memories of the `chosen` regions, (count, memory) float32, and the settings that made them.
+def load(data: Path, name: str, chosen: Sequence[str] | None) -> tuple[np.ndarray, dict]:
+    """The memories called `name`, (count, memory) float32, and the settings that made them.
+
+    They are of the `chosen` regions, or with None of songs of the user's own.
 
     Raises `UserError`, which names the command that makes the file, if it is missing, damaged or of other regions.
     """
-    path = data / "memories" / f"{regions.file_name(chosen)}.h5"
-    command = f"python generate_memories.py {regions.flag(chosen)}{' --overwrite' * path.exists()}"
+    path = data / "memories" / f"{name}.h5"
+    command = f"{regions.memories_command(regions.flag(chosen, name))}{' --overwrite' * path.exists()}"
     with open_hdf5(path, command) as file:
         memories, settings = file["memory"][:], settings_of(file)
         if memories.ndim != 2 or memories.dtype != np.float32 or not np.isfinite(memories).all():
             raise ValueError("its memories are not rows of finite numbers")
-        if regions.file_name(settings["regions"]) != regions.file_name(chosen) or not settings["network"]:
-            raise ValueError(f"these are memories of {settings['regions']}")
+        made = settings["regions"]
+        same = made is chosen is None or (None not in (made, chosen) and regions.file_name(made) == name)
+        if not same or not settings["network"]:
+            raise ValueError(f"these are memories of {'songs that were given' if made is None else made}")
         return memories, settings

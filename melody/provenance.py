@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -49,3 +50,20 @@ def fingerprint(*contents: bytes) -> str:
 def file_fingerprint(path: Path) -> str:
     """The fingerprint of a file's bytes."""
     return fingerprint(Path(path).read_bytes())
+
+
+def files_fingerprint(files: Iterable[tuple[Path, Path]]) -> str:
+    """Changes when a file is added, removed or changed: a hash of paths, sizes and modification times.
+
+    `files` are song files, each with the folder that its name starts from.
+    """
+    stats = [(str(path), str(root), *_size_and_time(path)) for path, root in files]
+    return fingerprint(json.dumps(stats).encode("utf-8", "surrogateescape"))
+
+
+def _size_and_time(path: Path) -> tuple[int, int]:
+    try:
+        stat = path.stat()
+    except OSError:
+        return 0, 0  # a broken link, which is reported when it is read
+    return stat.st_size, stat.st_mtime_ns

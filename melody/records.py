@@ -85,23 +85,24 @@ class VaeRecord:
         settings = _get(record, "settings", dict)
         memories = _get(settings, "memories", dict)
         hidden = [_size({"hidden": units}, "hidden") for units in _get(settings, "hidden", list) or [None]]
-        _get(memories, "network", str), _texts(memories, "regions")
+        _get(memories, "network", str), _texts(memories, "regions") if memories.get("regions") else None
         sizes = _size(record, "memory", 2**31), _size(settings, "latent"), hidden, _size(settings, "mixture")
         return cls(_get(record, "weights", str), *sizes, memories)
 
     def check_network(self, fingerprint: str) -> None:
         """Raises `UserError` if the VAE was trained on memories of another network."""
         if self.memories["network"] != fingerprint:
-            chosen = self.memories["regions"]
+            chosen = self.memories.get("regions")
+            name = self.memories["name"] if chosen is None else regions.file_name(chosen)
             raise UserError(
-                f"the VAE of {regions.file_name(chosen)} belongs to network {self.memories['network']}, not to "
-                f"{fingerprint}; train it again: {vae_commands(f'{regions.flag(chosen)} --overwrite')}"
+                f"the VAE of {name} belongs to network {self.memories['network']}, not to {fingerprint}; train it "
+                f"again: {vae_commands(f'{regions.flag(chosen, name)} --overwrite')}"
             )
 
 
 def vae_commands(flags: str) -> str:
     """The commands that make memories and their VAE; `flags` say of what."""
-    return f"python generate_memories.py {flags} && python -m vae.train {flags}"
+    return f"{regions.memories_command(flags)} && python -m vae.train {flags}"
 
 
 def load(kind: type[Record], path: Path, command: str) -> Record:

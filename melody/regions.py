@@ -57,9 +57,7 @@ def table(names: Sequence[str]) -> list[tuple[str, int, str, str]]:
     >>> table(["asia/china/shanxi/shanx001"])[-1]
     ('shanxi', 1, 'Chinese', 'China, Shanxi')
     """
-    with DESCRIPTIONS.open(encoding="utf-8", newline="") as file:
-        known = {row["region"]: (row["language"], row["place"]) for row in csv.DictReader(file)}
-    members = _members(names)
+    known, members = _descriptions(), _members(names)
     folders = {folder for name in names for folder in name.lower().split("/")[:-1]}
     of_folders = [members[folder] for folder in folders]
     shown = [region for region, songs in members.items() if region in folders or songs not in of_folders]
@@ -75,6 +73,26 @@ def region_ids(names: Sequence[str], known: Sequence[str]) -> list[int]:
     """
     ids = {region: number for number, region in enumerate(known, start=1)}
     return [ids.get(prefix(name), 0) for name in names]
+
+
+def memories_command(flags: str) -> str:
+    """The command that makes memories; `flags` say of what, see `flag`."""
+    return f"python generate_memories.py {'--songs PATH ' * flags.startswith('--name')}{flags}"
+
+
+def is_free(name: str) -> bool:
+    """Whether songs of one's own can have this name: letters, digits, - and _, and no region of the collection.
+
+    >>> is_free("irish"), is_free("Han"), is_free("a/b")
+    (True, False, False)
+    """
+    return bool(re.fullmatch(r"\w[\w-]{0,59}", name)) and name.lower() not in {ALL, *_descriptions()}
+
+
+def _descriptions() -> dict[str, tuple[str, str]]:
+    """Language and place of the regions of the Essen collection."""
+    with DESCRIPTIONS.open(encoding="utf-8", newline="") as file:
+        return {row["region"]: (row["language"], row["place"]) for row in csv.DictReader(file)}
 
 
 def _members(names: Sequence[str]) -> dict[str, list[int]]:
@@ -95,13 +113,13 @@ def _suggestions(names: Sequence[str], constraint: str) -> str:
     return f"{'similar' if similar else 'the largest'}: {shown}; all: python generate_memories.py --list"
 
 
-def flag(constraints: Sequence[str]) -> str:
-    """The flag that gives a command these constraints.
+def flag(constraints: Sequence[str] | None, name: str = "") -> str:
+    """The flag that gives a command these constraints, or the `name` of songs that are not of the collection.
 
-    >>> flag(["han", "asia/*"])
-    "--regions han 'asia/*'"
+    >>> flag(["han", "asia/*"]), flag(None, "irish")
+    ("--regions han 'asia/*'", '--name irish')
     """
-    return shlex.join(["--regions", *constraints])
+    return shlex.join(["--name", name] if constraints is None else ["--regions", *constraints])
 
 
 def file_name(constraints: Sequence[str]) -> str:

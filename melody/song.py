@@ -127,6 +127,7 @@ def check_record(record: object, source: object) -> None:
         "key": isinstance(record.get("key"), str),
         "tempo": _is_number(record.get("tempo"), SLOWEST, FASTEST),
         "instrument": _is_number(record.get("instrument", 0), 0, 127, int),
+        "name": isinstance(record.get("name", ""), str),
         "regions": isinstance(regions, list) and all(isinstance(region, str) for region in regions),
     }
     for field, is_valid in valid.items():

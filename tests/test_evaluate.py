@@ -143,7 +143,7 @@ def ready(place, tmp_path_factory):
     shutil.copytree(place.weights, ready.weights)
     folders = ("--data", ready.data, "--weights", ready.weights, "--quiet")
     for regions in VAES:
-        assert stage("generate_memories", *folders, "--regions", *regions, "--count", 60, "--notes", 20) == 0
+        assert stage("generate_memories", *folders, "--regions", *regions, "--count", 60, "--memory-notes", 20) == 0
         assert stage("vae.train", *folders, "--regions", *regions, "--latent", 2, "--hidden", 8, "--epochs", 1) == 0
     ready.flags = (*folders, "--out", ready.out)
     return ready

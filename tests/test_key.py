@@ -14,7 +14,7 @@ from melody.dataset import intervals_of
 from melody.errors import UserError
 from melody.formats import corpus
 from melody.formats.corpus import find_songs
-from melody.key import KEYS, find_key, kern_key, notated_key, transposed
+from melody.key import KEYS, find_key, fitted, kern_key, notated_key, transposed
 from melody.regions import choose
 from melody.song import Song
 from melody.split import grouped_split
@@ -112,6 +112,32 @@ def test_the_flag_is_a_key(capsys):
 def test_songs_are_transposed(names, source, key, moved):
     song = melody(names, source)
     assert transposed(song, key) == melody(moved, key)
+
+
+@given(
+    song=some.lists(some.sampled_from(NAMES), min_size=1, max_size=9),
+    steps=some.integers(-6, 6),
+    octaves=some.integers(-3, 3),
+)
+def test_a_song_is_transposed_to_known_notes(song, steps, octaves):
+    """By no more semitones than lead back to where it came from; its intervals stay."""
+    fifths = steps * 7 % 12 - 12 * (steps * 7 % 12 > 6)
+    there = [Spelling(name) for name in song]
+    shift = 4 * fifths - 7 * round(7 * fifths / 12) + 7 * octaves
+    away = [spelled(note.step + shift, note.fifth + fifths) for note in there]
+    assume(all(0 <= Spelling(name).midi <= 127 and Spelling(name).step >= 0 for name in away))
+    found, semitones = fitted(melody(away), ESSEN.index)
+    assert set(found.pitch) <= set(ESSEN.names)
+    moved = {Spelling(new).midi - Spelling(old).midi for new, old in zip(found.pitch, away, strict=True)}
+    assert moved == {semitones} and abs(semitones) <= abs(Spelling(away[0]).midi - there[0].midi)
+    assert intervals_of(ESSEN.encode(found.pitch), ESSEN).tolist() == intervals_of(ESSEN.encode(song), ESSEN).tolist()
+
+
+def test_a_song_of_known_notes_stays_and_one_of_too_many_octaves_fits_nowhere():
+    assert fitted(melody("C4 E4 G4", key="C"), ESSEN.index) == (melody("C4 E4 G4", key="C"), 0)
+    assert fitted(melody("G#6 A#6", key="G#"), ESSEN.index)[0].pitch == ["A6", "B6"]
+    assert fitted(melody("B#2 F#3", key="f#"), ESSEN.index)[0].key == "g"
+    assert fitted(melody("C1 C7"), ESSEN.index) is None
 
 
 def test_what_cannot_be_transposed():

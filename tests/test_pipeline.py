@@ -4,7 +4,9 @@ import hashlib
 import importlib
 import json
 import re
+import shutil
 import sys
+from dataclasses import replace
 from types import SimpleNamespace
 
 import h5py
@@ -50,7 +52,7 @@ def folders(tmp_path_factory):
     folders.flags = ("--data", folders.data, "--weights", folders.weights, "--quiet")
     assert stage("preprocess", "--songs", folders.essen, "--data", folders.data, "--jobs", 1) == 0
     assert stage("train_lstm", *folders.flags, *SMALL.split()) == 0
-    assert stage("generate_memories", *folders.flags, "--regions", "china", "--count", 60, "--notes", 20) == 0
+    assert stage("generate_memories", *folders.flags, "--regions", "china", "--count", 60, "--memory-notes", 20) == 0
     assert stage("vae.train", *folders.flags, "--regions", "china", *TINY_VAE) == 0
     assert stage("vae.sample", *folders.flags, "--regions", "china", "--count", 7) == 0
     return folders
@@ -125,7 +127,7 @@ def test_memories_and_vae_are_reproducible(folders, tmp_path):
     for path in ("data/songs.h5", "data/vocabulary.json", "weights/lstm.weights.h5", "weights/lstm.json"):
         (tmp_path / path).parent.mkdir(exist_ok=True)
         (tmp_path / path).write_bytes((folders.data.parent / path).read_bytes())
-    assert stage("generate_memories", *again, "--count", 60, "--notes", 20) == 0
+    assert stage("generate_memories", *again, "--count", 60, "--memory-notes", 20) == 0
     assert stage("vae.train", *again, *TINY_VAE) == 0
     with h5py.File(tmp_path / "data/memories/china.h5") as one, h5py.File(folders.data / "memories/china.h5") as other:
         np.testing.assert_array_equal(one["memory"][:], other["memory"][:])
@@ -166,13 +168,53 @@ def test_list_prints_the_regions(folders, capsys):
     assert ["deutschl", "30", "German", "Germany"] in lines
 
 
+def test_songs_of_ones_own(folders, tmp_path, capsys):
+    """They need no data. A song in a low octave is transposed, and one of too wide a range is left out."""
+    own = tunes(4)[:9]
+    low = [f"{name[:-1]}{int(name[-1]) - 3}" for name in own[0].pitch]
+    wide = ["C1", "C7", *own[1].pitch[2:]]
+    for song, pitch in zip(own, [low, wide, *(song.pitch for song in own[2:])], strict=True):
+        write_kern(tmp_path / f"tunes/{song.name}.krn", replace(song, pitch=pitch))
+    shutil.copytree(folders.weights, tmp_path / "weights")
+    flags = ("--data", tmp_path / "data", "--weights", tmp_path / "weights", "--name", "irish")
+    assert stage("generate_memories", *flags, "--songs", tmp_path / "tunes", "--count", 60) == 0
+    said = capsys.readouterr().out
+    assert re.search(r"transposed to known notes: 1 \(by \d\d semitones at most\)", said)
+    assert "8 songs of irish" in said
+    assert f"left out: {own[1].name}: in no key" in said and "too few for a style" in said
+    assert stage("generate_memories", *flags, "--songs", tmp_path / "tunes", "--count", 60) == 0
+    assert "nothing to do" in capsys.readouterr().out
+    assert stage("vae.train", *flags, *TINY_VAE) == 0
+    assert stage("generate_song", *flags, "--out", tmp_path / "songs", "--count", 1, "--page", "--length", 20) == 0
+    record = json.loads((tmp_path / "songs/irish/001.json").read_text())
+    assert record["name"] == "irish" and "regions" not in record
+    assert "generate_song.py --name irish" in (tmp_path / "songs/irish/index.html").read_text()
+
+
+@pytest.mark.parametrize(
+    ("flags", "message"),
+    [
+        ("--songs tunes", "--songs and --name go together"),
+        ("--name irish", "--songs and --name go together"),
+        ("--songs tunes --name Han", "'Han' is not a name of letters, digits, - and _ that is no region"),
+        ("--songs tunes --name ../a", "'../a' is not a name of letters"),
+        ("--songs tunes --regions han", "--songs and --name go together"),
+        ("--songs nowhere --name irish", "nowhere"),
+    ],
+)
+def test_names_of_songs_of_ones_own(folders, capsys, flags, message):
+    assert stage("generate_memories", *folders.flags, *flags.split()) == 2
+    error = capsys.readouterr().err
+    assert message in error and error.count("\n") == 1
+
+
 @pytest.mark.slow
 def test_all_stages_with_pitches_alone(folders, tmp_path, capsys):
     """Songs of the network without rhythm are quarter notes; it composes in no meter, and says so."""
     own, china = ("--data", tmp_path, "--weights", tmp_path, "--quiet"), ("--regions", "china")
     assert stage("preprocess", "--songs", folders.essen, "--data", tmp_path, "--jobs", 1, "--quiet") == 0
     assert stage("train_lstm", *own, *SMALL.split(), "--pitch-only") == 0
-    assert stage("generate_memories", *own, *china, "--count", 60, "--notes", 20) == 0
+    assert stage("generate_memories", *own, *china, "--count", 60, "--memory-notes", 20) == 0
     assert stage("vae.train", *own, *china, *TINY_VAE) == 0
     song = ("generate_song", "--weights", tmp_path, "--out", tmp_path / "songs", *china, "--quiet", "--count", 2)
     assert stage(*song) == 0
@@ -185,7 +227,7 @@ def test_all_stages_with_pitches_alone(folders, tmp_path, capsys):
 def test_a_second_run_has_nothing_to_do(folders):
     before = digests(folders.data)
     assert stage("preprocess", "--songs", folders.essen, "--data", folders.data, "--jobs", 1) == 0
-    assert stage("generate_memories", *folders.flags, "--regions", "china", "--count", 60, "--notes", 20) == 0
+    assert stage("generate_memories", *folders.flags, "--regions", "china", "--count", 60, "--memory-notes", 20) == 0
     assert digests(folders.data) == before
 
 

@@ -26,7 +26,7 @@ def network():
 
 @cache
 def load_vae(region):
-    vae, record = sample.load(WEIGHTS, region, [region])
+    vae, record = sample.load(WEIGHTS, region, f"--regions {region}")
     record.check_network(network().fingerprint)
     return vae
 

@@ -10,9 +10,7 @@ from __future__ import annotations
 
 import argparse
 import json
-import shlex
 import sys
-from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -22,7 +20,7 @@ if not __package__:  # run as a file, so that the project's packages cannot be i
 import h5py
 import numpy as np
 
-from melody import records
+from melody import records, regions
 from melody.atomic import atomic_write, file_lock
 from melody.cli import init_keras, log, run
 from melody.errors import UserError
@@ -37,7 +35,7 @@ if TYPE_CHECKING:
 def main() -> None:
     args = arguments()
     init_keras(args)
-    vae, record = load(args.weights, args.name, args.regions)
+    vae, record = load(args.weights, args.name, regions.flag(args.regions, args.name))
     path = args.data / "memories" / f"{args.name}-sampled.h5"
     settings = {"name": args.name, "count": args.count, "seed": args.seed, "vae": record.weights}
     if not args.overwrite and is_up_to_date(path, settings):
@@ -58,8 +56,8 @@ def arguments() -> argparse.Namespace:
     return flags.parse_args()
 
 
-def load(folder: Path, name: str, regions: Sequence[str]) -> tuple[VAE, VaeRecord]:
-    """The VAE called `name` and its record; `regions` are for the commands in messages.
+def load(folder: Path, name: str, flags: str) -> tuple[VAE, VaeRecord]:
+    """The VAE called `name` and its record; `flags` are for the commands in messages.
 
     Raises `UserError` if it is missing (naming those that exist), damaged, or too large for this machine.
     """
@@ -67,7 +65,7 @@ def load(folder: Path, name: str, regions: Sequence[str]) -> tuple[VAE, VaeRecor
     from melody.checkpoint import load_weights
     from vae.model import VAE, parameters
 
-    path, flags = folder / f"vae-{name}.weights.h5", shlex.join(["--regions", *regions])
+    path = folder / f"vae-{name}.weights.h5"
     if not path.exists():
         trained = {file.name.removesuffix(".weights.h5") for file in folder.glob("vae-*.weights.h5")}
         ready = ", ".join(sorted(name[4:] for name in trained if not name.endswith("-checkpoint"))) or "none"

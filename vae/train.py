@@ -42,7 +42,7 @@ def main() -> None:
     init_keras(args)
     from melody.training_run import TrainingRun, same_command  # Keras takes 5 s to load, which --help need not wait for
 
-    memories, memory_settings = memory.load(args.data, args.regions)
+    memories, memory_settings = memory.load(args.data, args.name, args.regions)
     settings = {flag: getattr(args, flag) for flag in (*SETTINGS, "seed")} | {"memories": memory_settings}
     trainer = Trainer(memories, settings)
     training = TrainingRun(

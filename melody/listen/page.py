@@ -20,7 +20,7 @@ from melody.listen.page_html import PageSong, write_page
 from melody.song import printable, song_from_record
 
 MAX_SONGS = 1000  # songs per page, which is then 50 MB in the browser
-SHOWN = "regions seed temperature guidance length meters key network vae".split()  # fields of a record on the page
+SHOWN = "regions name seed temperature guidance length meters key network vae".split()  # fields of a record on the page
 EMPTY = {"regions": "all", "meters": "any"}  # what an empty list of them says
 FLAGS = {"meters": "--meter", "asked_key": "--key"}  # of generate_song.py
 FLAGS |= {name: f"--{name}" for name in "temperature guidance length tempo instrument seed number".split()}
@@ -82,7 +82,8 @@ def song_command(record: Mapping[str, object], folder: Path, files: Sequence[str
     out = folder.resolve().parent
     out = out.relative_to(ROOT) if out.is_relative_to(ROOT) else out
     suffixes = {Path(name).suffix for name in files}
-    words = ["python", "generate_song.py", "--regions", *record.get("regions", []), "--out", str(out), "--page"]
+    source = ["--name", record["name"]] if "name" in record else ["--regions", *record.get("regions", [])]
+    words = ["python", "generate_song.py", *source, "--out", str(out), "--page"]
     words += [flag for flag, suffix in (("--wav", ".wav"), ("--score", ".musicxml")) if suffix in suffixes]
     words += ["--plain"] * (record.get("plain") is True)
     for name, flag in FLAGS.items():

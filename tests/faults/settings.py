@@ -35,9 +35,11 @@ INVALID_FLAGS = {  # values by stage and flag
     },
     "generate_memories": {
         "count": "0 -1 1e12 99999999999",
-        "songs": "0 x 999999999",
-        "notes": "0 -1 99999999999",
+        "memory-songs": "0 x 999999999",
+        "memory-notes": "0 -1 99999999999",
         "regions": "nowhere [ *x",
+        "name": "han china/ a*b",
+        "songs": "nowhere",
     },
     "vae.train": {
         "latent": "0 -1 99999999",

@@ -29,7 +29,7 @@ class Workspace(NamedTuple):
         return {
             "preprocess": (*data, "--songs", str(self.root / "essen"), "--jobs", "1"),
             "train_lstm": (*data, *weights, *SMALL),
-            "generate_memories": (*data, *weights, *CHINA, "--count", "600", "--notes", "20"),
+            "generate_memories": (*data, *weights, *CHINA, "--count", "600", "--memory-notes", "20"),
             "vae.train": (*data, *weights, *CHINA, *TINY),
             "vae.sample": (*data, *weights, *CHINA, "--count", "500"),
             "generate_song": (*weights, "--out", str(self.root / "songs"), *CHINA, "--count", "300"),
