@@ -70,7 +70,8 @@ def main() -> None:
 
 
 def arguments() -> argparse.Namespace:
-    flags = parser(__doc__, "data", "weights", "jobs", *list(SETTINGS.values())[1:-1], count="MEMORIES")
+    own = "memory_songs", "memory_notes", "mid_song_fraction"
+    flags = parser(__doc__, "data", "weights", "jobs", *own, count="MEMORIES")
     add_regions(flags)
     songs = "songs of your own: folders, files or patterns, read instead of --data; --name says what to call them"
     flags.add_argument("--songs", nargs="+", metavar="PATH", help=songs)

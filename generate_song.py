@@ -6,6 +6,7 @@ writes  songs/<name>/001.mid, 001.json, 002.mid ...    each song, and its settin
     python generate_song.py                            8 songs of config.REGIONS in 7 seconds
     python generate_song.py --wav --score --page       also sound, scores and a page: songs/china/index.html
     python generate_song.py --regions deutschl --count 20 --seed 7 --instrument violin
+    python generate_song.py --name irish               in the style of songs of your own
     python generate_song.py --meter 3/4 6/8 --key d    songs in 3/4 or 6/8, in D minor
     python generate_song.py --number 6                 only song 6, the same as in a run of many songs
 

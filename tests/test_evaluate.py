@@ -262,7 +262,9 @@ def test_the_docs_show_what_was_measured_on_the_shipped_weights():
     root = Path(__file__).parent.parent
     record = json.loads((root / "results/evaluation.json").read_text())
     assert report.readme_table(record) in (root / "README.md").read_text()
-    assert report.docs_tables(record) in (root / "docs/evaluation.md").read_text()
+    docs = (root / "docs/evaluation.md").read_text()
+    assert report.docs_tables(record) in docs
+    assert ablations.table(json.loads((root / "results/ablations.json").read_text())) in docs
     assert record["settings"]["part"] == "test" and not record["settings"]["quick"]
     for name in ("china", "deutschl"):
         trained = json.loads((root / f"weights/vae-{name}.json").read_text())

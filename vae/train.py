@@ -8,6 +8,7 @@ writes  weights/vae-<name>.weights.h5      the weights after the last epoch
 
     python -m vae.train                        memories of config.REGIONS: under a minute on two cores
     python -m vae.train --regions han shanxi   memories that generate_memories.py made of these
+    python -m vae.train --name irish           memories of songs of your own
 
 A tenth of the memories is held out for validation. They were read from the same songs as the training memories, in
 other combinations; so validation says how well unseen memories of these songs are reconstructed, not those of other
