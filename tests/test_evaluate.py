@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from evaluate import METRICS
-from evaluation import report
+from evaluation import ablations, report
 from evaluation.report import Figure, Rows
 from melody import dataset
 from melody.song import Song, with_bars
@@ -345,8 +345,6 @@ def test_the_other_baselines_predict_beside_the_network(ready, tmp_path):
 
 @pytest.mark.slow
 def test_ablations_are_trained_once_and_measured(ready, tmp_path, monkeypatch, capsys):
-    from evaluation import ablations
-
     monkeypatch.setattr(ablations, "SMALL", {"epochs": 1})
     shutil.copytree(ready.weights, tmp_path, dirs_exist_ok=True)
     flags = ("--data", ready.data, "--weights", tmp_path, "--out", tmp_path, "--quiet")
