@@ -2,7 +2,7 @@
 
 reads   data/songs.h5, data/vocabulary.json, data/split.json
         weights/lstm.json              the settings that all have in common but for their size
-writes  weights/ablations/<name>.*     the networks, 2 × 256 units and 20 epochs; those that exist are not trained again
+writes  weights/ablations/<name>.*     the networks, 2 × 256 units and 20 epochs; a complete one is not trained again
         results/ablations.json, .md    figures on validation songs
 
     python -m evaluation.ablations                      all of them
@@ -62,12 +62,12 @@ def arguments() -> argparse.Namespace:
     flags = parser(__doc__, "data", "weights", "precision", *MEMORIES.values(), out="RESULTS")
     flags.add_argument("--only", nargs="+", choices=CHANGES, default=list(CHANGES), metavar="NAME", help="default: all")
     flags.add_argument("--table", action="store_true", help="print the table of results/ablations.json")
-    flags.set_defaults(resume=False, overwrite=False)
+    flags.set_defaults(overwrite=False)
     return flags.parse_args()
 
 
 def measured(name: str, args: argparse.Namespace, settings: dict) -> list[dict]:
-    """Train a network if it does not exist; its bits per note of validation songs, and those that memories save."""
+    """Train a network unless it is complete; its bits per note of validation songs, and those that memories save."""
     from evaluation.memory_content import METERS, OWN, Kind
     from evaluation.report import Figure, Rows, find
     from melody import lstm
@@ -75,7 +75,8 @@ def measured(name: str, args: argparse.Namespace, settings: dict) -> list[dict]:
     from melody.training import train
 
     path = args.weights / f"{name}.json"
-    if not path.exists():
+    args.resume = path.exists()
+    if not args.resume or len(load_json(path, COMMAND)["history"]) < settings["epochs"]:
         train(args, name, f"{COMMAND} --only {name}", settings, builder(name))
     trained = lstm.load(args.weights, name, COMMAND, builder(name))
     context, rows = context_of(args, trained), Rows("ablation")
