@@ -177,12 +177,13 @@ def test_songs_of_ones_own(folders, tmp_path, capsys):
         write_kern(tmp_path / f"tunes/{song.name}.krn", replace(song, pitch=pitch))
     shutil.copytree(folders.weights, tmp_path / "weights")
     flags = ("--data", tmp_path / "data", "--weights", tmp_path / "weights", "--name", "irish")
-    assert stage("generate_memories", *flags, "--songs", tmp_path / "tunes", "--count", 60) == 0
+    small = ("--count", 60, "--memory-notes", 20)
+    assert stage("generate_memories", *flags, "--songs", tmp_path / "tunes", *small) == 0
     said = capsys.readouterr().out
     assert re.search(r"transposed to known notes: 1 \(by \d\d semitones at most\)", said)
     assert "8 songs of irish" in said
     assert f"left out: {own[1].name}: in no key" in said and "too few for a style" in said
-    assert stage("generate_memories", *flags, "--songs", tmp_path / "tunes", "--count", 60) == 0
+    assert stage("generate_memories", *flags, "--songs", tmp_path / "tunes", *small) == 0
     assert "nothing to do" in capsys.readouterr().out
     assert stage("vae.train", *flags, *TINY_VAE) == 0
     assert stage("generate_song", *flags, "--out", tmp_path / "songs", "--count", 1, "--page", "--length", 20) == 0
