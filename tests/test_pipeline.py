@@ -168,6 +168,7 @@ def test_list_prints_the_regions(folders, capsys):
     assert ["deutschl", "30", "German", "Germany"] in lines
 
 
+@pytest.mark.slow
 def test_songs_of_ones_own(folders, tmp_path, capsys):
     """They need no data. A song in a low octave is transposed, and one of too wide a range is left out."""
     own = tunes(4)[:9]
