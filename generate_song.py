@@ -95,7 +95,7 @@ def warn(args: argparse.Namespace) -> None:
     if args.temperature >= RANDOM:
         log(args, f"warning: at temperatures from {RANDOM:g} notes are nearly random, 1 step in 20 over an octave")
     if args.guidance >= STRONG:
-        log(args, f"warning: with guidance from {STRONG:g} songs exaggerate their style and are a third shorter")
+        log(args, f"warning: with guidance from {STRONG:g} songs are a third shorter than with the default")
 
 
 def load_composer(args: argparse.Namespace) -> tuple[Callable, dict]:

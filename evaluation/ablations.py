@@ -49,7 +49,9 @@ def main() -> None:
     args.weights /= "ablations"
     settings = {name: changed(name, shared) | change for name, change in CHANGES.items()}
     rows = [row for name in args.only for row in measured(name, args, settings[name])]
-    changes = {name: dict(settings[name].items() - shared.items()) for name in args.only}
+    changes = {
+        name: {key: value for key, value in settings[name].items() if value != shared.get(key)} for name in args.only
+    }
     memories = {name: getattr(args, flag) for name, flag in MEMORIES.items()}
     record = {"command": COMMAND, "settings": shared, "memories": memories, "changes": changes, "rows": rows}
     write_json(path, record)

@@ -85,7 +85,11 @@ class VaeRecord:
         settings = _get(record, "settings", dict)
         memories = _get(settings, "memories", dict)
         hidden = [_size({"hidden": units}, "hidden") for units in _get(settings, "hidden", list) or [None]]
-        _get(memories, "network", str), _texts(memories, "regions") if memories.get("regions") else None
+        _get(memories, "network", str)
+        if memories.get("regions") is None:  # memories of songs of the user's own
+            _get(memories, "name", str)
+        else:
+            _texts(memories, "regions")
         sizes = _size(record, "memory", 2**31), _size(settings, "latent"), hidden, _size(settings, "mixture")
         return cls(_get(record, "weights", str), *sizes, memories)
 

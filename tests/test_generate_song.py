@@ -105,7 +105,7 @@ def test_ctrl_c_keeps_the_songs_that_have_ended(script, tmp_path, monkeypatch):
     [
         ("--temperature .5", "at temperatures up to 0.5 a third of the songs mostly repeat the same notes"),
         ("--temperature 2", "at temperatures from 2 notes are nearly random"),
-        ("--guidance 10", "with guidance from 10 songs exaggerate their style"),
+        ("--guidance 10", "with guidance from 10 songs are a third shorter"),
         ("--temperature 1.3 --guidance 3", None),
     ],
 )

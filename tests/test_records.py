@@ -46,6 +46,16 @@ def test_a_vae_record_knows_its_network(tmp_path):
         record.check_network("89")
 
 
+def test_a_vae_record_of_songs_of_ones_own_has_their_name(tmp_path):
+    own = changed(changed(VAE, ("settings", "memories", "regions"), None), ("settings", "memories", "name"), "irish")
+    record = load(VaeRecord, write(tmp_path / "vae.json", own), "train")
+    with pytest.raises(UserError, match=r"the VAE of irish belongs.*--songs PATH --name irish --overwrite"):
+        record.check_network("89")
+    nameless = changed(own, ("settings", "memories", "name"), None)
+    with pytest.raises(UserError, match="name is missing"):
+        load(VaeRecord, write(tmp_path / "vae.json", nameless), "train")
+
+
 def changed(record, path, value):
     """A copy of a record with another value at a path of keys; None: without it."""
     copy = json.loads(json.dumps(record))
