@@ -8,7 +8,6 @@ import sys
 from fractions import Fraction
 from functools import cache
 from pathlib import Path
-from tempfile import TemporaryDirectory
 
 import keras
 import numpy as np
@@ -22,7 +21,6 @@ from melody.meter import Opening, Rhythm, bar_length
 from melody.provenance import file_fingerprint
 from melody.records import NetworkRecord
 from melody.song import Song, with_bars
-from melody.split import load_split
 from melody.vocabulary import ESSEN, RhythmVocabulary, Vocabulary
 from vae.model import VAE
 
@@ -74,10 +72,8 @@ def memories(count: int, size: int) -> np.ndarray:
 
 def dataset_of(count: int) -> tuple[dataset.Dataset, dict[str, list[int]]]:
     """`count` training songs and four validation songs, with their split, as stage 2 loads them."""
-    with TemporaryDirectory() as folder:
-        write_data(Path(folder), count)
-        songs = dataset.load(Path(folder))
-        return songs, load_split(Path(folder), songs)
+    songs = dataset.dataset_of(random_songs(count + 4), vocabulary())
+    return songs, {"training": [*range(4, count + 4)], "validation": [*range(4)], "test": []}
 
 
 def network(shape: dict, pitch_only: bool = False) -> lstm.TrainedNetwork:
