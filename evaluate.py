@@ -4,7 +4,7 @@ reads   data/songs.h5, data/vocabulary.json, weights/lstm.*, weights/vae-*.*
         weights/token.*, pitch-only.*, transformer*.*   those that exist: the networks of evaluation/baselines.py
 writes  results/evaluation.json, .md         every figure on test songs, the same as tables (--part test)
         results/evaluation-validation.*      the same on validation songs (default), for choices of settings
-        results/memory-plane, steering, features   .png and .svg, on test songs only
+        results/memory-plane, steering, features, traversal   .png and .svg, on test songs only
 
     python evaluate.py                 validation songs: half an hour on two cores
     python evaluate.py --part test     test songs, for the published tables
@@ -29,7 +29,7 @@ from melody.cli import init_keras, log, progress, run
 from melody.errors import UserError
 from melody.flags import parser
 
-METRICS = [*(f"M{k}" for k in range(1, 13)), "E1", "E2", "E3", "E5", *(f"R{k}" for k in range(1, 10))]
+METRICS = [*(f"M{k}" for k in range(1, 13)), "E1", "E2", "E3", "E5", "E6", "E7", *(f"R{k}" for k in range(1, 10))]
 NEEDED = (["china"], ["deutschl"])  # the regions that the targets are about
 TABLES = {"docs": report.docs_tables, "readme": report.readme_table}
 
@@ -126,9 +126,19 @@ def load_vaes(folder: Path, network: str) -> tuple[dict, dict]:
 
 
 def load_metrics() -> dict:
-    from evaluation import generation_quality, memory_content, memory_quality, prediction, rhythm_quality, steering
+    from evaluation import (
+        generation_quality,
+        memory_content,
+        memory_quality,
+        mixing,
+        prediction,
+        rhythm_quality,
+        steering,
+        traversal,
+    )
 
-    modules = prediction, steering, memory_content, memory_quality, generation_quality, rhythm_quality
+    memory = memory_content, memory_quality, mixing, traversal
+    modules = prediction, steering, *memory, generation_quality, rhythm_quality
     return {name: metric for module in modules for name, metric in module.METRICS.items()}
 
 
@@ -161,7 +171,7 @@ def measure(context, args: argparse.Namespace) -> list[dict]:
 
 def draw(context, args: argparse.Namespace) -> list[dict]:
     """The curve of steering and overshoot by guidance and temperature; the figures only from a whole test run."""
-    from evaluation import figures
+    from evaluation import figures, traversal
 
     if args.quick or args.only != METRICS:
         return []
@@ -170,6 +180,7 @@ def draw(context, args: argparse.Namespace) -> list[dict]:
         figures.steering_figure(args.out / "steering", context, curve)
         figures.memory_figure(args.out / "memory-plane", context)
         figures.feature_figure(args.out / "features", context)
+        traversal.traversal_figure(args.out / "traversal", context)
     return curve
 
 

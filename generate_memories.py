@@ -15,23 +15,21 @@ transposed to where it knows all of them.
 
 import argparse
 import json
+from functools import partial
 from pathlib import Path
 
 import h5py
 import numpy as np
 
-from melody import dataset, encoding, memory, regions
+from melody import dataset, encoding, memory, own_songs, regions
 from melody.atomic import atomic_write, file_lock
 from melody.cli import init_keras, log, progress, run
 from melody.errors import UserError
 from melody.flags import add_regions, parser
-from melody.formats.corpus import find_songs, read_all
-from melody.key import fitted
+from melody.formats.corpus import find_songs
 from melody.provenance import files_fingerprint, is_up_to_date
-from melody.vocabulary import Vocabulary
 
 BLOCK = 256  # memories made at a time
-MOST_SKIPPED = 10  # of the songs that are left out are named
 SETTINGS = {  # of memories: fields of their record, and flags
     "count": "count",
     "songs": "memory_songs",
@@ -56,7 +54,9 @@ def main() -> None:
     if not args.overwrite and is_up_to_date(path, settings):
         return log(args, f"{path} exists and was made with these settings; nothing to do")
     if files:
-        songs = read_own(args, files, trained.vocabulary)
+        own = own_songs.read(files, trained.vocabulary, partial(log, args), args.jobs, args.quiet)
+        songs = dataset.dataset_of(own, trained.vocabulary)
+        log(args, f"{len(songs):,} songs of {args.name}, {len(songs.pitch):,} notes")
         chosen = list(range(len(songs)))
     else:
         songs = dataset.load(args.data)
@@ -103,26 +103,6 @@ def choose(args: argparse.Namespace, names: list[str], held_out: dict[str, list[
         raise UserError(f"all {len(songs)} songs of the region are held out for the evaluation; add a region")
     log(args, f"{len(songs)} songs in all; {len(chosen)} of them are read, the others are held out for the evaluation")
     return chosen
-
-
-def read_own(args: argparse.Namespace, files: list[tuple[Path, Path]], vocabulary: Vocabulary) -> dataset.Dataset:
-    """The songs of some files, transposed where the vocabulary asks for it. Says what was left out and changed."""
-    found, skipped = read_all(files, args.jobs, args.quiet)
-    fitting = {song.name: fitted(song, vocabulary.index) for song in found}
-    skipped += [(name, f"in no key all of its notes are known ({vocabulary})") for name in fitting if not fitting[name]]
-    for file, reason in skipped[:MOST_SKIPPED]:
-        log(args, f"left out: {file}: {reason}")
-    if skipped[MOST_SKIPPED:]:
-        log(args, f"left out: {len(skipped) - MOST_SKIPPED:,} more; python preprocess.py --songs lists all of them")
-    moves = [semitones for _, semitones in filter(None, fitting.values()) if semitones]
-    if moves:
-        most = max(map(abs, moves))
-        log(args, f"songs transposed to known notes: {len(moves):,} (by {most} semitones at most)")
-    songs = [one[0] for one in fitting.values() if one]
-    if not songs:
-        raise UserError(f"none of {len(found):,} songs can be read by the network, which knows {vocabulary}")
-    log(args, f"{len(songs):,} songs of {args.name}, {sum(len(song.pitch) for song in songs):,} notes")
-    return dataset.dataset_of(songs, vocabulary)
 
 
 def write_memories(path: Path, trained, songs: dataset.Dataset, chosen: list[int], settings: dict, quiet: bool) -> int:

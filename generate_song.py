@@ -1,49 +1,58 @@
-"""Stage 5: compose songs in the style of some regions.
+"""Stage 5: compose songs in the style of some regions, or of songs that you give.
 
-reads   weights/lstm.*, weights/vae-<name>.*
+reads   weights/lstm.*, weights/vae-<name>.*; with --like and --continue also your songs
 writes  songs/<name>/001.mid, 001.json, 002.mid ...    each song, and its settings, latent, notes and rhythm
 
     python generate_song.py                            8 songs of config.REGIONS in 7 seconds
     python generate_song.py --wav --score --page       also sound, scores and a page: songs/china/index.html
     python generate_song.py --regions deutschl --count 20 --seed 7 --instrument violin
-    python generate_song.py --name irish               in the style of songs of your own
-    python generate_song.py --meter 3/4 6/8 --key d    songs in 3/4 or 6/8, in D minor
+    python generate_song.py --meter 3/4 6/8 --key d --range C4 D5    in 3/4 or 6/8, in D minor, from C4 to D5
     python generate_song.py --number 6                 only song 6, the same as in a run of many songs
+    python generate_song.py --name irish               in the style of songs of your own, from their VAE
+    python generate_song.py --like tune.mid more.abc   after reading these songs, without a VAE
+    python generate_song.py --mix china=0.7 deutschl=0.3       from the weighted sum of memories
+    python generate_song.py --vary songs/china/006.json --distance 1    near the memory of that song
+    python generate_song.py --continue tune.abc --keep         continues a tune, and writes it as well
 
 A latent sampled from the VAE is decoded to a memory, which is the initial state of the network; the network then
-composes note by note until it ends the song; a song that --length cuts ends with a full bar. A song in the other mode
-than that of --key is composed again. A song depends on its settings, seed and number alone. New songs take the lowest
-numbers that are free, so a second run composes new ones.
+composes note by note until it ends the song; a song that --length cuts ends with a full bar. A song that is not as
+--key, --range, --min-length and --max-copy ask is transposed or composed again. A song depends on its settings, seed
+and number alone. New songs take the lowest numbers that are free, so a second run composes new ones.
 """
 
+from __future__ import annotations
+
 import argparse
-import json
 import shlex
 from collections.abc import Callable
-from contextlib import suppress
-from dataclasses import replace
-from itertools import count, islice
+from functools import partial
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-import numpy as np
-
-from melody import regions
-from melody.atomic import file_lock, load_json, write_json
+from melody import curation, selection
+from melody.atomic import file_lock
 from melody.cli import init_keras, log, progress, run
 from melody.errors import UserError
-from melody.flags import add_regions, parser, positive
-from melody.formats.write_midi import write_midi
-from melody.key import KEYS, notated_key, transposed
+from melody.flags import parser, positive
+from melody.formats.corpus import find_songs
 from melody.listen.audio import play, write_wav
-from melody.listen.engraving import write_scores
-from melody.listen.page import MAX_SONGS, check_page_size, shown_settings, write_folder_page
+from melody.listen.page import MAX_SONGS, check_page_size, write_folder_page
 from melody.listen.soundfont import check_synthesizer
-from melody.song import Song, song_from_record, song_record
+from melody.song import song_record
+from melody.song_folder import SongFolder
+from melody.source_flags import add_sources, note, source_settings, with_title
+from melody.vocabulary import Spelling
+
+if TYPE_CHECKING:
+    from melody.composer import ComposedSong
 
 BLOCK = 512  # songs composed at once
-ATTEMPTS = 64  # at a song in the mode of --key
+ATTEMPTS = 64  # at a song that passes all checks
+CANDIDATES = 3  # composed for each song with --curate
 SETTINGS = {name: name for name in "seed temperature guidance length tempo instrument plain".split()}
 SETTINGS |= {"meters": "meter", "asked_key": "key"}  # of a song, besides its models: fields of its record, and flags
+OPTIONS = {"temperature": "temperature", "guidance": "guidance", "length": "length", "meters": "meter"}  # of sampling
+OPTIONAL = ("min_length", "range", "curate")  # settings that a record has only if they were asked for
 LOOPING, RANDOM, STRONG = 0.5, 2.0, 10.0  # temperatures and guidance with unusual songs, as `warn` says
 
 
@@ -54,15 +63,15 @@ def main() -> None:
     init_keras(args)
     warn(args)
     compose, settings = load_composer(args)
-    folder = args.out / args.name
-    with file_lock(folder):
-        numbers = choose_numbers(folder, settings, args)
-        paths = [midi_path(folder, number) for number in numbers]
-        compose_songs(compose, folder, numbers, settings, args)
+    folder = SongFolder(args.out / args.title, settings)
+    with file_lock(folder.path):
+        numbers = choose_numbers(folder, args)
+        paths = [folder.midi(number) for number in numbers]
+        compose_songs(compose, folder, numbers, args)
         for path in progress(paths, args.quiet, unit="wav") if args.wav else ():
             write_wav(path, path.with_suffix(".wav"), args.sound_font)
         if args.page:
-            log(args, f"wrote {write_folder_page(folder, args.data, args.quiet)}")
+            log(args, f"wrote {write_folder_page(folder.path, args.data, args.quiet)}")
     for path in paths if args.play else ():
         log(args, f"playing {path}")
         play(path, args.sound_font)
@@ -72,9 +81,13 @@ def main() -> None:
 
 
 def arguments() -> argparse.Namespace:
-    music = "temperature guidance length key tempo instrument sound_font".split()
+    music = "temperature guidance length key tempo instrument sound_font memory_songs memory_notes".split()
     flags = parser(__doc__, "data", "weights", "count", *music, out="SONGS", meter="METERS")
-    add_regions(flags, "regions of a trained VAE")
+    add_sources(flags)
+    flags.add_argument("--min-length", type=positive, metavar="N", help="fewest notes of a song")
+    flags.add_argument("--range", nargs=2, type=note, metavar="NOTE", help="lowest and highest note, such as C4 A5")
+    curate = f"compose {CANDIDATES} songs for each and keep the best: cadence, repetition and range like real songs"
+    flags.add_argument("--curate", action="store_true", help=curate)
     number = "compose only the song of this number, instead of --count new ones"
     flags.add_argument("--number", type=positive, help=number)
     flags.add_argument("--wav", action="store_true", help="render each song as a WAV file beside it")
@@ -85,7 +98,14 @@ def arguments() -> argparse.Namespace:
     page = f"write index.html, a page to listen to all songs of the folder, at most {MAX_SONGS:,}"
     flags.add_argument("--page", action="store_true", help=page)
     flags.add_argument("--overwrite", action="store_true", help="replace songs; number from 001 again")
-    return flags.parse_args()
+    args = with_title(flags, flags.parse_args())
+    if args.range and Spelling(args.range[0]).midi > Spelling(args.range[1]).midi:
+        flags.error(f"--range {' '.join(args.range)}: the lowest note comes first")
+    if (args.min_length or 0) > args.length:
+        flags.error(f"--min-length {args.min_length} is more than --length {args.length}")
+    if args.continued and args.meter:
+        flags.error("--continue goes on in the meter of the tune; leave out --meter")
+    return args
 
 
 def warn(args: argparse.Namespace) -> None:
@@ -99,131 +119,83 @@ def warn(args: argparse.Namespace) -> None:
 
 
 def load_composer(args: argparse.Namespace) -> tuple[Callable, dict]:
-    """A function that composes songs, `compose(numbers, on_song)`, and the settings for their records.
-
-    `on_song(number, latent, song)` is called as soon as a song has ended; its key is the one found from its notes, or
-    `args.key`. A song in the other mode is composed again, with a new latent.
-    """
+    """`Composer.compose` with these flags, and the settings of its songs for their records."""
     # Late: Keras takes 4 seconds to import, which `--help` and errors in flags need not wait for.
-    from melody import encoding, lstm, memory, sampling
+    from melody import lstm, own_songs, sources
+    from melody.composer import Composer
+    from melody.continuation import Continuation
+    from melody.sampling import Sampler
+    from melody.scoring import StateEncoder
     from vae import sample
 
-    vae, record = sample.load(args.weights, args.name, regions.flag(args.regions, args.name))
     trained = lstm.load(args.weights)
-    record.check_network(trained.fingerprint)
-    sampler = sampling.Sampler(trained.network, trained.vocabulary, guided=args.guidance != 0)
+    sampler, encoder = Sampler(trained.network, trained.vocabulary, args.guidance != 0), StateEncoder(trained.network)
+    source, models = sources.load(args, trained, encoder, partial(sample.load, args.weights))
+    continuation = None
+    if args.continued:
+        tunes = own_songs.read(find_songs([args.continued]), trained.vocabulary, partial(log, args), quiet=args.quiet)
+        continuation = Continuation(tunes, sampler, encoder, trained.vocabulary, args.keep)
+    composer = Composer(
+        sampler,
+        source,
+        trained.vocabulary,
+        args.title,
+        args.seed,
+        {name: getattr(args, flag) for name, flag in OPTIONS.items()},
+        checks(args),
+        ATTEMPTS,
+        continuation,
+        **({"candidates": CANDIDATES, "score": curation.score} if args.curate else {}),
+    )
+    return composer.compose, settings_of(args) | {"network": trained.fingerprint} | models
 
-    def compose(numbers: list[int], on_song: Callable[[int, np.ndarray, Song], None], attempt: int = 0) -> None:
-        # [seed, number, 0] gives the random numbers of [seed, number]
-        rngs = [np.random.default_rng([args.seed, number, attempt]) for number in numbers]
-        latents, rejected = np.concatenate([vae.sample(1, rng) for rng in rngs]), []
 
-        def on_end(index: int, encoded: encoding.EncodedSong) -> None:
-            number = numbers[index]
-            song = encoding.decode(encoded, trained.vocabulary, f"{args.name} {number:03d}")
-            song = replace(song, key=notated_key(song.pitch, song.duration))
-            song = in_key(song, args.key, attempt == ATTEMPTS - 1) if args.key else song
-            if song:
-                on_song(number, latents[index], song)
-            else:
-                rejected.append(number)
-
-        sampler.compose(
-            memory.unpack(vae.decode(latents), sampler.shape.states),
-            rngs,
-            temperature=args.temperature,
-            guidance=args.guidance,
-            length=args.length,
-            meters=args.meter,
-            on_song=on_end,
-        )
-        if rejected:
-            compose(rejected, on_song, attempt + 1)
-
-    return compose, settings_of(args) | {"network": trained.fingerprint, "vae": record.weights}
+def checks(args: argparse.Namespace) -> list[selection.Check]:
+    """What is asked of each song."""
+    asked = [selection.at_least(args.min_length or 1)]
+    asked += [selection.in_key(args.key)] if args.key else []
+    return asked + ([selection.in_range(*args.range, same_key=bool(args.key))] if args.range else [])
 
 
 def settings_of(args: argparse.Namespace) -> dict:
     """The settings for the records of songs, without their models."""
-    source = {"name": args.name} if args.regions is None else {"regions": sorted(args.regions)}
-    return {**source, **{name: getattr(args, flag) for name, flag in SETTINGS.items()}}
+    optional = {name: getattr(args, name) for name in OPTIONAL if getattr(args, name)}
+    return source_settings(args) | {name: getattr(args, flag) for name, flag in SETTINGS.items()} | optional
 
 
-def in_key(song: Song, key: str, last: bool) -> Song | None:
-    """The song transposed to a key; None if that is impossible, for its mode is another.
-
-    At the last attempt a song in the other mode is transposed to that mode on the same tonic, as far as possible.
-    """
-    for target in (key, key.swapcase())[: 1 + last]:
-        if target in KEYS:
-            with suppress(UserError):
-                return transposed(song, target)
-    return song if last else None
-
-
-def choose_numbers(folder: Path, settings: dict, args: argparse.Namespace) -> list[int]:
+def choose_numbers(folder: SongFolder, args: argparse.Namespace) -> list[int]:
     """The numbers of the songs to compose: `--number`, or the lowest that are free.
 
     Raises `UserError` when `--number` would replace another song, and when a page cannot show all songs.
     """
-    used = {int(file.stem) for file in folder.glob("*.mid") if file.stem.isdecimal()}
     if args.number and not args.overwrite:
-        check_same_song(midi_path(folder, args.number), settings)
-    free = (number for number in count(1) if args.overwrite or number not in used)
-    numbers = [args.number] if args.number else list(islice(free, args.count))
+        folder.check_same(args.number)
+    numbers = [args.number] if args.number else folder.free_numbers(args.count, args.overwrite)
     if args.page:
-        check_page_size(len(used.union(numbers)))
+        check_page_size(len(folder.used().union(numbers)))
     return numbers
 
 
-def check_same_song(path: Path, settings: dict) -> None:
-    """Raise `UserError` when a MIDI file exists that was not composed with these settings."""
-    if not path.exists():
-        return
-    record = path.with_suffix(".json")
-    made = load_json(record, "the same command and --overwrite") if record.exists() else {}
-    for name, value in settings.items():
-        if made.get(name) != value:
-            other = f"{path} is another song ({name} {made.get(name, 'unknown')}, not {value})"
-            raise UserError(f"{other}; replace it with --overwrite, or write to another folder with --out")
-
-
-def compose_songs(
-    compose: Callable, folder: Path, numbers: list[int], settings: dict, args: argparse.Namespace
-) -> None:
+def compose_songs(compose: Callable, folder: SongFolder, numbers: list[int], args: argparse.Namespace) -> None:
     """Compose songs and write each as soon as it has ended. Ctrl-C says how many are written."""
     with progress(None, args.quiet, total=len(numbers), unit="song") as bar:
-        written, others = [], []
+        written, missed = [], []
 
-        def on_song(number: int, latent: np.ndarray, song: Song) -> None:
-            record = song_record(song, number, {**settings, "latent": latent.tolist()})
-            write_song(midi_path(folder, number), record, settings, args.score)
+        def on_song(number: int, composed: ComposedSong) -> None:
+            song = composed.song
+            folder.write(song_record(song, number, folder.settings | composed.record), args.score)
             written.append(number)
-            others.extend([f"{number:03d} ({song.key})"] * (args.key not in (None, song.key)))
+            missed.extend([f"{number:03d} ({', '.join(composed.missed)})"] * bool(composed.missed))
             bar.update()
 
         try:
             for first in range(0, len(numbers), BLOCK):
                 compose(numbers[first : first + BLOCK], on_song)
         except KeyboardInterrupt:
-            done = f"{len(written)} of {len(numbers)} songs are written to {folder}"
+            done = f"{len(written)} of {len(numbers)} songs are written to {folder.path}"
             raise KeyboardInterrupt(f"stopped; {done}; the same command composes further songs") from None
-    if others:
-        mode = "minor" if args.key.islower() else "major"
-        log(args, f"no song in {mode} was found in {ATTEMPTS} attempts for {', '.join(sorted(others))}")
-
-
-def write_song(path: Path, record: dict, settings: dict, score: bool) -> None:
-    """Write the record of a song as JSON, its scores if asked for, and last its MIDI file: it marks a complete song."""
-    song = song_from_record(record)
-    write_json(path.with_suffix(".json"), record)
-    if score:
-        write_scores(path, song, shown_settings(record), record["tempo"])
-    write_midi(path, song, record["tempo"], record["instrument"], [json.dumps(settings)], record["plain"])
-
-
-def midi_path(folder: Path, number: int) -> Path:
-    return folder / f"{number:03d}.mid"
+    if missed:
+        log(args, f"{ATTEMPTS} attempts were not enough for {', '.join(sorted(missed))}; the last song is kept")
 
 
 def summary(paths: list[Path]) -> str:

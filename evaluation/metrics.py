@@ -10,6 +10,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from melody import curation
 from melody.dataset import intervals_of
 from melody.vocabulary import Vocabulary
 
@@ -97,14 +98,9 @@ def _grams(line: np.ndarray, length: int) -> np.ndarray:
 # Features
 
 
-def repetition_coverage(song: np.ndarray, vocabulary: Vocabulary, grams: int = 4) -> float:
+def repetition_coverage(song: np.ndarray, vocabulary: Vocabulary) -> float:
     """Share of notes inside an interval 4-gram that also occurs elsewhere in the song."""
-    rows = _grams(intervals([song], vocabulary)[0], grams)
-    _, names, counts = np.unique(rows, axis=0, return_inverse=True, return_counts=True)
-    again = np.flatnonzero(counts[names] > 1) if len(rows) else np.zeros(0, int)
-    covered = np.zeros(len(song), bool)
-    covered[(again[:, None] + np.arange(grams + 1)).ravel()] = True
-    return float(covered.mean()) if len(song) else 0.0
+    return curation.repetition_coverage(intervals([song], vocabulary)[0]) if len(song) else 0.0
 
 
 def style_features(songs: Songs, vocabulary: Vocabulary) -> np.ndarray:

@@ -24,6 +24,7 @@ ADVICE = {
     **dict.fromkeys((errno.ENOSPC, errno.EDQUOT), "free some space, or write elsewhere"),
     **dict.fromkeys((errno.EACCES, errno.EPERM), "change its permissions, or use another folder"),
 }
+HIDDEN = ("name", "title")  # settings that follow from others
 MODULES = ("-m vae.train", "-m vae.sample", "-m evaluation.baselines", "-m evaluation.ablations")
 SCRIPT_FOLDERS = {  # the folder flags of each script that an error may advise to run
     "preprocess.py": ("data",),
@@ -47,8 +48,8 @@ def progress(items: Iterable | None, quiet: bool, **settings) -> tqdm:
 
 
 def log_settings(args: argparse.Namespace) -> None:
-    """Print the settings of a run, those that are off left out, wrapped to the terminal."""
-    settings = sorted((name.replace("_", " "), value) for name, value in vars(args).items() if name != "name")
+    """Print the settings of a run, those that are off or follow from others left out, wrapped to the terminal."""
+    settings = sorted((name.replace("_", " "), value) for name, value in vars(args).items() if name not in HIDDEN)
     given = [(name, value) for name, value in settings if value is not None and value is not False]
     text = ", ".join(name if value is True else f"{name} {shown(value)}" for name, value in given)
     log(args, textwrap.fill(text, min(shutil.get_terminal_size().columns, 100), subsequent_indent="  "))

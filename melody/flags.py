@@ -176,11 +176,12 @@ def parser(doc: str, *settings: str, **renamed: str) -> Flags:
     return flags
 
 
-def add_regions(flags: Flags, help: str = "") -> None:
-    """Add `--regions` and `--name`, of which one may be given; see `Flags.parse_args`."""
+def add_regions(flags: Flags, help: str = ""):
+    """Add `--regions` and `--name`, of which one may be given, see `Flags.parse_args`; returns their group."""
     one = flags.add_mutually_exclusive_group()
     flags.add_setting("REGIONS", help=help, group=one)
     one.add_argument("--name", type=songs_name, help="songs of your own, which generate_memories.py read by this name")
+    return one
 
 
 def add_training_start(flags: Flags) -> None:

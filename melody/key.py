@@ -4,7 +4,7 @@ A key is written as in kern: `G` is G major, `d` D minor, `B-` B flat major, `f#
 """
 
 import re
-from collections.abc import Container, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -19,7 +19,6 @@ KEYS = dict(zip(NAMES, [*range(-7, 8)] * 2, strict=True))  # and their sharps (f
 MAJOR_KEYS = [name.replace("-", "b") for name in NAMES[:15]]  # as mido names them
 MOVES = [(fifths, octaves) for fifths in range(-11, 12) for octaves in range(-11, 12)]  # of `fitted`, nearest first
 MOVES = sorted(MOVES, key=lambda move: (abs(7 * move[0] + 12 * move[1]), abs(move[0])))
-TONICS = np.array([sharps + 3 * key.islower() for key, sharps in KEYS.items()])  # (keys,) on the line of fifths
 
 # How often the notes D- A- E- B- F C G D A E B F# occur in C major and minor (%): Bellman (2006), "About the
 # determination of key of a musical excerpt", from Budge's (1943) counts of chords; as in Humdrum's keycor.
@@ -27,6 +26,11 @@ MAJOR = (0.86, 1.80, 1.41, 0.62, 11.93, 16.80, 20.28, 12.95, 8.04, 13.49, 10.57,
 MINOR = (0.69, 7.49, 13.34, 0.92, 11.15, 18.16, 21.07, 12.99, 1.53, 1.07, 10.21, 1.38)
 LOWEST, NOTES = -12, 29  # the notes of all 30 profiles on the line of fifths: D-- to D##
 LAST_NOTE = 0.1  # added to the correlation if the last note is the tonic; the best on German training songs
+
+
+def tonic_of(key: str) -> int:
+    """The tonic of one of `KEYS` on the line of fifths: A, the tonic of a, lies three fifths above C."""
+    return KEYS[key] + 3 * key.islower()
 
 
 def _template(tonic: int, profile: Sequence[float]) -> np.ndarray:
@@ -37,6 +41,7 @@ def _template(tonic: int, profile: Sequence[float]) -> np.ndarray:
     return weights / np.linalg.norm(weights)
 
 
+TONICS = np.array([tonic_of(key) for key in KEYS])
 TEMPLATES = np.array([_template(t, MINOR if k.islower() else MAJOR) for k, t in zip(KEYS, TONICS, strict=True)])
 
 
@@ -87,15 +92,15 @@ def transposed(song: Song, key: str) -> Song:
     return replace(song, pitch=moved[key], key=key)
 
 
-def fitted(song: Song, known: Container[str]) -> tuple[Song, int] | None:
-    """The song transposed by as few semitones as possible until all its notes are `known`, and their number.
+def fitted(song: Song, fits: Callable[[str], bool], octaves_alone: bool = False) -> tuple[Song, int] | None:
+    """The song transposed by as few semitones as possible until each of its notes `fits`, and their number.
 
-    None if no key and octave fits. A key that the song states is moved with it.
+    None if no key and octave fits, or with `octaves_alone` no octave. A key that the song states is moved with it.
     """
     names = list(set(song.pitch))
     for fifths, octaves in MOVES:
-        moved = _moved(names, fifths, octaves)
-        if moved is None or not all(name in known for name in moved):
+        moved = None if octaves_alone and fifths else _moved(names, fifths, octaves)
+        if moved is None or not all(map(fits, moved)):
             continue
         of = dict(zip(names, moved, strict=True))
         sharps = KEYS.get(song.key, 99) + fifths

@@ -46,6 +46,7 @@ class Sampler:
         region_ids: np.ndarray | None = None,
         meters: Sequence[str] = (),
         begun: Sequence[EncodedSong] | None = None,
+        unconditional: Sequence[np.ndarray] | None = None,
         on_song: Callable[[int, EncodedSong], None] = lambda index, song: None,
     ) -> list[EncodedSong]:
         """Songs of at most `length` notes, one for each row of the states `memories`, (songs, units) each.
@@ -54,14 +55,15 @@ class Sampler:
         Its random numbers come from its own generator in `rngs`, so it is the same song whatever is composed beside it.
         `region_ids` (songs,) are the control tokens, for a network that reads them; None: all 0. `meters` are the time
         signatures to choose from; none: all. `begun` are songs to continue, one for each row: the states have read all
-        of their notes but the last, and what is returned goes on from there. `on_song(index, song)` is called as soon
+        of their notes but the last, and what is returned goes on from there; with guidance `unconditional` are the
+        states that have read them without a memory. `on_song(index, song)` is called as soon
         as a song has ended, shortest songs first. Raises `UserError` for a time signature that the network cannot
         compose in.
         """
         count, end = len(rngs), self.shape.notes
         states = [*(self._at_start(count, meters) if begun is None else self._after(begun)), *memories]
         if self.guided:
-            states += [np.zeros_like(state) for state in memories]
+            states += [np.zeros_like(state) for state in memories] if unconditional is None else unconditional
         region_ids = np.zeros(count) if region_ids is None else region_ids
         events = [np.zeros((0, self.model.outputs[0].shape[-1]), np.int32)] * count
         songs: list[EncodedSong | None] = [None] * count

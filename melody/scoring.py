@@ -18,12 +18,16 @@ class StateEncoder:
         self.shape = shape_of(network)
         self.model = keras.Model(network.inputs, network.outputs[-self.shape.states :], name="state_encoder")
 
-    def encode(self, rows: np.ndarray, batch: int = 256) -> list[np.ndarray]:
-        """The states after each row of tokens, (songs, time, tokens) -> (songs, units) each; at first zero."""
-        parts = []
-        for block in _batches(rows, batch):
-            inputs = lookback.with_candidates(block, self.shape.notes, self.shape.rhythms)
-            parts.append(self.model.predict_on_batch([inputs, *zero_states(self.model, len(block))]))
+    def encode(
+        self, rows: np.ndarray, states: Sequence[np.ndarray] | None = None, batch: int = 256
+    ) -> list[np.ndarray]:
+        """The states after each row of tokens, (songs, time, tokens) -> (songs, units) each; before it `states`, or
+        zero."""
+        parts, before = [], zero_states(self.model, len(rows)) if states is None else states
+        for first in range(0, len(rows), batch):
+            block = slice(first, first + batch)
+            inputs = lookback.with_candidates(rows[block], self.shape.notes, self.shape.rhythms)
+            parts.append(self.model.predict_on_batch([inputs, *(state[block] for state in before)]))
         return [np.concatenate([np.asarray(state) for state in states]) for states in zip(*parts, strict=True)]
 
 

@@ -4,13 +4,14 @@ import json
 import sys
 
 import mido
-import numpy as np
 import pytest
 
 import generate_song
-from generate_song import in_key
 from melody.cli import run
+from melody.composer import ComposedSong
+from melody.selection import checked
 from melody.song import Song
+from melody.song_folder import SongFolder
 
 
 def waltz(bars):
@@ -26,8 +27,8 @@ def script(tmp_path, monkeypatch, capsys):
     def load_composer(args):
         def compose(numbers, on_song):
             for number in sorted(numbers, reverse=True):  # the network ends songs in any order
-                song = in_key(waltz(number), args.key, last=True) if args.key else waltz(number)
-                on_song(number, np.array([args.seed, number]), song)
+                song, missed = checked(waltz(number), generate_song.checks(args))
+                on_song(number, ComposedSong(song, {"latent": [args.seed, number]}, missed))
 
         return compose, generate_song.settings_of(args)
 
@@ -84,18 +85,18 @@ def test_new_songs_take_the_lowest_free_numbers(script, tmp_path):
 
 def test_ctrl_c_keeps_the_songs_that_have_ended(script, tmp_path, monkeypatch):
     """Of a block of five songs two have ended: both are written, whole, and the message counts them."""
-    write_song = generate_song.write_song
+    write = SongFolder.write
 
-    def write_two(path, *rest):
-        if path.stem == "003":
+    def write_two(folder, record, score):
+        if record["number"] == 3:
             raise KeyboardInterrupt
-        write_song(path, *rest)
+        write(folder, record, score)
 
-    monkeypatch.setattr(generate_song, "write_song", write_two)
+    monkeypatch.setattr(SongFolder, "write", write_two)
     status, _, error = script("--count", "5")
     assert status == 130 and midi_names(tmp_path) == ["004.mid", "005.mid"]
     assert error.strip().startswith(f"stopped; 2 of 5 songs are written to {tmp_path}/china")
-    monkeypatch.setattr(generate_song, "write_song", write_song)
+    monkeypatch.setattr(SongFolder, "write", write)
     assert script("--count", "3")[0] == 0
     assert midi_names(tmp_path) == [f"00{number}.mid" for number in range(1, 6)]
 
@@ -121,22 +122,12 @@ def test_an_instrument_by_name(script, tmp_path):
     assert status == 2 and error.count("\n") == 1 and "flute" in error
 
 
-@pytest.mark.parametrize(
-    ("key", "first", "last"), [("G", "G", "G"), ("d", None, "D"), ("a#", None, "C"), ("C", "C", "C")]
-)
-def test_a_song_in_the_other_mode_is_rejected_and_at_last_kept(key, first, last):
-    """There is no key A# major, which has ten sharps: the last song is left where it is."""
-    found = [in_key(waltz(1), key, is_last) for is_last in (False, True)]
-    assert [song and song.key for song in found] == [first, last]
-    assert found[1].pitch == {"G": ["B3", "A3", "G3"], "D": ["F#4", "E4", "D4"]}.get(last, ["E4", "D4", "C4"])
-
-
 def test_a_mode_that_cannot_be_had_is_said_in_one_line(script, tmp_path):
     lines = script("--count", "2", "--key", "d")[1].splitlines()
-    assert "no song in minor was found in 64 attempts for 001 (D), 002 (D)" in lines
+    assert "64 attempts were not enough for 001 (not in minor), 002 (not in minor); the last song is kept" in lines
     record = json.loads((tmp_path / "china/001.json").read_text())
     assert (record["key"], record["asked_key"], record["notes"][:3]) == ("D", "d", ["F#4", "E4", "D4"])
-    assert not any("was found" in line for line in script("--count", "2", "--key", "G")[1].splitlines())
+    assert not any("attempts" in line for line in script("--count", "2", "--key", "G")[1].splitlines())
 
 
 def test_plain_midi_files_are_the_exact_score(script, tmp_path):
@@ -155,6 +146,13 @@ def test_plain_midi_files_are_the_exact_score(script, tmp_path):
         (("--meter", "3/4", "0/4"), "'0/4' is not a time signature"),
         (("--key", "H"), "'H' is not a key of up to 7 sharps or flats, such as G, d, B- or F# minor"),
         (("--key", "G#"), "'G#' is not a key"),
+        (("--range", "C4", "H5"), "'H5' is not a note name"),
+        (("--distance", "1"), "--distance goes with --vary"),
+        (("--keep",), "--keep goes with --continue"),
+        (("--range", "C5", "C4"), "--range C5 C4: the lowest note comes first"),
+        (("--min-length", "300"), "--min-length 300 is more than --length 200"),
+        (("--continue", "a.abc", "--meter", "3/4"), "--continue goes on in the meter of the tune"),
+        (("--mix", "china=1"), "not allowed with argument --regions"),
     ],
 )
 def test_flags_that_are_not_valid_are_one_line(script, flags, says):

@@ -126,7 +126,7 @@ def test_a_song_is_transposed_to_known_notes(song, steps, octaves):
     shift = 4 * fifths - 7 * round(7 * fifths / 12) + 7 * octaves
     away = [spelled(note.step + shift, note.fifth + fifths) for note in there]
     assume(all(0 <= Spelling(name).midi <= 127 and Spelling(name).step >= 0 for name in away))
-    found, semitones = fitted(melody(away), ESSEN.index)
+    found, semitones = fitted(melody(away), ESSEN.index.__contains__)
     assert set(found.pitch) <= set(ESSEN.names)
     moved = {Spelling(new).midi - Spelling(old).midi for new, old in zip(found.pitch, away, strict=True)}
     assert moved == {semitones} and abs(semitones) <= abs(Spelling(away[0]).midi - there[0].midi)
@@ -134,10 +134,10 @@ def test_a_song_is_transposed_to_known_notes(song, steps, octaves):
 
 
 def test_a_song_of_known_notes_stays_and_one_of_too_many_octaves_fits_nowhere():
-    assert fitted(melody("C4 E4 G4", key="C"), ESSEN.index) == (melody("C4 E4 G4", key="C"), 0)
-    assert fitted(melody("G#6 A#6", key="G#"), ESSEN.index)[0].pitch == ["A6", "B6"]
-    assert fitted(melody("B#2 F#3", key="f#"), ESSEN.index)[0].key == "g"
-    assert fitted(melody("C1 C7"), ESSEN.index) is None
+    assert fitted(melody("C4 E4 G4", key="C"), ESSEN.index.__contains__) == (melody("C4 E4 G4", key="C"), 0)
+    assert fitted(melody("G#6 A#6", key="G#"), ESSEN.index.__contains__)[0].pitch == ["A6", "B6"]
+    assert fitted(melody("B#2 F#3", key="f#"), ESSEN.index.__contains__)[0].key == "g"
+    assert fitted(melody("C1 C7"), ESSEN.index.__contains__) is None
 
 
 def test_what_cannot_be_transposed():

@@ -203,7 +203,8 @@ def test_the_command_composes_the_song_again(tmp_path, monkeypatch):
         monkeypatch.setattr(sys, "argv", ["generate_song.py", *words])
         return generate_song.arguments()
 
-    given = "--temperature 0.85 --guidance 0 --instrument violin --meter 3/4 6/8 --key f# --plain --seed 7"
+    given = "--temperature 0.85 --guidance 0 --instrument violin --meter 3/4 6/8 --key f# --plain --seed 7 "
+    given += "--min-length 9 --range C4 A5 --curate"
     made = arguments("--regions", "a b'*", "china", *given.split())
     command = song_command(
         record(6, **generate_song.settings_of(made)), tmp_path / "china+a-b", ["006.wav", "006.json"]
@@ -217,7 +218,7 @@ def test_a_command_omits_settings_that_the_record_lacks():
     command = song_command(
         {"regions": [], "seed": 0, "meters": [], "asked_key": None, "plain": False}, ROOT / "songs" / "all", []
     )
-    assert command == "python generate_song.py --regions --out songs --page --seed 0"
+    assert command == "python generate_song.py --out songs --page --regions --seed 0"
 
 
 def test_songs_are_in_numeric_order(tmp_path):

@@ -20,10 +20,16 @@ from melody.listen.page_html import PageSong, write_page
 from melody.song import printable, song_from_record
 
 MAX_SONGS = 1000  # songs per page, which is then 50 MB in the browser
-SHOWN = "regions name seed temperature guidance length meters key network vae".split()  # fields of a record on the page
 EMPTY = {"regions": "all", "meters": "any"}  # what an empty list of them says
-FLAGS = {"meters": "--meter", "asked_key": "--key"}  # of generate_song.py
-FLAGS |= {name: f"--{name}" for name in "temperature guidance length tempo instrument seed number".split()}
+FLAGS = {  # settings in the record of a song, and their flags of generate_song.py; seed and number stand last
+    **{name: f"--{name}" for name in "regions name like mix vary distance".split()},
+    **{"continued": "--continue", "keep": "--keep", "meters": "--meter", "asked_key": "--key", "range": "--range"},
+    **{"min_length": "--min-length", "curate": "--curate", "plain": "--plain"},
+    **{name: f"--{name}" for name in "temperature guidance length tempo instrument seed number".split()},
+}
+SHOWN = (  # fields of a record that the page shows
+    "regions name like mix vary distance continued in_style_of seed temperature guidance length meters key network vae"
+).split()
 
 
 def main() -> None:
@@ -68,10 +74,12 @@ def check_page_size(songs: int) -> None:
 def shown_settings(record: Mapping[str, object]) -> dict[str, object]:
     """The settings of a song that its page and its scores show."""
     shown = {name: record[name] for name in SHOWN if name in record}
-    lists = {
-        name: " ".join(map(str, value)) or EMPTY.get(name) for name, value in shown.items() if isinstance(value, list)
-    }
-    return shown | lists
+    for name, value in shown.items():
+        if isinstance(value, list):
+            shown[name] = " ".join(map(str, value)) or EMPTY.get(name)
+        elif isinstance(value, dict):
+            shown[name] = ", ".join(f"{song} {share}" for song, share in value.items())
+    return shown
 
 
 def song_command(record: Mapping[str, object], folder: Path, files: Sequence[str]) -> str:
@@ -82,14 +90,14 @@ def song_command(record: Mapping[str, object], folder: Path, files: Sequence[str
     out = folder.resolve().parent
     out = out.relative_to(ROOT) if out.is_relative_to(ROOT) else out
     suffixes = {Path(name).suffix for name in files}
-    source = ["--name", record["name"]] if "name" in record else ["--regions", *record.get("regions", [])]
-    words = ["python", "generate_song.py", *source, "--out", str(out), "--page"]
+    words = ["python", "generate_song.py", "--out", str(out), "--page"]
     words += [flag for flag, suffix in (("--wav", ".wav"), ("--score", ".musicxml")) if suffix in suffixes]
-    words += ["--plain"] * (record.get("plain") is True)
     for name, flag in FLAGS.items():
         value = record.get(name)
-        if value not in (None, []):
-            words += [flag, *map(str, value if isinstance(value, list) else [value])]
+        if value is None or value is False or (value == [] and name != "regions"):
+            continue
+        values = value if isinstance(value, list) else [value] * (value is not True)
+        words += [flag, *map(str, values)]
     return printable(shlex.join(words))
 
 

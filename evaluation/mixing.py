@@ -1,0 +1,77 @@
+"""E6: whether a weighted sum of memories of two regions composes songs between them."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from evaluation import conditions
+from evaluation.context import CLASSES, PAIR, TWO, Context
+from evaluation.generation_quality import song_features
+from evaluation.metrics import Songs
+from evaluation.report import Figure, Rows, around
+from evaluation.statistics import two_sample_test
+from evaluation.steering import hits
+
+WEIGHTS = (0.0, 0.25, 0.5, 0.75, 1.0)  # of the first region; the second has the rest
+MIXED = (conditions.VAE, conditions.MEAN, conditions.TRAINING)
+EITHER = "songs of either region"  # the simplest mixture: as many songs of each region as its weight says
+
+
+def e6(context: Context) -> list[dict]:
+    """Mixing: does the share of songs classified as Chinese follow the weight of China in a sum of memories?"""
+    if any(region not in context.vaes for region in PAIR):
+        return []
+    rows, label, songs = Rows("E6", guidance=context.guidance), CLASSES[PAIR[0]], mixed_songs(context)
+    classifier, weights = context.classifier(*TWO), context.composed_weights()
+    shares: dict[str, list[float]] = {}
+    for weight in WEIGHTS:
+        found = {name: hits(by_weight[weight], classifier, label, weights) for name, by_weight in songs.items()}
+        figures = {name: one.rate for name, one in found.items()}
+        rows.add_all(f"share_classified_as_{label}", figures, around(weight, 0.10), region=mixture(weight))
+        for name, one in found.items():
+            shares.setdefault(name, []).append(one.share)
+    steps = {name: Figure(min(np.diff(share)), len(context.set_of_song)) for name, share in shares.items()}
+    rows.add_all("smallest_step_between_weights", steps, "> 0")
+    ends = [auc(context, songs[conditions.VAE][weight], weight).value for weight in (WEIGHTS[0], WEIGHTS[-1])]
+    for weight in WEIGHTS:
+        figures = {name: auc(context, by_weight[weight], weight) for name, by_weight in songs.items()}
+        rows.add_all("two_sample_auc", figures, f"≤ {max(ends) + 0.05:.3f}", region=mixture(weight))
+    return rows
+
+
+def mixture(weight: float) -> str:
+    """As `--mix` of generate_song.py has it."""
+    return f"{PAIR[0]}={weight:g} {PAIR[1]}={1 - weight:g}"
+
+
+def mixed_songs(context: Context) -> dict[str, dict[float, Songs]]:
+    """The pitches of the songs of each condition and weight."""
+    found: dict[str, dict[float, Songs]] = {}
+    for condition in MIXED:
+        one, other = (conditions.pool(context, condition, region) for region in PAIR)
+        memories = {weight: (weight * one + (1 - weight) * other).astype(np.float32) for weight in WEIGHTS}
+        composed = {
+            weight: conditions.from_memories(context, some, context.guidance, context.temperature)
+            for weight, some in memories.items()
+        }
+        found[condition] = {weight: [song.pitch for song in some] for weight, some in composed.items()}
+    other, *_, one = found[conditions.VAE].values()
+    is_first = context.rng("either").permutation(len(one)) / len(one)
+    found[EITHER] = {
+        weight: [first if k < weight else second for k, first, second in zip(is_first, one, other, strict=True)]
+        for weight in WEIGHTS
+    }
+    return found
+
+
+def auc(context: Context, songs: Songs, weight: float) -> Figure:
+    """Of a classifier of these songs and as many real ones of the two regions, in proportion to the weights."""
+    composed = song_features(context, songs)
+    one, other = (song_features(context, context.real(region)) for region in PAIR)
+    n = min(len(composed), *(int(len(some) / share) for some, share in ((one, weight), (other, 1 - weight)) if share))
+    first = round(n * weight)
+    real = np.concatenate([one[:first], other[: n - first]])
+    return Figure(two_sample_test(real, composed[:n], context.seed), 2 * n)
+
+
+METRICS = {"E6": e6}

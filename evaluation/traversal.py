@@ -1,0 +1,81 @@
+"""E7: what changes in songs when one latent of the VAE moves and the others stay."""
+
+from __future__ import annotations
+
+from functools import cache
+from pathlib import Path
+
+import numpy as np
+
+from evaluation.context import PAIR, Context
+from evaluation.figures import NAMES, grid
+from evaluation.memory_quality import ICC_FEATURES, latent_features
+from evaluation.report import Figure, Rows
+from evaluation.statistics import bootstrap_weights, interval, resampled_means
+from melody.plots import COLORS, save
+
+STEPS = (-2.0, -1.0, 0.0, 1.0, 2.0)  # standard deviations of the latent
+CODES = 1000  # sampled latents whose mean and deviation are used
+UNMOVED = "no latent, other random numbers"  # the change that chance makes
+
+
+@cache
+def moved_songs(context: Context, region: str) -> np.ndarray:
+    """Features of songs, (latents, steps, songs, features): one latent is moved from the mean by each of `STEPS`; the
+    last two steps of one more row are two sets of songs from the mean with different random numbers."""
+    vae, count, rng = context.vaes[region], context.sizes.latents * 2, context.rng("traversal", region)
+    codes = vae.sample(CODES, rng)
+    moves = np.array(STEPS)[:, None, None] * np.diag(codes.std(axis=0))  # (steps, latents, latents)
+    latents = codes.mean(axis=0) + moves.swapaxes(0, 1)
+    rows = [[songs_from(context, vae, latent, count, "traversal") for latent in line] for line in latents]
+    middle = [songs_from(context, vae, codes.mean(axis=0), count, f"unmoved {k}") for k in range(len(STEPS))]
+    return np.array([*rows, middle])
+
+
+def songs_from(context: Context, vae, latent: np.ndarray, count: int, words: str) -> np.ndarray:
+    """Features of songs from one latent, (songs, features)."""
+    memories = np.repeat(vae.decode(latent[None].astype(np.float32)), count, axis=0)
+    options = {"temperature": context.temperature, "guidance": context.guidance, "length": context.length}
+    sampler = context.sampler(context.guidance != 0)
+    rngs = context.rng(words).spawn(count)
+    return latent_features(context, sampler.compose(context.unpack(memories), rngs, **options))
+
+
+def e7(context: Context) -> list[dict]:
+    """Traversal: by how much does the mean of a feature change when one latent moves from -2 to 2 deviations?"""
+    rows = Rows("E7", guidance=context.guidance)
+    for region in PAIR:
+        songs = moved_songs(context, region)
+        count = songs.shape[2]
+        weights = bootstrap_weights(range(count), context.rng("E7", region), rounds=context.sizes.rounds)
+        for k, feature in enumerate(ICC_FEATURES):
+            for name, line in zip([*latent_names(context, region), UNMOVED], songs, strict=True):
+                change = line[-1, :, k] - line[0, :, k]
+                spread = interval(resampled_means(change, np.ones(count), weights))
+                rows.add(f"change_of_{feature}", name, Figure(change.mean(), count, spread), region=region)
+    return rows
+
+
+def latent_names(context: Context, region: str) -> list[str]:
+    return [f"latent {k}" for k in range(1, context.vaes[region].latent + 1)]
+
+
+def traversal_figure(path: Path, context: Context) -> None:
+    """The mean of each feature against the position of each latent; grey: songs from the mean, other random numbers."""
+    figure, panels = grid(4.2 * len(PAIR), 2 * len(ICC_FEATURES), len(ICC_FEATURES), len(PAIR))
+    for column, region in enumerate(PAIR):
+        means = moved_songs(context, region).mean(axis=2)  # (latents + 1, steps, features)
+        for k, feature in enumerate(ICC_FEATURES):
+            panel = panels[k, column]
+            for number, name in enumerate(latent_names(context, region)):
+                look = {"color": COLORS[number % len(COLORS)], "linestyle": "-" if number < len(COLORS) else "--"}
+                panel.plot(STEPS, means[number, :, k], label=name.removeprefix("latent "), **look)
+            panel.fill_between(STEPS, *np.sort(means[-1, :, k])[[0, -1]], color="grey", alpha=0.3, linewidth=0)
+            panel.set_ylabel(feature.replace("_", " ") if not column else "")
+        panels[0, column].set_title(NAMES[region])
+        panels[-1, column].set_xlabel("position of the latent (standard deviations)")
+    panels[0, 0].legend(frameon=False, ncols=4, fontsize="small", title="latent")
+    save(figure, path)
+
+
+METRICS = {"E7": e7}
