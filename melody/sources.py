@@ -31,6 +31,7 @@ from melody.source_flags import split_part
 if TYPE_CHECKING:
     from vae.model import VAE
 
+FEWEST = 5  # songs to read, below which it is said what to expect
 Origins = list[dict[str, object]]
 
 
@@ -120,7 +121,9 @@ def load(
     def of_files(patterns: Sequence[str]) -> tuple[Source, str]:
         files = find_songs(patterns)
         songs = own_songs.read(files, trained.vocabulary, partial(log, args), quiet=args.quiet)
-        log(args, f"{len(songs):,} songs to read, {sum(len(song.pitch) for song in songs):,} notes")
+        log(args, f"songs to read: {len(songs):,}, notes: {sum(len(song.pitch) for song in songs):,}")
+        if len(songs) < FEWEST:
+            log(args, f"fewer than {FEWEST} songs say little of a style: expect their meter, hardly their melodies")
         read = dataset_of(songs, trained.vocabulary)
         return SongsSource(encoder, read, args.memory_songs, args.memory_notes), files_fingerprint(files)
 

@@ -193,6 +193,46 @@ def test_songs_of_ones_own(folders, tmp_path, capsys):
     assert "generate_song.py --name irish" in (tmp_path / "songs/irish/index.html").read_text()
 
 
+@pytest.mark.slow
+def test_memories_of_given_songs_mixed_and_varied(folders, tmp_path, capsys):
+    """Each song is made again by the command on its page, and by its number."""
+    tune, small = folders.essen / f"{tunes(10)[0].name}.krn", ("--count", 2, "--length", 20)
+    for flags, title in (
+        (("--like", tune), f"like-{tune.stem}"),
+        (("--mix", "china=0.5", f"{tune}=0.5"), f"mix-china-{tune.stem}"),
+        (("--regions", "china", "--continue", tune, "--keep"), f"china-continue-{tune.stem}"),
+        (("--regions", "china", "--continue", tune), f"china-continue-{tune.stem}"),
+    ):
+        capsys.readouterr()
+        out = tmp_path / "-".join(map(str, flags))[-40:].replace("/", "-")
+        songs = ("generate_song", "--weights", folders.weights, "--out", out, "--data", tmp_path)
+        assert stage(*songs, *flags, *small, "--page") == 0
+        assert ("fewer than 5 songs say little" in capsys.readouterr().out) == ("--continue" not in flags)
+        made = digests(out / title)
+        assert stage(*songs, *flags, "--length", 20, "--number", 2, "--overwrite") == 0
+        assert digests(out / title) == made
+        if "--continue" in flags:
+            (given,) = read_songs(tune, folders.essen)
+            notes = json.loads((out / title / "002.json").read_text())["notes"]
+            assert (notes[: len(given.pitch)] == given.pitch) == ("--keep" in flags)
+
+
+@pytest.mark.slow
+def test_a_song_is_varied(folders, tmp_path, capsys):
+    flags = ("--data", tmp_path, "--count", 1, "--length", 20)
+    assert compose(folders, "--regions", "china", *flags, out=tmp_path) == 0
+    song = tmp_path / "china/001.json"
+    assert compose(folders, "--vary", song, *flags, out=tmp_path) == 0
+    record, varied = (json.loads(path.read_text()) for path in (song, tmp_path / "vary-china-001/001.json"))
+    assert varied["latent"] == pytest.approx(record["latent"], rel=1e-5)
+    song.write_text(json.dumps(record | {"vae": "another"}))
+    assert compose(folders, "--vary", song, *flags, out=tmp_path) == 2
+    assert "was composed from VAE another, not from" in capsys.readouterr().err
+    song.write_text(json.dumps({name: value for name, value in record.items() if name != "latent"}))
+    assert compose(folders, "--vary", song, *flags, out=tmp_path) == 2
+    assert "was not composed from one memory of a VAE" in capsys.readouterr().err
+
+
 @pytest.mark.parametrize(
     ("flags", "message"),
     [
