@@ -4,7 +4,7 @@ reads   data/songs.h5, data/vocabulary.json, weights/lstm.*, weights/vae-*.*
         weights/token.*, pitch-only.*, transformer*.*   those that exist: the networks of evaluation/baselines.py
 writes  results/evaluation.json, .md         every figure on test songs, the same as tables (--part test)
         results/evaluation-validation.*      the same on validation songs (default), for choices of settings
-        results/memory-plane, steering, features, traversal   .png and .svg, on test songs only
+        results/memory-plane, steering, features, traversal, mixing   .png and .svg, on test songs only
 
     python evaluate.py                 validation songs: half an hour on two cores
     python evaluate.py --part test     test songs, for the published tables
@@ -47,7 +47,7 @@ def main() -> None:
     write_json(path, record)  # before figures are drawn, so that no number is lost if drawing stops
     with atomic_write(path.with_suffix(".md")) as file:
         file.write_text(report.docs_tables(record) + "\n", encoding="utf-8")
-    write_json(path, record | {"curve": draw(context, args), "seconds": round(time.monotonic() - started)})
+    write_json(path, record | {"curve": draw(context, args, rows), "seconds": round(time.monotonic() - started)})
     met = [row["met"] for row in rows if row["met"] is not None]
     log(args, f"{sum(met)} of {len(met)} targets met; wrote {path}")
 
@@ -169,9 +169,9 @@ def measure(context, args: argparse.Namespace) -> list[dict]:
     return list(rows.values())
 
 
-def draw(context, args: argparse.Namespace) -> list[dict]:
+def draw(context, args: argparse.Namespace, rows: list[dict]) -> list[dict]:
     """The curve of steering and overshoot by guidance and temperature; the figures only from a whole test run."""
-    from evaluation import figures, traversal
+    from evaluation import figures, mixing, traversal
 
     if args.quick or args.only != METRICS:
         return []
@@ -181,6 +181,7 @@ def draw(context, args: argparse.Namespace) -> list[dict]:
         figures.memory_figure(args.out / "memory-plane", context)
         figures.feature_figure(args.out / "features", context)
         traversal.traversal_figure(args.out / "traversal", context)
+        mixing.mixing_figure(args.out / "mixing", rows)
     return curve
 
 

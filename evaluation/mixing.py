@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 
 from evaluation import conditions
 from evaluation.context import CLASSES, PAIR, TWO, Context
+from evaluation.figures import grid
 from evaluation.generation_quality import song_features
 from evaluation.metrics import Songs
-from evaluation.report import Figure, Rows, around
+from evaluation.report import Figure, Rows, around, find
 from evaluation.statistics import two_sample_test
 from evaluation.steering import hits
+from melody.plots import COLORS, save
 
 WEIGHTS = (0.0, 0.25, 0.5, 0.75, 1.0)  # of the first region; the second has the rest
 MIXED = (conditions.VAE, conditions.MEAN, conditions.TRAINING)
@@ -72,6 +76,21 @@ def auc(context: Context, songs: Songs, weight: float) -> Figure:
     first = round(n * weight)
     real = np.concatenate([one[:first], other[: n - first]])
     return Figure(two_sample_test(real, composed[:n], context.seed), 2 * n)
+
+
+def mixing_figure(path: Path, rows: list[dict]) -> None:
+    """The share of songs classified as Chinese against the weight of China, with 95 % intervals; from rows of E6."""
+    figure, [[panel]] = grid(6, 4.5, 1, 1)
+    for name, color in zip((*MIXED, EITHER), COLORS, strict=False):
+        found = find(rows, metric="E6", measure=f"share_classified_as_{CLASSES[PAIR[0]]}", condition=name)
+        shares, low, high = np.array([[row["value"], *row["interval"]] for row in found]).T
+        error = np.maximum([shares - low, high - shares], 0)
+        panel.errorbar(WEIGHTS, shares, yerr=error, fmt="o-", capsize=2, color=color, label=name)
+    panel.plot([0, 1], [0, 1], ":", color="black", linewidth=1)
+    panel.set_xlabel("weight of China in the sum of a Chinese and a German memory")
+    panel.set_ylabel("share of songs classified as Chinese")
+    panel.legend(frameon=False)
+    save(figure, path)
 
 
 METRICS = {"E6": e6}
