@@ -21,24 +21,20 @@ UNMOVED = "no latent, other random numbers"  # the change that chance makes
 
 @cache
 def moved_songs(context: Context, region: str) -> np.ndarray:
-    """Features of songs, (latents, steps, songs, features): one latent is moved from the mean by each of `STEPS`; the
-    last two steps of one more row are two sets of songs from the mean with different random numbers."""
-    vae, count, rng = context.vaes[region], context.sizes.latents * 2, context.rng("traversal", region)
+    """Features of songs, (latents + 1, steps, songs, features): one latent is moved from the mean by each of `STEPS`,
+    with the same random numbers at all; in the last row none is moved, and the random numbers differ."""
+    vae, count, rng = context.vaes[region], context.sizes.latents, context.rng("traversal", region)
     codes = vae.sample(CODES, rng)
-    moves = np.array(STEPS)[:, None, None] * np.diag(codes.std(axis=0))  # (steps, latents, latents)
-    latents = codes.mean(axis=0) + moves.swapaxes(0, 1)
-    rows = [[songs_from(context, vae, latent, count, "traversal") for latent in line] for line in latents]
-    middle = [songs_from(context, vae, codes.mean(axis=0), count, f"unmoved {k}") for k in range(len(STEPS))]
-    return np.array([*rows, middle])
-
-
-def songs_from(context: Context, vae, latent: np.ndarray, count: int, words: str) -> np.ndarray:
-    """Features of songs from one latent, (songs, features)."""
-    memories = np.repeat(vae.decode(latent[None].astype(np.float32)), count, axis=0)
+    moves = np.zeros((vae.latent + 1, len(STEPS), vae.latent))
+    moves[range(vae.latent), :, range(vae.latent)] = np.outer(codes.std(axis=0), STEPS)
+    latents = (codes.mean(axis=0) + moves).reshape(-1, vae.latent).astype(np.float32)
+    same = [context.rng("moved") for _ in range(vae.latent * len(STEPS))]
+    generators = [*same, *(context.rng("unmoved", step) for step in STEPS)]
+    rngs = [one for generator in generators for one in generator.spawn(count)]
     options = {"temperature": context.temperature, "guidance": context.guidance, "length": context.length}
-    sampler = context.sampler(context.guidance != 0)
-    rngs = context.rng(words).spawn(count)
-    return latent_features(context, sampler.compose(context.unpack(memories), rngs, **options))
+    memories = context.unpack(np.repeat(vae.decode(latents), count, axis=0))
+    songs = context.sampler(context.guidance != 0).compose(memories, rngs, **options)
+    return latent_features(context, songs).reshape(vae.latent + 1, len(STEPS), count, -1)
 
 
 def e7(context: Context) -> list[dict]:
