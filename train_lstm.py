@@ -3,6 +3,7 @@
 reads   data/songs.h5, data/vocabulary.json, data/split.json
 writes  weights/lstm.weights.h5     the best weights, by bits per note on validation songs
         weights/lstm.json           vocabulary, settings, versions, history
+        weights/lstm-copies.h5      hashes of the training songs, see melody/copies.py
         weights/lstm-history.csv    and .png, .svg: bits per note, epoch by epoch
         weights/lstm-checkpoint.weights.h5   the state of the training, for --resume
 

@@ -4,6 +4,7 @@ reads   data/songs.h5, data/vocabulary.json, data/split.json
         weights/lstm.json              the settings of the network that they are compared with
 writes  weights/<name>.weights.h5      the best weights, by bits per note on validation songs
         weights/<name>.json            vocabulary, settings, versions, history
+        weights/<name>-copies.h5       hashes of the training songs, see melody/copies.py
         weights/<name>-history.csv     and .png, .svg: bits per note, epoch by epoch
         weights/<name>-checkpoint.weights.h5   what --resume needs
 

@@ -25,7 +25,13 @@ ADVICE = {
     **dict.fromkeys((errno.EACCES, errno.EPERM), "change its permissions, or use another folder"),
 }
 HIDDEN = ("name", "title")  # settings that follow from others
-MODULES = ("-m vae.train", "-m vae.sample", "-m evaluation.baselines", "-m evaluation.ablations")
+MODULES = (
+    "-m melody.copies",
+    "-m vae.train",
+    "-m vae.sample",
+    "-m evaluation.baselines",
+    "-m evaluation.ablations",
+)
 SCRIPT_FOLDERS = {  # the folder flags of each script that an error may advise to run
     "preprocess.py": ("data",),
     "generate_song.py": ("data", "weights", "out"),

@@ -7,7 +7,7 @@ import keras
 import numpy as np
 from keras import ops
 
-from melody import batching, dataset, encoding, lstm, regions, scoring
+from melody import batching, copies, dataset, encoding, lstm, regions, scoring
 from melody.backend import check_memory
 from melody.calibration import calibrate
 from melody.cli import log
@@ -47,6 +47,8 @@ def train(
     run = TrainingRun(args.weights, name, **models, settings=settings, record=record, command=command)
     with run.lock():
         log(args, f"epochs done: {run.start(args.resume, args.overwrite)} of {settings['epochs']}")
+        index = copies.CopyIndex.of(songs, split["training"], bool(trainer.vocabulary.rhythm.rhythms))
+        copies.write(copies.path_of(args.weights, name), index, {"split": settings["split"]})
         run.train(settings["epochs"], trainer.steps, trainer.epoch, args.quiet)
     log(args, f"{run.best:.3f} bits per note on validation songs; wrote {run.weights}")
 

@@ -14,7 +14,9 @@ import mido
 import numpy as np
 import pytest
 
+from melody import copies
 from melody.cli import run
+from melody.errors import UserError
 from melody.formats.corpus import read_songs
 from melody.formats.write_kern import write_kern
 from melody.provenance import file_fingerprint
@@ -72,7 +74,7 @@ def test_every_stage_writes_its_files(folders):
     written = {path.relative_to(root).as_posix() for path in root.rglob("*") if path.is_file()}
     written = {path for path in written if not path.startswith(("essen", "songs"))}
     ends = (".weights.h5", ".json", "-history.csv", "-history.png", "-history.svg", "-checkpoint.weights.h5")
-    networks = {f"weights/{name}{end}" for name in ("lstm", "vae-china") for end in ends}
+    networks = {f"weights/{name}{end}" for name in ("lstm", "vae-china") for end in ends} | {"weights/lstm-copies.h5"}
     data = "songs.h5 vocabulary.json split.json skipped.csv memories/china.h5 memories/china-sampled.h5".split()
     assert written == networks | {f"data/{name}" for name in data}
     assert (folders.data / "skipped.csv").read_text().count("\n") == 2, "a header and the broken file"
@@ -87,6 +89,37 @@ def test_memories_are_states_of_the_network_after_songs_of_the_region(folders):
         assert np.abs(file["memory"][:, :6]).max() <= 1, "h is between -1 and 1"
     with h5py.File(folders.data / "memories" / "china-sampled.h5") as file:
         assert file["memory"].shape == (7, 24) and file["latent"].shape == (7, 2)
+
+
+def test_the_songs_that_were_read_are_known_as_copies(folders):
+    """Whole songs of training by the index of the network, Chinese ones by that of the memories."""
+    network = json.loads((folders.weights / "lstm.json").read_text())
+    of_network = copies.load(folders.weights / "lstm-copies.h5", "train", {"split": network["settings"]["split"]})
+    of_memories = copies.load(folders.data / "memories/china.h5", "make", {"network": network["weights"]})
+    training = json.loads((folders.data / "split.json").read_text())["training"]
+    for song in tunes(10):
+        if song.name in training:
+            assert of_network.longest(song) == len(song.pitch)
+            assert (of_memories.longest(song) == len(song.pitch)) == song.name.startswith("asia"), song.name
+    with pytest.raises(UserError, match=r"its network is .*, not 0123\); make it again with: make$"):
+        copies.load(folders.data / "memories/china.h5", "make", {"network": "0123"})
+
+
+def test_the_index_of_copies_is_made_for_weights_without_one(folders, tmp_path, capsys):
+    before = (folders.weights / "lstm-copies.h5").read_bytes()
+    shutil.copy(folders.weights / "lstm.json", tmp_path)
+    flags = ("--data", folders.data, "--weights", tmp_path)
+    assert stage("melody.copies", *flags) == 0
+    assert (tmp_path / "lstm-copies.h5").read_bytes() == before
+    assert stage("melody.copies", *flags) == 0
+    assert "nothing to do" in capsys.readouterr().out
+    record = json.loads((tmp_path / "lstm.json").read_text())
+    record["settings"]["split"] = "0123"
+    (tmp_path / "lstm.json").write_text(json.dumps(record))
+    assert stage("melody.copies", *flags) == 2
+    assert "lstm-copies.h5 was made with split" in capsys.readouterr().err
+    assert stage("melody.copies", *flags, "--overwrite") == 2
+    assert "has other songs than those that the network was trained on; read the" in capsys.readouterr().err
 
 
 def test_songs_are_midi_files_with_their_settings(folders, tmp_path):
