@@ -31,7 +31,7 @@ WARMUP_STEPS = 100  # steps until the learning rate peaks
 PRECISION = "mixed_bfloat16"  # of the arithmetic in training: mixed_bfloat16 or float32; all else is float32
 
 # 3  generate_memories.py
-REGIONS = ["china"]  # folders, file-name prefixes or patterns such as "asia/*"; several: any of them; none: all songs
+REGIONS = ["china"]  # folders, prefixes, patterns "asia/*", fields "genre=*Liebe*&key=d": any of them; none: all songs
 MEMORIES = 3_000  # memories
 MEMORY_SONGS = 3  # random songs that the network reads for one memory
 MEMORY_NOTES = 160  # notes that it reads: the last ones of these songs

@@ -6,8 +6,10 @@ writes  data/memories/<name>.h5   memory (count, 6 * units), song (count, songs)
 
     python generate_memories.py                              memories of config.REGIONS: half a minute on two cores
     python generate_memories.py --regions han shanxi         memories of songs of either region
+    python generate_memories.py --regions "genre=*Liebe*&key=minor" "area=*Tirol*"   what the catalogue says of songs
     python generate_memories.py --songs tunes --name irish   memories of songs of your own
-    python generate_memories.py --list                       the regions of the songs: songs, language and place
+    python generate_memories.py --list                       what there is, in numbers of songs: regions, genres, ...
+    python generate_memories.py --list genre area            all genres and areas
 
 For each memory the network reads random songs one after another, the last one to its end or to a random note. It reads
 no songs that were held out from its training. Songs of your own with notes that the network does not know are
@@ -32,6 +34,7 @@ from melody.formats.corpus import find_songs
 from melody.provenance import files_fingerprint, is_up_to_date
 
 BLOCK = 256  # memories made at a time
+MOST_VALUES = 12  # of a field are listed, unless all are asked for
 SETTINGS = {  # of memories: fields of their record, and flags
     "count": "count",
     "songs": "memory_songs",
@@ -43,8 +46,8 @@ SETTINGS = {  # of memories: fields of their record, and flags
 
 def main() -> None:
     args = arguments()
-    if args.list:
-        return list_regions(args)
+    if args.list is not None:
+        return list_songs(args)
     init_keras(args)
     from melody import lstm  # Keras takes 5 s to load, which --help need not wait for
 
@@ -63,7 +66,7 @@ def main() -> None:
     else:
         songs = dataset.load(args.data)
         lstm.check_vocabulary(trained, songs.vocabulary)
-        chosen = choose(args, songs.name, trained.held_out)
+        chosen = choose(args, songs, trained.held_out)
     if len(chosen) < regions.FEW:
         log(args, f"warning: {len(chosen)} songs are too few for a style; the memories will hardly differ")
     with file_lock(path):
@@ -77,33 +80,64 @@ def arguments() -> argparse.Namespace:
     add_regions(flags)
     songs = "songs of your own: folders, files or patterns, read instead of --data; --name says what to call them"
     flags.add_argument("--songs", nargs="+", metavar="PATH", help=songs)
-    flags.add_argument("--list", action="store_true", help="print the regions of the songs in --data, and stop")
+    listed = f"print the regions of the songs, and the {MOST_VALUES} commonest values of each field, or with names of"
+    listed += f" fields ({', '.join(regions.FIELDS)}) all of these, and stop; of all songs, or those of given --regions"
+    flags.add_argument("--list", nargs="*", choices=regions.FIELDS, metavar="FIELD", help=listed)
     flags.add_argument("--overwrite", action="store_true", help="replace the memories of the region")
     args = flags.parse_args()
     if bool(args.songs) != (args.regions is None):
         flags.error("--songs and --name go together: --songs tunes --name irish")
+    if args.list is not None and (args.regions is None or args.regions is flags.get_default("regions")):
+        args.regions = []  # none were given
     return args
 
 
-def list_regions(args: argparse.Namespace) -> None:
+def list_songs(args: argparse.Namespace) -> None:
+    """Print the regions of the chosen songs, the values of their fields, and how many songs each constraint selects."""
+    songs = dataset.load(args.data)
+    chosen = regions.choose(songs, args.regions)
+    if not args.list:
+        print_regions([songs.name[s] for s in chosen])
+    for field in args.list or regions.FIELDS:
+        print_values(field, [getattr(songs, field)[s] for s in chosen], None if args.list else MOST_VALUES)
+    log_counts(args, songs)
+
+
+def print_regions(names: list[str]) -> None:
     """Print each region, its number of songs, and the language and place that are known of the Essen collection."""
-    rows = regions.table(dataset.load(args.data).name)
+    rows = regions.table(names)
     width = max([len("region"), *(len(region) for region, *_ in rows)])
     print(f"{'region':{width}}  {'songs':>7}  {'language':30}  place")
     for region, songs, language, place in rows:
         print(f"{region:{width}}  {songs:7,}  {language:30}  {place}".rstrip())
 
 
-def choose(args: argparse.Namespace, names: list[str], held_out: dict[str, list[str]]) -> list[int]:
-    """The indices of the songs of the regions that were not held out. Prints the number of songs of each region."""
+def print_values(field: str, values: list[str], most: int | None) -> None:
+    """Print at most so many values of a field, the commonest first, and their numbers of songs."""
+    counts = regions.counts(field, values)
+    print(f"\n{'songs':>7}  {field}")
+    for value in list(counts)[:most]:
+        print(f"{counts[value]:7,}  {value}")
+    others = len(counts) - (most or len(counts))
+    if others > 0:
+        print(f"{'':7}  and {others:,} others: --list {field}")
+
+
+def log_counts(args: argparse.Namespace, songs: dataset.Dataset) -> None:
+    """Print the number of songs that each constraint selects."""
     for constraint in args.regions:
-        log(args, f"{constraint}: {len(regions.choose(names, [constraint]))} songs")
-    songs = regions.choose(names, args.regions)
+        log(args, f"{constraint}: {len(regions.members(songs, constraint)):,} songs")
+
+
+def choose(args: argparse.Namespace, songs: dataset.Dataset, held_out: dict[str, list[str]]) -> list[int]:
+    """The indices of the songs of the regions that were not held out. Prints the number of songs of each region."""
+    found = regions.choose(songs, args.regions)
+    log_counts(args, songs)
     unseen = {name for part in held_out.values() for name in part}
-    chosen = [s for s in songs if names[s] not in unseen]
+    chosen = [s for s in found if songs.name[s] not in unseen]
     if not chosen:
-        raise UserError(f"all {len(songs)} songs of the region are held out for the evaluation; add a region")
-    log(args, f"{len(songs)} songs in all; {len(chosen)} of them are read, the others are held out for the evaluation")
+        raise UserError(f"all {len(found)} songs of the region are held out for the evaluation; add a region")
+    log(args, f"{len(found):,} songs in all; {len(chosen):,} are read, the others are held out for the evaluation")
     return chosen
 
 

@@ -87,10 +87,18 @@ class Context:
 
     def indices(self, part: str, region: str = EVERY) -> list[int]:
         """The indices of the songs of a region in a part of the split."""
-        names = self.songs.name
-        return [s for s in self.split[part] if region == EVERY or regions.matches(names[s], region)]
+        members = self.members(region)
+        return [s for s in self.split[part] if s in members]
 
     @cache  # noqa: B019  there is one context, for the whole run
+    def members(self, region: str) -> frozenset[int]:
+        """The indices of all songs of a region: a constraint, or the name of a VAE's."""
+        if region == EVERY:
+            return frozenset(range(len(self.songs)))
+        constraints = self.records[region].memories["regions"] if region in self.records else [region]
+        return frozenset().union(*(regions.members(self.songs, constraint) for constraint in constraints))
+
+    @cache  # noqa: B019
     def songs_of(self, part: str, region: str = EVERY) -> list[np.ndarray]:
         return self.songs.songs(self.indices(part, region))
 
@@ -118,7 +126,7 @@ class Context:
     @cache  # noqa: B019
     def others(self, part: str, region: str) -> list[np.ndarray]:
         """The other songs of the region's continent if there are half as many, else of the whole collection."""
-        names, inside = self.songs.name, {s for s, name in enumerate(self.songs.name) if regions.matches(name, region)}
+        names, inside = self.songs.name, self.members(region)
         continents = {names[s].split("/")[0] for s in inside}
         near = {s for s, name in enumerate(names) if name.split("/")[0] in continents} - inside
         outside = near if 2 * len(near) >= len(inside) else set(range(len(names))) - inside

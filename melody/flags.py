@@ -14,7 +14,7 @@ from melody.errors import UserError, print_error
 from melody.key import kern_key
 from melody.listen.instruments import instrument
 from melody.meter import FREE, bar_length
-from melody.regions import file_name, is_free
+from melody.regions import file_name, is_constraint, is_free
 from melody.song import FASTEST, SLOWEST
 
 ROOT = Path(__file__).resolve().parents[1]  # the folder of the scripts and of config.py
@@ -54,7 +54,7 @@ def in_range(least: float, most: float, kind: type = float) -> Callable[[str], o
     return parsed(kind, lambda value: least <= value <= most, what)
 
 
-region = parsed(str, str.strip, "a region; `--regions` with nothing after it: all songs")
+region = parsed(str, is_constraint, "a region; `--regions` with nothing after it: all songs")
 songs_name = parsed(str, is_free, "a name of letters, digits, - and _ that is no region of the collection")
 jobs = parsed(int, lambda count: count == -1 or count > 0, "-1 or a whole number from 1")
 precision = parsed(str, ("mixed_bfloat16", "float32").__contains__, "mixed_bfloat16 or float32")

@@ -129,7 +129,9 @@ def load(
 
     def of_part(name: str) -> tuple[Source, str]:
         if (args.weights / f"vae-{name}.json").exists() or not Path(name).exists():
-            vae, weights = checked_vae(name, regions.flag(None, name) if regions.is_free(name) else f"--regions {name}")
+            chosen = None if regions.is_free(name) else name.split("+")
+            file = name if chosen is None else regions.file_name(chosen)
+            vae, weights = checked_vae(file, regions.flag(chosen, name))
             return VaeSource(vae), weights
         return of_files([name])
 

@@ -199,6 +199,46 @@ def test_list_prints_the_regions(folders, capsys):
     assert lines[0] == ["region", "songs", "language", "place"]
     assert ["han", "30", "Chinese", "China, many provinces (Han people)"] in lines
     assert ["deutschl", "30", "German", "Germany"] in lines
+    assert lines[lines.index(["songs", "meter"]) :][1:4] == [["20", "2/4"], ["20", "3/4"], ["20", "X"]]
+    assert lines[lines.index(["songs", "genre"]) :][1:3] == [[], ["songs", "area"]], "no song states its genre"
+
+
+def test_list_counts_the_songs_of_constraints(folders, capsys):
+    """The fields that are asked for are those of these songs: of `han` 10 in each meter."""
+    flags = "--list meter key --regions han&meter=?/4 key=minor|meter=X".replace("|", "&").split()
+    assert stage("generate_memories", "--data", folders.data, *flags) == 2
+    assert "region 'key=minor&meter=X'; similar" in capsys.readouterr().err
+    assert stage("generate_memories", "--data", folders.data, *flags[:-1], "europa&meter=x") == 0
+    values = "songs meter 10 2/4 10 3/4 10 X songs key 30 C 30 major"
+    counts = "han&meter=?/4: 20 songs europa&meter=x: 10 songs"
+    assert capsys.readouterr().out.split() == f"{values} {counts}".split()
+    assert stage("generate_memories", "--data", folders.data, "--list", "name") == 2
+    assert "argument --list: invalid choice: 'name'" in capsys.readouterr().err
+
+
+def test_a_region_of_the_catalogue(folders, tmp_path, capsys):
+    """Each stage finds the files of the stage before by the same constraints, in any order and case."""
+    shutil.copytree(folders.weights, tmp_path / "weights")
+    flags = ("--data", tmp_path, "--weights", tmp_path / "weights", "--regions")
+    for path in ("songs.h5", "vocabulary.json"):
+        shutil.copy(folders.data / path, tmp_path)
+    region, same = "han&meter=3/4", "Meter=3/4 & han"
+    assert stage("vae.train", *flags, region) == 2
+    assert capsys.readouterr().err.endswith(f" --weights {tmp_path / 'weights'} --regions 'han&meter=3/4'\n")
+    assert stage("generate_memories", *flags, region, "--count", 20, "--memory-notes", 20) == 0
+    said = capsys.readouterr().out
+    assert "han&meter=3/4: 10 songs" in said
+    assert stage("vae.train", *flags, same, *TINY_VAE) == 0
+    assert stage("vae.sample", *flags, region, "--count", 2) == 0
+    out = ("--out", tmp_path / "songs", "--count", 1, "--length", 10, "--page")
+    assert stage("generate_song", *flags, same, *out) == 0
+    (memories,) = (tmp_path / "memories").glob("meter-3-4-han-??????.h5")
+    with h5py.File(memories) as file:
+        assert {name.rpartition("/")[0] for name in file["name"].asstr()} == {"asia/china/han"}
+        assert 1 <= len(file["name"]) <= 10
+    (song,) = (tmp_path / "songs").glob("*/001.json")
+    assert song.parent.name == memories.stem and json.loads(song.read_text())["regions"] == [same]
+    assert "--regions &#x27;Meter=3/4 &amp; han&#x27;" in (song.parent / "index.html").read_text()
 
 
 @pytest.mark.slow
@@ -321,6 +361,10 @@ def test_a_second_run_has_nothing_to_do(folders):
         ),
         ("generate_song", "--regions china --meter 7/8", "the network read 0 songs in 7/8, too few to compose in it"),
         ("generate_memories", "--regions chna", "similar: china (30)"),
+        ("generate_memories", "--regions genre=*Liebe*", "no song states its genre; docs/formats.md says"),
+        ("generate_memories", "--regions meter=9/8", "all: python generate_memories.py --data {data}"),
+        ("generate_song", "--regions genre= china", "'genre=' is not a region"),
+        ("generate_song", "--mix genre=*Liebe*=1", "-m vae.train --weights {weights} --regions 'genre=*Liebe*' (ready"),
         ("generate_memories", "--regions china --seed 8", "was made with count 60, now it is 3000"),
         (
             "vae.train",
