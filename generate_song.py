@@ -24,16 +24,18 @@ from __future__ import annotations
 
 import argparse
 import shlex
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from melody import curation, selection
+from melody import copies, curation, regions, selection
 from melody.atomic import file_lock
 from melody.cli import init_keras, log, progress, run
+from melody.copies import CopyIndex
+from melody.dataset import Dataset
 from melody.errors import UserError
-from melody.flags import parser, positive
+from melody.flags import in_range, parser, positive
 from melody.formats.corpus import find_songs
 from melody.listen.audio import play, write_wav
 from melody.listen.page import MAX_SONGS, check_page_size, write_folder_page
@@ -45,6 +47,7 @@ from melody.vocabulary import Spelling
 
 if TYPE_CHECKING:
     from melody.composer import ComposedSong
+    from melody.lstm import TrainedNetwork
 
 BLOCK = 512  # songs composed at once
 ATTEMPTS = 64  # at a song that passes all checks
@@ -52,7 +55,8 @@ CANDIDATES = 3  # composed for each song with --curate
 SETTINGS = {name: name for name in "seed temperature guidance length tempo instrument plain".split()}
 SETTINGS |= {"meters": "meter", "asked_key": "key"}  # of a song, besides its models: fields of its record, and flags
 OPTIONS = {"temperature": "temperature", "guidance": "guidance", "length": "length", "meters": "meter"}  # of sampling
-OPTIONAL = ("min_length", "range", "curate")  # settings that a record has only if they were asked for
+CURATED_COPY = 12  # notes in a row that a song of --curate may share with another
+OPTIONAL = ("min_length", "range", "max_copy", "curate")  # settings that a record has only if they were asked for
 LOOPING, RANDOM, STRONG = 0.5, 2.0, 10.0  # temperatures and guidance with unusual songs, as `warn` says
 
 
@@ -86,7 +90,13 @@ def arguments() -> argparse.Namespace:
     add_sources(flags)
     flags.add_argument("--min-length", type=positive, metavar="N", help="fewest notes of a song")
     flags.add_argument("--range", nargs=2, type=note, metavar="NOTE", help="lowest and highest note, such as C4 A5")
-    curate = f"compose {CANDIDATES} songs for each and keep the best: cadence, repetition and range like real songs"
+    most = in_range(copies.GRAM - 1, 1000, int)
+    copied = "most notes in a row that a song may share with one of the collection, or of the songs that you show"
+    flags.add_argument("--max-copy", type=most, metavar="N", help=f"{copied}; longer: it is composed again")
+    curate = (
+        f"compose {CANDIDATES} songs for each and keep the best: cadence, repetition and range like real songs, and "
+    )
+    curate += f"no more than {CURATED_COPY} notes copied"
     flags.add_argument("--curate", action="store_true", help=curate)
     number = "compose only the song of this number, instead of --count new ones"
     flags.add_argument("--number", type=positive, help=number)
@@ -103,6 +113,8 @@ def arguments() -> argparse.Namespace:
         flags.error(f"--range {' '.join(args.range)}: the lowest note comes first")
     if (args.min_length or 0) > args.length:
         flags.error(f"--min-length {args.min_length} is more than --length {args.length}")
+    if args.keep and (args.max_copy or args.curate):
+        flags.error("with --keep a song has the notes of the tune; leave out --max-copy and --curate")
     if args.continued and args.meter:
         flags.error("--continue goes on in the meter of the tune; leave out --meter")
     return args
@@ -142,7 +154,7 @@ def load_composer(args: argparse.Namespace) -> tuple[Callable, dict]:
         args.title,
         args.seed,
         {name: getattr(args, flag) for name, flag in OPTIONS.items()},
-        checks(args),
+        checks(args, copy_indexes(args, trained, source.shown)),
         ATTEMPTS,
         continuation,
         **({"candidates": CANDIDATES, "score": curation.score} if args.curate else {}),
@@ -150,9 +162,23 @@ def load_composer(args: argparse.Namespace) -> tuple[Callable, dict]:
     return composer.compose, settings_of(args) | {"network": trained.fingerprint} | models
 
 
-def checks(args: argparse.Namespace) -> list[selection.Check]:
+def copy_indexes(args: argparse.Namespace, trained: TrainedNetwork, shown: Sequence[Dataset]) -> list[CopyIndex]:
+    """The songs that none may copy: those that the network was trained on, and that the user shows; see --max-copy."""
+    if not (args.max_copy or args.curate):
+        return []
+    split = {"split": trained.record.settings.get("split")}
+    found = [copies.load(copies.path_of(args.weights), f"{copies.COMMAND} --overwrite", split)]
+    path = args.data / "memories" / f"{args.name}.h5"
+    if args.regions is None and args.name and path.exists():
+        command = f"{regions.memories_command(regions.flag(None, args.name))} --overwrite"
+        found.append(copies.load(path, command, {"network": trained.fingerprint}))
+    return found + [CopyIndex.of(songs, range(len(songs)), found[0].rhythm) for songs in shown]
+
+
+def checks(args: argparse.Namespace, indexes: Sequence[CopyIndex]) -> list[selection.Check]:
     """What is asked of each song."""
     asked = [selection.at_least(args.min_length or 1)]
+    asked += [copies.no_copy(indexes, args.max_copy or CURATED_COPY)] if indexes else []
     asked += [selection.in_key(args.key)] if args.key else []
     return asked + ([selection.in_range(*args.range, same_key=bool(args.key))] if args.range else [])
 

@@ -15,7 +15,7 @@ if a song has such an n-gram. A longer run is found as n-grams that overlap. The
 the longest run shared with one song; it is more where n-grams of several songs, or others whose bit is set by chance,
 follow each other. The hashes are short on purpose, so that the bits of one n-gram in ten are set by chance: with longer
 ones a passage could be continued note by note, by trying every note, until songs are spelled out that must not be
-redistributed.
+redistributed. With these that is hard, though not impossible.
 """
 
 import argparse
@@ -108,7 +108,7 @@ def no_copy(indexes: Sequence[CopyIndex], most: int) -> Check:
 
     def check(song: Song) -> tuple[Song, str]:
         is_copy = any(index.longest(song) > most for index in indexes)
-        return song, f"at most {most} notes copied" * is_copy
+        return song, f"copies over {most} notes" * is_copy
 
     return check
 

@@ -36,6 +36,10 @@ Origins = list[dict[str, object]]
 
 
 class Source(Protocol):
+    """`shown` are the songs that it reads itself, which composed songs may copy."""
+
+    shown: Sequence[Dataset]
+
     def memories(self, rngs: Sequence[np.random.Generator]) -> tuple[np.ndarray, Origins]: ...
 
 
@@ -44,7 +48,7 @@ class VaeSource:
     records say which ones are nearest."""
 
     def __init__(self, vae: VAE, neighbors: MemoryNeighbors | None = None):
-        self.vae, self.neighbors = vae, neighbors
+        self.vae, self.neighbors, self.shown = vae, neighbors, ()
 
     def memories(self, rngs: Sequence[np.random.Generator]) -> tuple[np.ndarray, Origins]:
         memories, origins = _decoded(self.vae, np.concatenate([self.vae.sample(1, rng) for rng in rngs]))
@@ -59,7 +63,7 @@ class VariedSource:
     deviation of N(0, 1) in the latent space."""
 
     def __init__(self, vae: VAE, latent: Sequence[float], distance: float):
-        self.vae, self.latent, self.distance = vae, np.asarray(latent, np.float32), distance
+        self.vae, self.latent, self.distance, self.shown = vae, np.asarray(latent, np.float32), distance, ()
 
     def memories(self, rngs: Sequence[np.random.Generator]) -> tuple[np.ndarray, Origins]:
         steps = np.stack([rng.standard_normal(self.latent.size, dtype="float32") for rng in rngs])
@@ -72,7 +76,7 @@ class SongsSource:
     order, the last one to its end, at most `notes` notes."""
 
     def __init__(self, encoder: StateEncoder, songs: Dataset, each: int, notes: int):
-        self.encoder, self.names, self.notes = encoder, songs.name, notes
+        self.encoder, self.names, self.notes, self.shown = encoder, songs.name, notes, (songs,)
         encoded = encoding.encode(songs, songs.vocabulary)
         self.tokens = [encoding.inputs(song, songs.vocabulary) for song in encoded]
         self.each = min(each, len(self.tokens))
@@ -93,6 +97,7 @@ class MixedSource:
 
     def __init__(self, weights: Sequence[float], sources: Sequence[Source]):
         self.weights, self.sources = weights, sources
+        self.shown = [songs for source in sources for songs in source.shown]
 
     def memories(self, rngs: Sequence[np.random.Generator]) -> tuple[np.ndarray, Origins]:
         parts, origins = zip(*(source.memories(rngs) for source in self.sources), strict=True)

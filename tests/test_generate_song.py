@@ -27,7 +27,7 @@ def script(tmp_path, monkeypatch, capsys):
     def load_composer(args):
         def compose(numbers, on_song):
             for number in sorted(numbers, reverse=True):  # the network ends songs in any order
-                song, missed = checked(waltz(number), generate_song.checks(args))
+                song, missed = checked(waltz(number), generate_song.checks(args, ()))
                 on_song(number, ComposedSong(song, {"latent": [args.seed, number]}, missed))
 
         return compose, generate_song.settings_of(args)
@@ -152,6 +152,7 @@ def test_plain_midi_files_are_the_exact_score(script, tmp_path):
         (("--range", "C5", "C4"), "--range C5 C4: the lowest note comes first"),
         (("--min-length", "300"), "--min-length 300 is more than --length 200"),
         (("--continue", "a.abc", "--meter", "3/4"), "--continue goes on in the meter of the tune"),
+        (("--max-copy", "3"), "'3' is not a whole number from 8 to 1,000"),
         (("--mix", "china=1"), "not allowed with argument --regions"),
     ],
 )

@@ -204,7 +204,7 @@ def test_the_command_composes_the_song_again(tmp_path, monkeypatch):
         return generate_song.arguments()
 
     given = "--temperature 0.85 --guidance 0 --instrument violin --meter 3/4 6/8 --key f# --plain --seed 7 "
-    given += "--min-length 9 --range C4 A5 --curate"
+    given += "--min-length 9 --range C4 A5 --max-copy 12 --curate"
     made = arguments("--regions", "a b'*", "china", *given.split())
     command = song_command(
         record(6, **generate_song.settings_of(made)), tmp_path / "china+a-b", ["006.wav", "006.json"]

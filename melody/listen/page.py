@@ -24,7 +24,7 @@ EMPTY = {"regions": "all", "meters": "any"}  # what an empty list of them says
 FLAGS = {  # settings in the record of a song, and their flags of generate_song.py; seed and number stand last
     **{name: f"--{name}" for name in "regions name like mix vary distance".split()},
     **{"continued": "--continue", "keep": "--keep", "meters": "--meter", "asked_key": "--key", "range": "--range"},
-    **{"min_length": "--min-length", "curate": "--curate", "plain": "--plain"},
+    **{"min_length": "--min-length", "max_copy": "--max-copy", "curate": "--curate", "plain": "--plain"},
     **{name: f"--{name}" for name in "temperature guidance length tempo instrument seed number".split()},
 }
 SHOWN = (  # fields of a record that the page shows
