@@ -1,7 +1,8 @@
 """Stage 3: the network reads songs of a region, or songs of your own; its states are their memories.
 
 reads   weights/lstm.*; data/songs.h5 and data/vocabulary.json, or with --songs kern, MIDI, ABC and MusicXML files
-writes  data/memories/<name>.h5   memory (count, 6 * units), song (count, songs), name: the names of the songs
+writes  data/memories/<name>.h5   memory (count, 6 * units), song (count, songs), name: the names of the songs, and
+                                  description: distributions of each song, from which vae.train measures reach
 
     python generate_memories.py                              memories of config.REGIONS: half a minute on two cores
     python generate_memories.py --regions han shanxi         memories of songs of either region
@@ -20,7 +21,7 @@ from pathlib import Path
 import h5py
 import numpy as np
 
-from melody import dataset, encoding, memory, regions
+from melody import dataset, encoding, memory, reach, regions
 from melody.atomic import atomic_write, file_lock
 from melody.cli import init_keras, log, progress, run
 from melody.errors import UserError
@@ -134,12 +135,13 @@ def write_memories(path: Path, trained, songs: dataset.Dataset, chosen: list[int
     tokens = [encoding.inputs(encoded[s], trained.vocabulary) for s in chosen]
     count, different, size = settings["count"], set(), trained.record.shape.memory
     names = [songs.name[s] for s in chosen]
+    descriptions = reach.describe([encoded[s] for s in chosen], trained.vocabulary)
     file_size = 4 * count * (size + settings["songs"]) + sum(len(name.encode()) + 32 for name in names)
     bar = progress(None, quiet, total=count, unit="memory")
-    with atomic_write(path, file_size) as temporary, h5py.File(temporary, "w") as file, bar:
+    with atomic_write(path, file_size + descriptions.nbytes) as temporary, h5py.File(temporary, "w") as file, bar:
         memories = file.create_dataset("memory", (count, size), np.float32)
         indices = file.create_dataset("song", (count, settings["songs"]), np.int32)
-        file["name"] = np.array(names, h5py.string_dtype())
+        file["name"], file["description"] = np.array(names, h5py.string_dtype()), descriptions
         file.attrs["settings"] = json.dumps(settings)
         for first in range(0, count, BLOCK):
             block = slice(first, min(first + BLOCK, count))

@@ -111,6 +111,8 @@ def load_composer(args: argparse.Namespace) -> tuple[Callable, dict]:
     vae, record = sample.load(args.weights, args.name, regions.flag(args.regions, args.name))
     trained = lstm.load(args.weights)
     record.check_network(trained.fingerprint)
+    if record.reach:
+        log(args, record.reach.text(args.name, args.regions is None))
     sampler = sampling.Sampler(trained.network, trained.vocabulary, guided=args.guidance != 0)
 
     def compose(numbers: list[int], on_song: Callable[[int, np.ndarray, Song], None], attempt: int = 0) -> None:
