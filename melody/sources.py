@@ -24,6 +24,7 @@ from melody.formats.corpus import find_songs
 from melody.lstm import TrainedNetwork
 from melody.neighbors import MemoryNeighbors
 from melody.provenance import files_fingerprint
+from melody.records import VaeRecord
 from melody.scoring import StateEncoder
 from melody.song import check_record
 from melody.source_flags import split_part
@@ -118,10 +119,10 @@ def load(
     when something is missing or does not belong to the network.
     """
 
-    def checked_vae(name: str, flags: str) -> tuple[VAE, str]:
+    def checked_vae(name: str, flags: str) -> tuple[VAE, VaeRecord]:
         vae, record = load_vae(name, flags)
         record.check_network(trained.fingerprint)
-        return vae, record.weights
+        return vae, record
 
     def of_files(patterns: Sequence[str]) -> tuple[Source, str]:
         files = find_songs(patterns)
@@ -136,8 +137,8 @@ def load(
         if (args.weights / f"vae-{name}.json").exists() or not Path(name).exists():
             chosen = None if regions.is_free(name) else name.split("+")
             file = name if chosen is None else regions.file_name(chosen)
-            vae, weights = checked_vae(file, regions.flag(chosen, name))
-            return VaeSource(vae), weights
+            vae, record = checked_vae(file, regions.flag(chosen, name))
+            return VaeSource(vae), record.weights
         return of_files([name])
 
     if args.like:
@@ -149,24 +150,26 @@ def load(
         return MixedSource(weights, parts), {"vae": list(fingerprints)}
     if args.vary:
         return varied(args, checked_vae)
-    vae, weights = checked_vae(args.name, regions.flag(args.regions, args.name))
+    vae, record = checked_vae(args.name, regions.flag(args.regions, args.name))
+    if record.reach:
+        log(args, record.reach.text(args.name, args.regions is None))
     real = neighbors.load(args.data / "memories" / f"{args.name}.h5", trained.fingerprint)
-    return VaeSource(vae, real), {"vae": weights}
+    return VaeSource(vae, real), {"vae": record.weights}
 
 
 def varied(args: argparse.Namespace, checked_vae: Callable[[str, str], tuple]) -> tuple[Source, dict]:
     """The source of `--vary`. Raises `UserError` if the song has no latent, or one of another VAE."""
     path = args.vary.with_suffix(".json")
-    record = load_json(path, "python generate_song.py")
-    check_record(record, path)
-    latent, chosen = record.get("latent"), record.get("regions")
+    song = load_json(path, "python generate_song.py")
+    check_record(song, path)
+    latent, chosen = song.get("latent"), song.get("regions")
     if not isinstance(latent, list):
         raise UserError(
             f"{path} has no latent, since it was not composed from one memory of a VAE; it cannot be varied"
         )
-    name = record.get("name", "") if chosen is None else regions.file_name(chosen)
-    vae, weights = checked_vae(name, regions.flag(chosen, name))
+    name = song.get("name", "") if chosen is None else regions.file_name(chosen)
+    vae, record = checked_vae(name, regions.flag(chosen, name))
     numbers = [number for number in latent if type(number) in (int, float) and math.isfinite(number)]
-    if record.get("vae") != weights or not len(latent) == len(numbers) == vae.latent:
-        raise UserError(f"{path} was composed from VAE {record.get('vae')}, not from {weights}; compose it again")
-    return VariedSource(vae, latent, args.distance or 0.0), {"vae": weights}
+    if song.get("vae") != record.weights or not len(latent) == len(numbers) == vae.latent:
+        raise UserError(f"{path} was composed from VAE {song.get('vae')}, not from {record.weights}; compose it again")
+    return VariedSource(vae, latent, args.distance or 0.0), {"vae": record.weights}
