@@ -205,6 +205,7 @@ def test_list_prints_the_regions(folders, capsys):
     assert lines[lines.index(["songs", "genre"]) :][1:3] == [[], ["songs", "area"]], "no song states its genre"
 
 
+@pytest.mark.slow
 def test_list_counts_the_songs_of_constraints(folders, capsys):
     """The fields that are asked for are those of these songs: of `han` 10 in each meter."""
     flags = "--list meter key --regions han&meter=?/4 key=minor|meter=X".replace("|", "&").split()
