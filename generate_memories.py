@@ -3,6 +3,7 @@
 reads   weights/lstm.*; data/songs.h5 and data/vocabulary.json, or with --songs kern, MIDI, ABC and MusicXML files
 writes  data/memories/<name>.h5   memory (count, 6 * units), song (count, songs), name: the names of the songs,
                                   copies: hashes of the songs, see melody/copies.py
+                                  description: distributions of each song, see melody/reach.py
 
     python generate_memories.py                              memories of config.REGIONS: half a minute on two cores
     python generate_memories.py --regions han shanxi         memories of songs of either region
@@ -24,7 +25,7 @@ from pathlib import Path
 import h5py
 import numpy as np
 
-from melody import dataset, encoding, memory, own_songs, regions
+from melody import dataset, encoding, memory, own_songs, reach, regions
 from melody.atomic import atomic_write, file_lock
 from melody.cli import init_keras, log, progress, run
 from melody.copies import CopyIndex
@@ -151,13 +152,14 @@ def write_memories(path: Path, trained, songs: dataset.Dataset, chosen: list[int
     count, different, size = settings["count"], set(), trained.record.shape.memory
     names = [songs.name[s] for s in chosen]
     index = CopyIndex.of(songs, chosen, bool(trained.vocabulary.rhythm.rhythms))
+    descriptions = reach.describe([encoded[s] for s in chosen], trained.vocabulary)
     texts = sum(len(name.encode()) + 32 for name in names)
     file_size = 4 * count * (size + settings["songs"]) + texts + index.table.nbytes
     bar = progress(None, quiet, total=count, unit="memory")
-    with atomic_write(path, file_size) as temporary, h5py.File(temporary, "w") as file, bar:
+    with atomic_write(path, file_size + descriptions.nbytes) as temporary, h5py.File(temporary, "w") as file, bar:
         memories = file.create_dataset("memory", (count, size), np.float32)
         indices = file.create_dataset("song", (count, settings["songs"]), np.int32)
-        file["name"] = np.array(names, h5py.string_dtype())
+        file["name"], file["description"] = np.array(names, h5py.string_dtype()), descriptions
         index.store(file)
         file.attrs["settings"] = json.dumps(settings)
         for first in range(0, count, BLOCK):

@@ -74,8 +74,9 @@ def sample_inputs(
     return np.stack(rows)
 
 
-def load(data: Path, name: str, chosen: Sequence[str] | None) -> tuple[np.ndarray, dict]:
-    """The memories called `name`, (count, memory) float32, and the settings that made them.
+def load(data: Path, name: str, chosen: Sequence[str] | None) -> tuple[np.ndarray, np.ndarray, dict]:
+    """The memories called `name`, (count, memory) float32; descriptions of their songs, (songs, numbers) float32, see
+    `melody.reach`; and the settings that made them.
 
     They are of the `chosen` regions, or with None of songs of the user's own.
 
@@ -84,11 +85,12 @@ def load(data: Path, name: str, chosen: Sequence[str] | None) -> tuple[np.ndarra
     path = data / "memories" / f"{name}.h5"
     command = f"{regions.memories_command(regions.flag(chosen, name))}{' --overwrite' * path.exists()}"
     with open_hdf5(path, command) as file:
-        memories, settings = file["memory"][:], settings_of(file)
-        if memories.ndim != 2 or memories.dtype != np.float32 or not np.isfinite(memories).all():
-            raise ValueError("its memories are not rows of finite numbers")
+        memories, descriptions, settings = file["memory"][:], file["description"][:], settings_of(file)
+        for rows, of in ((memories, "memories"), (descriptions, "descriptions of songs")):
+            if rows.ndim != 2 or rows.dtype != np.float32 or not np.isfinite(rows).all():
+                raise ValueError(f"its {of} are not rows of finite numbers")
         made = settings["regions"]
         same = made is chosen is None or (None not in (made, chosen) and regions.file_name(made) == name)
         if not same or not settings["network"]:
             raise ValueError(f"these are memories of {'songs that were given' if made is None else made}")
-        return memories, settings
+        return memories, descriptions, settings

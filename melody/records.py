@@ -7,6 +7,7 @@ from typing import Any, Self, TypeVar
 from melody import regions
 from melody.atomic import load_json
 from melody.errors import UserError
+from melody.reach import Reach
 from melody.vocabulary import Vocabulary
 
 MAX_SIZE = 16_384  # of a layer, as the flags allow
@@ -78,6 +79,7 @@ class VaeRecord:
     hidden: list[int]  # units of the encoder's layers
     mixture: int  # Gaussians in the prior
     memories: dict  # the settings that made the memories, with the fingerprint of the network that they belong to
+    reach: Reach | None = None  # of songs from its memories; None: not measured
 
     @classmethod
     def parse(cls, record: dict) -> Self:
@@ -91,7 +93,8 @@ class VaeRecord:
         else:
             _texts(memories, "regions")
         sizes = _size(record, "memory", 2**31), _size(settings, "latent"), hidden, _size(settings, "mixture")
-        return cls(_get(record, "weights", str), *sizes, memories)
+        reach = Reach.parse(_get(record, "reach", dict)) if "reach" in record else None
+        return cls(_get(record, "weights", str), *sizes, memories, reach)
 
     def check_network(self, fingerprint: str) -> None:
         """Raises `UserError` if the VAE was trained on memories of another network."""

@@ -121,6 +121,8 @@ def load(
     def checked_vae(name: str, flags: str) -> tuple[VAE, str]:
         vae, record = load_vae(name, flags)
         record.check_network(trained.fingerprint)
+        if record.reach:
+            log(args, record.reach.text(name, flags.startswith("--name")))
         return vae, record.weights
 
     def of_files(patterns: Sequence[str]) -> tuple[Source, str]:

@@ -127,6 +127,11 @@ class TrainingRun:
         self.history = history
         self._write_record()
 
+    def add_to_record(self, **fields: object) -> None:
+        """Save what is known of the weights once they are trained."""
+        self.record |= fields
+        self._write_record()
+
     def _write_record(self) -> None:
         """Write what follows from the checkpoint: the history as a table and the record of the weights."""
         with atomic_write(self.history_file) as temporary, open(temporary, "w", newline="") as file:

@@ -27,7 +27,7 @@ SMALL = (
     "--embedding 4 --units 6 --layers 2 --dense 5 --epochs 2 --batch 4 --bptt-length 8 --windows-per-stream 2 "
     "--warmup-steps 2"
 )
-TINY_VAE = "--latent 2 --hidden 8 --epochs 2 --batch 16".split()
+TINY_VAE = "--latent 2 --hidden 8 --epochs 2 --batch 16 --length 20".split()
 
 
 def stage(module, *flags):

@@ -1,8 +1,8 @@
 """Stage 4: train a VAE on memories.
 
-reads   data/memories/<name>.h5
+reads   data/memories/<name>.h5, weights/lstm.*
 writes  weights/vae-<name>.weights.h5      the weights after the last epoch
-        weights/vae-<name>.json            sizes, settings, settings of the memories, versions, history
+        weights/vae-<name>.json            sizes, settings, settings of the memories, reach, versions, history
         weights/vae-<name>-history.csv     and .png, .svg
         weights/vae-<name>-checkpoint.weights.h5   what --resume needs
 
@@ -12,7 +12,8 @@ writes  weights/vae-<name>.weights.h5      the weights after the last epoch
 
 A tenth of the memories is held out for validation. They were read from the same songs as the training memories, in
 other combinations; so validation says how well unseen memories of these songs are reconstructed, not those of other
-songs.
+songs. At the end the network composes songs from memories of the VAE, and one line says whether they reach the songs
+that were read; see `melody.reach`.
 """
 
 import argparse
@@ -24,7 +25,7 @@ if not __package__:  # run as a file, so that the project's packages cannot be i
 
 import numpy as np
 
-from melody import memory
+from melody import memory, reach
 from melody.cli import init_keras, log, run
 from melody.errors import UserError
 from melody.flags import add_regions, add_training_start, parser
@@ -37,13 +38,15 @@ SETTINGS = {  # flag: its name in config.py
     **{flag: f"VAE_{flag.upper()}" for flag in ("epochs", "batch", "learning_rate")},
 }
 
+COMPOSING = ("temperature", "guidance", "length")  # flags of the songs that are composed to measure reach
+
 
 def main() -> None:
     args = arguments()
     init_keras(args)
     from melody.training_run import TrainingRun, same_command  # Keras takes 5 s to load, which --help need not wait for
 
-    memories, memory_settings = memory.load(args.data, args.name, args.regions)
+    memories, descriptions, memory_settings = memory.load(args.data, args.name, args.regions)
     settings = {flag: getattr(args, flag) for flag in (*SETTINGS, "seed")} | {"memories": memory_settings}
     trainer = Trainer(memories, settings)
     training = TrainingRun(
@@ -59,16 +62,28 @@ def main() -> None:
     )
     with training.lock():
         done = training.start(args.resume, args.overwrite)
+        network = reach.load_network(args.weights, memory_settings, descriptions)
         log(args, f"{len(memories)} memories of {args.name}; epochs done: {done} of {args.epochs}")
         training.train(args.epochs, 1, trainer.epoch, args.quiet)
-    log(args, f"{verdict(training.history[-1], args.latent)}\nwrote {training.weights}")
+        found = measure(trainer.vae, network, descriptions, args)
+        training.add_to_record(reach=found._asdict())
+    log(args, f"{verdict(training.history[-1], args.latent)}\n{found.text(args.name, args.regions is None)}")
+    log(args, f"wrote {training.weights}")
 
 
 def arguments() -> argparse.Namespace:
-    flags = parser(__doc__, "data", "weights", **SETTINGS)
+    flags = parser(__doc__, "data", "weights", *COMPOSING, **SETTINGS)
     add_regions(flags, "regions as given to generate_memories.py")
     add_training_start(flags)
     return flags.parse_args()
+
+
+def measure(vae, network, descriptions: np.ndarray, args: argparse.Namespace) -> reach.Reach:
+    """The reach of songs that the network composes from memories of the VAE; `descriptions` are of the songs read."""
+    options = {name: getattr(args, name) for name in COMPOSING}
+    return reach.measure_memories(
+        network, descriptions, lambda count, rng: vae.decode(vae.sample(count, rng)), args.seed, **options
+    )
 
 
 class Trainer:

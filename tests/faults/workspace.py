@@ -16,7 +16,7 @@ SMALL = (
     "--embedding 4 --units 6 --layers 2 --dense 5 --epochs 4 --batch 4 --bptt-length 8 --windows-per-stream 2 "
     "--warmup-steps 2"
 ).split()
-TINY = "--latent 2 --hidden 8 --epochs 4 --batch 16".split()
+TINY = "--latent 2 --hidden 8 --epochs 4 --batch 16 --length 20".split()
 
 
 class Workspace(NamedTuple):
