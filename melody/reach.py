@@ -22,16 +22,17 @@ from melody.vocabulary import Vocabulary
 if TYPE_CHECKING:
     from melody.lstm import TrainedNetwork
 
-COMPOSED = 128  # songs with, and as many without memories
+COMPOSED = 64  # songs with, and as many without memories
 FEWEST = 5  # songs shown; of fewer no distance can be estimated
 ROUNDS = 1000  # of the bootstrap
+SMALLEST_STD = 0.05  # so that kinds of notes that hardly occur do not count more than others
 LITTLE = 0.25  # reach below which a warning is printed
 ASPECTS = "in meter, scale, note values, intervals and range"
 SampleMemories = Callable[[int, np.random.Generator], np.ndarray]  # (count, rng) -> (count, memory)
 
 
 class Reach(NamedTuple):
-    """The result of `measure`; `share` and its 95 % interval are None if the songs cannot be told from those shown."""
+    """The result of `measure`; `share` and its 95 % interval are None if there is no way to go."""
 
     shown: int  # songs
     share: float | None = None
@@ -52,8 +53,8 @@ class Reach(NamedTuple):
         if self.shown < FEWEST:
             return f"{self.shown} songs of {name} are too few to tell whether composed songs are like them"
         if self.share is None:
-            like = f"as like the songs of {name} as these are like each other"
-            return f"songs composed without a memory are already {like} ({ASPECTS})"
+            told = f"cannot be told from these {self.shown} songs of {name}"
+            return f"songs without a memory {told} ({ASPECTS}), so memories cannot bring them nearer"
         way = f"{self.share:.0%} of the way from songs without a memory to those of {name}"
         way += f" (95 % interval {self.low:.0%} to {self.high:.0%}; {ASPECTS})"
         if self.low > 0 and self.share >= LITTLE:
@@ -96,13 +97,15 @@ def squared_distance(one: tuple[np.ndarray, np.ndarray], other: tuple[np.ndarray
 def measure(shown: np.ndarray, without: np.ndarray, composed: np.ndarray, seed: int) -> Reach:
     """The reach of composed songs, from descriptions (songs, numbers) of songs shown, without a memory, and composed.
 
-    1 - distance(composed, shown) / distance(without, shown), with a percentile bootstrap interval over all three.
+    1 - distance(composed, shown) / distance(without, shown), with a percentile bootstrap interval over all three. Each
+    number is divided by its standard deviation over songs without a memory.
     """
     if len(shown) < FEWEST:
         return Reach(len(shown))
     rng = np.random.default_rng(seed)
-    shown_songs, *others = (resampled(rows.astype(float), rng) for rows in (shown, without, composed))
-    start, left = (squared_distance(shown_songs, songs) for songs in others)
+    std = np.maximum(without.std(axis=0), SMALLEST_STD)
+    target, *others = (resampled(rows / std, rng) for rows in (shown, without, composed))
+    start, left = (squared_distance(target, songs) for songs in others)
     if np.nanquantile(start, 0.025) <= 0:
         return Reach(len(shown))
     share = 1 - np.sqrt(np.maximum(left, 0) / np.where(start > 0, start, np.nan))

@@ -97,7 +97,7 @@ FINE_TUNE = "; fine-tune: python train_lstm.py --from weights --songs PATH --nam
         (Reach(20, 0.3, -0.1, 0.6), True, "warning: these songs sound no more like irish than without", FINE_TUNE),
         (Reach(20, 0.1, 0.05, 0.2), True, "warning: these songs sound little more like irish than", FINE_TUNE),
         (Reach(20, -0.1, -0.3, 0.1), False, "warning: these songs sound no more like irish than", "and range)"),
-        (Reach(20), True, "songs composed without a memory are already as like the songs of irish", "and range)"),
+        (Reach(20), True, "songs without a memory cannot be told from these 20 songs of irish", "bring them nearer"),
     ],
 )
 def test_the_line_says_whether_memories_reach_the_songs(found, own, begins, ends):
