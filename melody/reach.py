@@ -26,6 +26,7 @@ COMPOSED = 64  # songs with, and as many without memories
 FEWEST = 5  # songs shown; of fewer no distance can be estimated
 ROUNDS = 1000  # of the bootstrap
 SMALLEST_STD = 0.05  # so that kinds of notes that hardly occur do not count more than others
+NEAR = 1.0  # squared distance in standard deviations, too small for measuring how much of it is left
 LITTLE = 0.25  # reach below which a warning is printed
 ASPECTS = "in meter, scale, note values, intervals and range"
 SampleMemories = Callable[[int, np.random.Generator], np.ndarray]  # (count, rng) -> (count, memory)
@@ -53,14 +54,14 @@ class Reach(NamedTuple):
         if self.shown < FEWEST:
             return f"{self.shown} songs of {name} are too few to tell whether composed songs are like them"
         if self.share is None:
-            told = f"cannot be told from these {self.shown} songs of {name}"
-            return f"songs without a memory {told} ({ASPECTS}), so memories cannot bring them nearer"
+            of = f"these {self.shown:,} songs of {name} ({ASPECTS})"
+            return f"songs without a memory already sound much like {of}, as far as can be told from so many"
         way = f"{self.share:.0%} of the way from songs without a memory to those of {name}"
         way += f" (95 % interval {self.low:.0%} to {self.high:.0%}; {ASPECTS})"
         if self.low > 0 and self.share >= LITTLE:
             return f"songs composed from these memories lie {way}"
         advice = f"; fine-tune: python train_lstm.py --from weights --songs PATH --name {name}" if own else ""
-        more = "little" if self.low > 0 else "no"
+        more = "little" if self.low > 0 else "perhaps no" if self.share >= LITTLE else "no"
         return f"warning: these songs sound {more} more like {name} than without a memory: {way}{advice}"
 
 
@@ -106,7 +107,7 @@ def measure(shown: np.ndarray, without: np.ndarray, composed: np.ndarray, seed: 
     std = np.maximum(without.std(axis=0), SMALLEST_STD)
     target, *others = (resampled(rows / std, rng) for rows in (shown, without, composed))
     start, left = (squared_distance(target, songs) for songs in others)
-    if np.nanquantile(start, 0.025) <= 0:
+    if np.nanquantile(start, 0.025) <= NEAR:
         return Reach(len(shown))
     share = 1 - np.sqrt(np.maximum(left, 0) / np.where(start > 0, start, np.nan))
     low, high = np.nanquantile(share, (0.025, 0.975))

@@ -94,10 +94,10 @@ FINE_TUNE = "; fine-tune: python train_lstm.py --from weights --songs PATH --nam
     ("found", "own", "begins", "ends"),
     [
         (Reach(20, 0.62, 0.48, 0.75), True, "songs composed from these memories lie 62% of the way", "and range)"),
-        (Reach(20, 0.3, -0.1, 0.6), True, "warning: these songs sound no more like irish than without", FINE_TUNE),
+        (Reach(20, 0.3, -0.1, 0.6), True, "warning: these songs sound perhaps no more like irish than", FINE_TUNE),
         (Reach(20, 0.1, 0.05, 0.2), True, "warning: these songs sound little more like irish than", FINE_TUNE),
         (Reach(20, -0.1, -0.3, 0.1), False, "warning: these songs sound no more like irish than", "and range)"),
-        (Reach(20), True, "songs without a memory cannot be told from these 20 songs of irish", "bring them nearer"),
+        (Reach(20), True, "songs without a memory already sound much like these 20 songs of irish", "so many"),
     ],
 )
 def test_the_line_says_whether_memories_reach_the_songs(found, own, begins, ends):
