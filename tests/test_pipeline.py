@@ -20,6 +20,7 @@ from melody.errors import UserError
 from melody.formats.corpus import read_songs
 from melody.formats.write_kern import write_kern
 from melody.provenance import file_fingerprint
+from melody.reach import Reach
 from melody.song import song_from_record
 from tests.synthetic import REGIONS, tunes
 
@@ -87,6 +88,7 @@ def test_memories_are_states_of_the_network_after_songs_of_the_region(folders):
         assert all(name.startswith("asia/china/") for name in names)
         assert set(names) <= set(json.loads((folders.data / "split.json").read_text())["training"])
         assert np.abs(file["memory"][:, :6]).max() <= 1, "h is between -1 and 1"
+        assert len(file["description"]) == len(names)
     with h5py.File(folders.data / "memories" / "china-sampled.h5") as file:
         assert file["memory"].shape == (7, 24) and file["latent"].shape == (7, 2)
 
@@ -260,7 +262,10 @@ def test_songs_of_ones_own(folders, tmp_path, capsys):
     assert stage("generate_memories", *flags, "--songs", tmp_path / "tunes", *small) == 0
     assert "nothing to do" in capsys.readouterr().out
     assert stage("vae.train", *flags, *TINY_VAE) == 0
+    reached = Reach.parse(json.loads((tmp_path / "weights/vae-irish.json").read_text())["reach"]).text("irish", True)
+    assert reached in capsys.readouterr().out
     assert stage("generate_song", *flags, "--out", tmp_path / "songs", "--count", 1, "--page", "--length", 20) == 0
+    assert reached in capsys.readouterr().out
     record = json.loads((tmp_path / "songs/irish/001.json").read_text())
     assert record["name"] == "irish" and "regions" not in record
     assert "generate_song.py --name irish" in (tmp_path / "songs/irish/index.html").read_text()

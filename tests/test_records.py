@@ -5,6 +5,7 @@ import json
 import pytest
 
 from melody.errors import UserError
+from melody.reach import Reach
 from melody.records import NetworkRecord, Shape, VaeRecord, load
 
 NETWORK = {
@@ -54,6 +55,14 @@ def test_a_vae_record_of_songs_of_ones_own_has_their_name(tmp_path):
     nameless = changed(own, ("settings", "memories", "name"), None)
     with pytest.raises(UserError, match="name is missing"):
         load(VaeRecord, write(tmp_path / "vae.json", nameless), "train")
+
+
+def test_a_vae_record_may_say_whether_its_memories_reach_their_songs(tmp_path):
+    measured = VAE | {"reach": Reach(20, 0.6, 0.5, 0.7)._asdict()}
+    assert load(VaeRecord, write(tmp_path / "vae.json", measured), "train").reach == Reach(20, 0.6, 0.5, 0.7)
+    assert load(VaeRecord, write(tmp_path / "vae.json", VAE), "train").reach is None
+    with pytest.raises(UserError, match=r"is damaged .*make it again with: train"):
+        load(VaeRecord, write(tmp_path / "vae.json", VAE | {"reach": {"shown": "many"}}), "train")
 
 
 def changed(record, path, value):
