@@ -3,7 +3,7 @@
 reads   weights/lstm.*; data/songs.h5 and data/vocabulary.json, or with --songs kern, MIDI, ABC and MusicXML files
 writes  data/memories/<name>.h5   memory (count, 6 * units), song (count, songs), name: the names of the songs;
                                   copies: hashes of the songs, see melody/copies.py
-                                  description: distributions of each song, from which vae.train measures reach
+                                  description: distributions of each song, see melody/reach.py
 
     python generate_memories.py                              memories of config.REGIONS: half a minute on two cores
     python generate_memories.py --regions han shanxi         memories of songs of either region
@@ -14,7 +14,7 @@ writes  data/memories/<name>.h5   memory (count, 6 * units), song (count, songs)
 
 For each memory the network reads random songs one after another, the last one to its end or to a random note. It reads
 no songs that were held out from its training. Songs of your own with notes that the network does not know are
-transposed to where it knows all of them.
+transposed to where it knows all of them; of these there are at most 50 memories a song.
 """
 
 import argparse
@@ -35,6 +35,7 @@ from melody.formats.corpus import find_songs
 from melody.provenance import files_fingerprint, is_up_to_date
 
 BLOCK = 256  # memories made at a time
+PER_SONG = 50  # memories of songs of one's own, at most: more would hardly be different
 MOST_VALUES = 12  # of a field are listed, unless all are asked for
 SETTINGS = {  # of memories: fields of their record, and flags
     "count": "count",
@@ -70,9 +71,10 @@ def main() -> None:
         chosen = choose(args, songs, trained.held_out)
     if len(chosen) < regions.FEW:
         log(args, f"warning: {len(chosen)} songs are too few for a style; the memories will hardly differ")
+    count = min(args.count, PER_SONG * len(chosen)) if files else args.count
     with file_lock(path):
-        different = write_memories(path, trained, songs, chosen, settings, args.quiet)
-    log(args, f"wrote {args.count} memories, {different} of them different, to {path}")
+        different = write_memories(path, trained, songs, chosen, count, settings, args.quiet)
+    log(args, f"wrote {count:,} memories, {different:,} of them different, to {path}")
 
 
 def arguments() -> argparse.Namespace:
@@ -142,14 +144,16 @@ def choose(args: argparse.Namespace, songs: dataset.Dataset, held_out: dict[str,
     return chosen
 
 
-def write_memories(path: Path, trained, songs: dataset.Dataset, chosen: list[int], settings: dict, quiet: bool) -> int:
+def write_memories(
+    path: Path, trained, songs: dataset.Dataset, chosen: list[int], count: int, settings: dict, quiet: bool
+) -> int:
     """Write the memories, block by block to save memory, and return how many of them are different."""
     from melody import scoring
 
     rng, state_encoder = np.random.default_rng(settings["seed"]), scoring.StateEncoder(trained.network)
     encoded = encoding.encode(songs, trained.vocabulary)
     tokens = [encoding.inputs(encoded[s], trained.vocabulary) for s in chosen]
-    count, different, size = settings["count"], set(), trained.record.shape.memory
+    different, size = set(), trained.record.shape.memory
     names = [songs.name[s] for s in chosen]
     index = CopyIndex.of(songs, chosen, bool(trained.vocabulary.rhythm.rhythms))
     descriptions = reach.describe([encoded[s] for s in chosen], trained.vocabulary)

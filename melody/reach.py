@@ -33,7 +33,8 @@ SampleMemories = Callable[[int, np.random.Generator], np.ndarray]  # (count, rng
 
 
 class Reach(NamedTuple):
-    """The result of `measure`; `share` and its 95 % interval are None if there is no way to go."""
+    """The result of `measure`. `share` and its 95 % interval are None if too few songs are shown, or if songs without a
+    memory are already near to them."""
 
     shown: int  # songs
     share: float | None = None
@@ -51,11 +52,10 @@ class Reach(NamedTuple):
 
     def text(self, name: str, own: bool) -> str:
         """One line in plain words; `own` songs are the user's, on which the network can be trained further."""
-        if self.shown < FEWEST:
-            return f"{self.shown} songs of {name} are too few to tell whether composed songs are like them"
+        if self.share is None and self.shown < regions.FEW:
+            return f"too few songs of {name} ({self.shown}) to tell whether composed songs are like them"
         if self.share is None:
-            of = f"these {self.shown:,} songs of {name} ({ASPECTS})"
-            return f"songs without a memory already sound much like {of}, as far as can be told from so many"
+            return f"songs without a memory already sound much like these {self.shown:,} songs of {name} ({ASPECTS})"
         way = f"{self.share:.0%} of the way from songs without a memory to those of {name}"
         way += f" (95 % interval {self.low:.0%} to {self.high:.0%}; {ASPECTS})"
         if self.low > 0 and self.share >= LITTLE:

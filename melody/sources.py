@@ -122,6 +122,8 @@ def load(
     def checked_vae(name: str, flags: str) -> tuple[VAE, VaeRecord]:
         vae, record = load_vae(name, flags)
         record.check_network(trained.fingerprint)
+        if record.reach:
+            log(args, record.reach.text(name, flags.startswith("--name")))
         return vae, record
 
     def of_files(patterns: Sequence[str]) -> tuple[Source, str]:
@@ -151,8 +153,6 @@ def load(
     if args.vary:
         return varied(args, checked_vae)
     vae, record = checked_vae(args.name, regions.flag(args.regions, args.name))
-    if record.reach:
-        log(args, record.reach.text(args.name, args.regions is None))
     real = neighbors.load(args.data / "memories" / f"{args.name}.h5", trained.fingerprint)
     return VaeSource(vae, real), {"vae": record.weights}
 

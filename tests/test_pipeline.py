@@ -269,7 +269,7 @@ def test_songs_of_ones_own(folders, tmp_path, capsys):
     assert reached in capsys.readouterr().out
     record = json.loads((tmp_path / "songs/irish/001.json").read_text())
     assert record["name"] == "irish" and "regions" not in record
-    assert "generate_song.py --name irish" in (tmp_path / "songs/irish/index.html").read_text()
+    assert "--page --name irish" in (tmp_path / "songs/irish/index.html").read_text()
 
 
 @pytest.mark.slow

@@ -84,7 +84,7 @@ def test_a_few_songs_are_too_few():
     rng = np.random.default_rng(0)
     found = measure(songs(4, NEAR, rng), songs(50, FAR, rng), songs(50, FAR, rng), 0)
     assert found == Reach(4)
-    assert found.text("irish", True) == "4 songs of irish are too few to tell whether composed songs are like them"
+    assert found.text("irish", True) == "too few songs of irish (4) to tell whether composed songs are like them"
 
 
 FINE_TUNE = "; fine-tune: python train_lstm.py --from weights --songs PATH --name irish"
@@ -97,7 +97,8 @@ FINE_TUNE = "; fine-tune: python train_lstm.py --from weights --songs PATH --nam
         (Reach(20, 0.3, -0.1, 0.6), True, "warning: these songs sound perhaps no more like irish than", FINE_TUNE),
         (Reach(20, 0.1, 0.05, 0.2), True, "warning: these songs sound little more like irish than", FINE_TUNE),
         (Reach(20, -0.1, -0.3, 0.1), False, "warning: these songs sound no more like irish than", "and range)"),
-        (Reach(20), True, "songs without a memory already sound much like these 20 songs of irish", "so many"),
+        (Reach(20), True, "songs without a memory already sound much like these 20 songs of irish", "and range)"),
+        (Reach(12), True, "too few songs of irish (12) to tell whether", "are like them"),
     ],
 )
 def test_the_line_says_whether_memories_reach_the_songs(found, own, begins, ends):
