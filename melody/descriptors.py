@@ -4,7 +4,7 @@ At the start of each further song of a training stream the state must tell what 
 that it keeps what memories are made of. The head that answers is not used to compose.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from itertools import pairwise
 
 import numpy as np
@@ -65,6 +65,12 @@ class Descriptors:
             return np.zeros(2)
         share = min(len(phrase) / max((phrase == PHRASE).sum(), 1) / LONGEST_PHRASE, 1.0)
         return np.array([share, 1 - share])
+
+
+def describe_all(songs: Iterable[EncodedSong], vocabulary: Vocabulary) -> np.ndarray:
+    """(songs, numbers): what songs are like, their mode and collection unknown; `melody.memory` finds similar ones."""
+    descriptors = Descriptors(vocabulary, collections=0)
+    return np.stack([descriptors.describe(song) for song in songs])
 
 
 def _one_hot(index: int | None) -> np.ndarray:
