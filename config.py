@@ -33,7 +33,8 @@ PRECISION = "mixed_bfloat16"  # of the arithmetic in training: mixed_bfloat16 or
 # 3  generate_memories.py
 REGIONS = ["china"]  # folders, prefixes, patterns "asia/*", fields "genre=*Liebe*&key=d": any of them; none: all songs
 MEMORIES = 3_000  # memories
-MEMORY_SONGS = 3  # random songs that the network reads for one memory
+MEMORY_SONGS = 3  # songs that the network reads for one memory
+MEMORY_SIMILAR = 20  # songs most like a random one, of which the others of its memory are; 0: of all songs
 MEMORY_NOTES = 160  # notes that it reads: the last ones of these songs
 MID_SONG_FRACTION = 0.5  # fraction of memories that end within their last song; the others end with it
 

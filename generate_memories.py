@@ -12,9 +12,9 @@ writes  data/memories/<name>.h5   memory (count, 6 * units), song (count, songs)
     python generate_memories.py --list                       what there is, in numbers of songs: regions, genres, ...
     python generate_memories.py --list genre area            all genres and areas
 
-For each memory the network reads random songs one after another, the last one to its end or to a random note. It reads
-no songs that were held out from its training. Songs of your own with notes that the network does not know are
-transposed to where it knows all of them; of these there are at most 50 memories a song.
+For each memory the network reads a random song, to its end or to a random note, after others that are among those most
+like it. It reads no songs that were held out from its training. Songs of your own with notes that the network does not
+know are transposed to where it knows all of them; of these there are at most 50 memories a song.
 """
 
 import argparse
@@ -25,10 +25,11 @@ from pathlib import Path
 import h5py
 import numpy as np
 
-from melody import dataset, encoding, memory, own_songs, reach, regions
+from melody import dataset, encoding, memory, own_songs, regions
 from melody.atomic import atomic_write, file_lock
 from melody.cli import init_keras, log, progress, run
 from melody.copies import CopyIndex
+from melody.descriptors import describe_all
 from melody.errors import UserError
 from melody.flags import add_regions, parser
 from melody.formats.corpus import find_songs
@@ -41,6 +42,7 @@ SETTINGS = {  # of memories: fields of their record, and flags
     "count": "count",
     "songs": "memory_songs",
     "notes": "memory_notes",
+    "similar": "memory_similar",
     "mid_song_fraction": "mid_song_fraction",
     "seed": "seed",
 }
@@ -78,7 +80,7 @@ def main() -> None:
 
 
 def arguments() -> argparse.Namespace:
-    own = "memory_songs", "memory_notes", "mid_song_fraction"
+    own = "memory_songs", "memory_notes", "memory_similar", "mid_song_fraction"
     flags = parser(__doc__, "data", "weights", "jobs", *own, count="MEMORIES")
     add_regions(flags)
     songs = "songs of your own: folders, files or patterns, read instead of --data; --name says what to call them"
@@ -153,10 +155,10 @@ def write_memories(
     rng, state_encoder = np.random.default_rng(settings["seed"]), scoring.StateEncoder(trained.network)
     encoded = encoding.encode(songs, trained.vocabulary)
     tokens = [encoding.inputs(encoded[s], trained.vocabulary) for s in chosen]
-    different, size = set(), trained.record.shape.memory
+    how, different, size = (settings["similar"], settings["songs"]), set(), trained.record.shape.memory
     names = [songs.name[s] for s in chosen]
     index = CopyIndex.of(songs, chosen, bool(trained.vocabulary.rhythm.rhythms))
-    descriptions = reach.describe([encoded[s] for s in chosen], trained.vocabulary)
+    descriptions = describe_all([encoded[s] for s in chosen], trained.vocabulary)
     texts = sum(len(name.encode()) + 32 for name in names)
     file_size = 4 * count * (size + settings["songs"]) + texts + index.table.nbytes
     bar = progress(None, quiet, total=count, unit="memory")
@@ -168,7 +170,8 @@ def write_memories(
         file.attrs["settings"] = json.dumps(settings)
         for first in range(0, count, BLOCK):
             block = slice(first, min(first + BLOCK, count))
-            indices[block] = sampled = memory.sample_songs(len(tokens), settings["songs"], block.stop - first, rng)
+            sampled = memory.sample_similar_songs(descriptions, *how, block.stop - first, rng)
+            indices[block] = sampled
             rows = memory.sample_inputs(tokens, sampled, settings["notes"], settings["mid_song_fraction"], rng)
             memories[block] = memory.pack(state_encoder.encode(rows))
             different.update(row.tobytes() for row in rows)

@@ -85,7 +85,9 @@ def main() -> None:
 
 
 def arguments() -> argparse.Namespace:
-    music = "temperature guidance length key tempo instrument sound_font memory_songs memory_notes".split()
+    music = (
+        "temperature guidance length key tempo instrument sound_font memory_songs memory_similar memory_notes".split()
+    )
     flags = parser(__doc__, "data", "weights", "count", *music, out="SONGS", meter="METERS")
     add_sources(flags)
     flags.add_argument("--min-length", type=positive, metavar="N", help="fewest notes of a song")

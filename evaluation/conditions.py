@@ -17,6 +17,7 @@ from evaluation.context import EVERY, Context
 from evaluation.ngrams import kneser_ney_songs
 from evaluation.report import UNGUIDED
 from melody import encoding, lstm, memory
+from melody.descriptors import describe_all
 from melody.encoding import EncodedSong
 
 PRIMER_NOTES = 15  # real notes that primed songs continue
@@ -118,12 +119,17 @@ def read(
     """
     how = context.record_of(region).memories
     count = min(count, len(songs)) if distinct else count
-    chosen = memory.sample_songs(len(songs), how["songs"], count, rng)
-    if distinct:
-        chosen[:, -1] = rng.permutation(len(songs))[:count]
+    last = rng.permutation(len(songs))[:count] if distinct else None
+    chosen = choose(context, songs, how, count, rng, last)
     tokens = [encoding.inputs(song, context.trained.vocabulary) for song in songs]
     rows = memory.sample_inputs(tokens, chosen, how["notes"], how["mid_song_fraction"], rng)
     return memory.pack(context.state_encoder.encode(rows))
+
+
+def choose(context: Context, songs: list[EncodedSong], how: dict, count: int, rng: np.random.Generator, last=None):
+    """The indices of the songs that are read for each memory; `how` are the settings of memories."""
+    descriptions = describe_all(songs, context.trained.vocabulary)
+    return memory.sample_similar_songs(descriptions, how.get("similar", 0), how["songs"], count, rng, last)
 
 
 @cache

@@ -28,9 +28,10 @@ def continuations(context: Context, region: str):
     """
     rng, how = context.rng("M6", region), context.records[region].memories
     indices = [s for s in context.indices(context.part, region) if len(context.encoded[s].pitch) > NEXT + 1]
-    songs = context.tokens(context.encoded[s] for s in indices)
+    encoded = [context.encoded[s] for s in indices]
+    songs = context.tokens(encoded)
     entries, pairs, groups = [], [], []
-    for chosen in memory.sample_songs(len(songs), how["songs"], context.sizes.continued, rng):
+    for chosen in conditions.choose(context, encoded, how, context.sizes.continued, rng):
         inputs, targets = songs[chosen[-1]]
         cut = int(rng.integers(1, len(inputs) - 1 - NEXT)) + 1
         read = [songs[k][0] for k in chosen[:-1]] + [inputs[:cut]]

@@ -4,7 +4,7 @@ At the start of each further song of a training stream the state must tell what 
 that it keeps what memories are made of. The head that answers is not used to compose.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from itertools import pairwise
 
 import numpy as np
@@ -65,6 +65,16 @@ class Descriptors:
             return np.zeros(2)
         share = min(len(phrase) / max((phrase == PHRASE).sum(), 1) / LONGEST_PHRASE, 1.0)
         return np.array([share, 1 - share])
+
+
+def describe_all(songs: Iterable[EncodedSong], vocabulary: Vocabulary) -> np.ndarray:
+    """What each song with notes is like, (songs, numbers) float32, its mode and collection unknown.
+
+    Phrases are left out, since few files mark them.
+    """
+    descriptors = Descriptors(vocabulary, collections=0)
+    rows = [descriptors.describe(song._replace(phrase=np.full(1, UNKNOWN))) for song in songs if len(song.pitch)]
+    return np.array(rows, np.float32).reshape(len(rows), descriptors.size)
 
 
 def _one_hot(index: int | None) -> np.ndarray:

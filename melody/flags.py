@@ -70,7 +70,7 @@ temperature = in_range(0.01, 100)  # below: only the likeliest note is left; abo
 TYPES = {  # of settings; one that is not listed is `positive` for a whole number, `nonnegative` for another, or text
     folder: "DATA WEIGHTS SONGS RESULTS",
     path: "SONG_FILES SOUND_FONT",
-    natural: "SEED",
+    natural: "SEED MEMORY_SIMILAR",
     jobs: "JOBS",
     precision: "PRECISION",
     region: "REGIONS",

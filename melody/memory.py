@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
+from sklearn.neighbors import NearestNeighbors
 
 from melody import regions
 from melody.atomic import open_hdf5
@@ -51,6 +52,35 @@ def input_sequence(songs: Sequence[np.ndarray], tokens: int) -> np.ndarray:
 def sample_songs(songs: int, each: int, count: int, rng: np.random.Generator) -> np.ndarray:
     """The indices of the songs read for `count` memories, (count, each); no song twice if there are enough."""
     return np.stack([rng.choice(songs, each, replace=songs < each) for _ in range(count)])
+
+
+def sample_similar_songs(
+    descriptions: np.ndarray,
+    similar: int,
+    each: int,
+    count: int,
+    rng: np.random.Generator,
+    last: np.ndarray | None = None,
+) -> np.ndarray:
+    """The same, but the songs of a memory are like each other: `last` (count,), by default random ones, is read last,
+    and before it come random ones of the `similar` songs nearest to it; 0: of all songs.
+
+    `descriptions` (songs, numbers) are those of `melody.descriptors`; nearest in Hellinger distance. Songs that have
+    their time signature, mode, note values and intervals in common leave these in the state; of songs that differ, what
+    remains is hardly more than the mean of the region.
+    """
+    songs = len(descriptions)
+    if not similar:
+        chosen = sample_songs(songs, each, count, rng)
+        return chosen if last is None else np.column_stack([chosen[:, :-1], last])
+    last = rng.integers(songs, size=count) if last is None else last
+    roots = np.sqrt(descriptions)
+    nearest = NearestNeighbors(n_neighbors=min(similar + 1, songs)).fit(roots)
+    rows = []
+    for song, found in zip(last, nearest.kneighbors(roots[last], return_distance=False), strict=True):
+        others = found[found != song][:similar] if songs > 1 else found
+        rows.append([*rng.choice(others, each - 1, replace=len(others) < each - 1), song])
+    return np.array(rows)
 
 
 def sample_inputs(

@@ -7,17 +7,15 @@ to each other.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple, Self
 
 import numpy as np
 
 from melody import regions
-from melody.descriptors import Descriptors
-from melody.encoding import UNKNOWN, EncodedSong
+from melody.descriptors import Descriptors, describe_all
 from melody.errors import UserError
-from melody.vocabulary import Vocabulary
 
 if TYPE_CHECKING:
     from melody.lstm import TrainedNetwork
@@ -63,16 +61,6 @@ class Reach(NamedTuple):
         advice = f"; fine-tune: python train_lstm.py --from weights --songs PATH --name {name}" if own else ""
         more = "little" if self.low > 0 else "perhaps no" if self.share >= LITTLE else "no"
         return f"warning: these songs sound {more} more like {name} than without a memory: {way}{advice}"
-
-
-def describe(songs: Sequence[EncodedSong], vocabulary: Vocabulary) -> np.ndarray:
-    """The distributions of each song with notes, (songs, numbers) float32.
-
-    Phrases are left out, since few files mark them.
-    """
-    descriptors = Descriptors(vocabulary, 0)
-    rows = [descriptors.describe(song._replace(phrase=np.full(1, UNKNOWN))) for song in songs if len(song.pitch)]
-    return np.array(rows, np.float32).reshape(len(rows), descriptors.size)
 
 
 def resampled(songs: np.ndarray, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
@@ -143,5 +131,5 @@ def measure_memories(trained: TrainedNetwork, shown: np.ndarray, sample: SampleM
     sampler = sampling.Sampler(trained.network, trained.vocabulary, guided=options["guidance"] != 0)
     states = memory.unpack(np.concatenate([np.zeros_like(memories), memories]), sampler.shape.states)
     songs = sampler.compose(states, rng.spawn(2 * COMPOSED), **options)
-    without, composed = (describe(part, trained.vocabulary) for part in (songs[:COMPOSED], songs[COMPOSED:]))
+    without, composed = (describe_all(part, trained.vocabulary) for part in (songs[:COMPOSED], songs[COMPOSED:]))
     return measure(shown, without, composed, seed)

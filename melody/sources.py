@@ -19,6 +19,7 @@ from melody import encoding, memory, neighbors, own_songs, regions
 from melody.atomic import load_json
 from melody.cli import log
 from melody.dataset import Dataset, dataset_of
+from melody.descriptors import describe_all
 from melody.errors import UserError
 from melody.formats.corpus import find_songs
 from melody.lstm import TrainedNetwork
@@ -73,17 +74,17 @@ class VariedSource:
 
 
 class SongsSource:
-    """Real memories of given songs, without a VAE: the states of the network after reading `each` of them in random
-    order, the last one to its end, at most `notes` notes."""
+    """Real memories of given songs, without a VAE: the states of the network after reading `each` of them that are like
+    each other (see `memory.sample_similar_songs`), the last one to its end, at most `notes` notes."""
 
-    def __init__(self, encoder: StateEncoder, songs: Dataset, each: int, notes: int):
+    def __init__(self, encoder: StateEncoder, songs: Dataset, similar: int, each: int, notes: int):
         self.encoder, self.names, self.notes, self.shown = encoder, songs.name, notes, (songs,)
         encoded = encoding.encode(songs, songs.vocabulary)
         self.tokens = [encoding.inputs(song, songs.vocabulary) for song in encoded]
-        self.each = min(each, len(self.tokens))
+        self.how = describe_all(encoded, songs.vocabulary), similar, min(each, len(self.tokens))
 
     def memories(self, rngs: Sequence[np.random.Generator]) -> tuple[np.ndarray, Origins]:
-        read = [memory.sample_songs(len(self.tokens), self.each, 1, rng) for rng in rngs]
+        read = [memory.sample_similar_songs(*self.how, 1, rng) for rng in rngs]
         rows = [
             memory.sample_inputs(self.tokens, songs, self.notes, 0.0, rng)
             for songs, rng in zip(read, rngs, strict=True)
@@ -133,7 +134,8 @@ def load(
         if len(songs) < FEWEST:
             log(args, f"fewer than {FEWEST} songs say little of a style: expect their meter, hardly their melodies")
         read = dataset_of(songs, trained.vocabulary)
-        return SongsSource(encoder, read, args.memory_songs, args.memory_notes), files_fingerprint(files)
+        how = args.memory_similar, args.memory_songs, args.memory_notes
+        return SongsSource(encoder, read, *how), files_fingerprint(files)
 
     def of_part(name: str) -> tuple[Source, str]:
         if (args.weights / f"vae-{name}.json").exists() or not Path(name).exists():

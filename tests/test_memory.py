@@ -49,3 +49,25 @@ def test_no_song_is_sampled_twice_if_there_are_enough(songs, each, count, seed):
     assert chosen.shape == (count, each) and chosen.min() >= 0 and chosen.max() < songs
     if songs >= each:
         assert all(len(set(row)) == each for row in chosen.tolist())
+
+
+def test_the_songs_of_a_memory_are_like_its_last_song():
+    """Six songs of two kinds, a half each: without `similar` any songs meet, with it only songs of a kind."""
+    descriptions = np.array([[1.0, 0.0], [0.9, 0.1], [0.8, 0.2], [0.0, 1.0], [0.1, 0.9], [0.2, 0.8]])
+    chosen = memory.sample_similar_songs(descriptions, 2, 3, 300, np.random.default_rng(0))
+    kinds = chosen // 3
+    assert (kinds == kinds[:, :1]).all() and all(len(set(row)) == 3 for row in chosen.tolist())
+    assert np.bincount(chosen[:, -1], minlength=6).min() > 30, "every song is the last one as often"
+    mixed = memory.sample_similar_songs(descriptions, 0, 3, 300, np.random.default_rng(0)) // 3
+    assert (mixed != mixed[:, :1]).any()
+
+
+@given(st.integers(1, 9), st.integers(1, 5), st.integers(1, 20), st.integers(0, 9), st.booleans())
+def test_songs_that_are_alike_are_not_sampled_twice_if_there_are_enough(songs, each, count, seed, given_last):
+    """Songs that are all equal included; `last` is read last."""
+    rng, last = np.random.default_rng(seed), np.arange(count) % songs if given_last else None
+    chosen = memory.sample_similar_songs(np.ones((songs, 2)) / 2, 4, each, count, rng, last)
+    assert chosen.shape == (count, each) and chosen.min() >= 0 and chosen.max() < songs
+    assert last is None or (chosen[:, -1] == last).all()
+    if min(songs - 1, 4) >= each - 1:
+        assert all(len(set(row)) == each for row in chosen.tolist())

@@ -7,9 +7,10 @@ import numpy as np
 import pytest
 
 from melody import memory, reach
+from melody.descriptors import describe_all
 from melody.encoding import PHRASE, UNKNOWN, encode, pitches_alone
 from melody.errors import UserError
-from melody.reach import Reach, describe, measure, resampled, squared_distance
+from melody.reach import Reach, measure, resampled, squared_distance
 from tests.synthetic import dataset_of, tunes
 
 
@@ -49,10 +50,10 @@ def test_songs_are_described_without_their_phrases():
     encoded = encode(data, data.vocabulary)
     unmarked = [song._replace(phrase=np.full_like(song.phrase, UNKNOWN)) for song in encoded]
     assert any((song.phrase == PHRASE).any() for song in encoded)
-    rows = describe(encoded, data.vocabulary)
-    np.testing.assert_array_equal(rows, describe([*unmarked, pitches_alone(np.zeros(0, int))], data.vocabulary))
+    rows = describe_all(encoded, data.vocabulary)
+    np.testing.assert_array_equal(rows, describe_all([*unmarked, pitches_alone(np.zeros(0, int))], data.vocabulary))
     assert rows.shape[0] == len(encoded) and (rows >= 0).all()
-    assert describe([], data.vocabulary).shape == (0, rows.shape[1])
+    assert describe_all([], data.vocabulary).shape == (0, rows.shape[1])
 
 
 @pytest.mark.parametrize("share", [0.0, 0.5])

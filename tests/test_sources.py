@@ -66,12 +66,12 @@ class FakeEncoder:
 
 def test_memories_of_given_songs_name_what_was_read():
     songs = dataset_of(tunes(3), Vocabulary(ESSEN.names))
-    source = SongsSource(FakeEncoder(), songs, each=2, notes=8)
+    source = SongsSource(FakeEncoder(), songs, similar=0, each=2, notes=8)
     memories, origins = source.memories(rngs(8))
     assert memories.shape[0] == 8 and all(len(one["read"]) == 2 for one in origins)
     last = {one["read"][-1] for one in origins}
     assert len(last) > 1 and last <= set(songs.name)
-    few = SongsSource(FakeEncoder(), dataset_of(tunes(3)[:1], Vocabulary(ESSEN.names)), each=3, notes=8)
+    few = SongsSource(FakeEncoder(), dataset_of(tunes(3)[:1], Vocabulary(ESSEN.names)), similar=4, each=3, notes=8)
     assert all(one["read"] == [tunes(3)[0].name] for one in few.memories(rngs(2))[1])
 
 

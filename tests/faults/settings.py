@@ -37,6 +37,7 @@ INVALID_FLAGS = {  # values by stage and flag
         "count": "0 -1 1e12 99999999999",
         "memory-songs": "0 x 999999999",
         "memory-notes": "0 -1 99999999999",
+        "memory-similar": "-1 x",
         "regions": "nowhere [ *x genre= genre=x key=H&han",
         "name": "han china/ a*b",
         "songs": "nowhere",
