@@ -30,6 +30,12 @@ LEARNING_RATE = 2e-3  # peak learning rate of Adam
 WARMUP_STEPS = 100  # steps until the learning rate peaks
 PRECISION = "mixed_bfloat16"  # of the arithmetic in training: mixed_bfloat16 or float32; all else is float32
 
+# 2  train_lstm.py --from weights: fine-tuning on songs of your own; what is not here is as above
+FINE_TUNING_EPOCHS = 10  # passes over the songs of your own
+FINE_TUNING_LEARNING_RATE = 5e-4  # peak learning rate of Adam
+FINE_TUNING_WARMUP_STEPS = 10  # steps until the learning rate peaks
+FINE_TUNING_OWN_SHARE = 0.5  # fraction of the streams that are songs of your own; the others are of the collection
+
 # 3  generate_memories.py
 REGIONS = ["china"]  # folders, prefixes, patterns "asia/*", fields "genre=*Liebe*&key=d": any of them; none: all songs
 MEMORIES = 3_000  # memories

@@ -24,6 +24,16 @@ class TrainingSongs:
     groups: dict[str, np.ndarray]  # (songs,) integers for each grouping of `melody.groupings.SHARES`
     mode: list[int]  # index in `melody.descriptors.MODES`
     collection: list[int]  # from 0
+    own: int = 0  # how many of them, the last ones, are songs of the user's own
+
+    def with_own(self, own: "TrainingSongs") -> "TrainingSongs":
+        """These songs, and as a further collection with groups of its own those of the user."""
+        groups = {
+            kind: np.concatenate([numbers, own.groups[kind] + numbers.max() + 1])
+            for kind, numbers in self.groups.items()
+        }
+        collection = self.collection + [max(self.collection) + 1] * len(own.songs)
+        return TrainingSongs(self.songs + own.songs, groups, self.mode + own.mode, collection, len(own.songs))
 
 
 class Streams:
@@ -39,8 +49,9 @@ class Streams:
 
     Songs are sampled at random, about as many tokens in an epoch as the songs have. In `synthetic_probability` of the
     streams all songs are changed in the same way (`melody.traditions`); of the other songs `transpose_probability` are
-    transposed, each by itself. With `token_probability` > 0 the inputs have a further column, the control token: in
-    that fraction of the streams the number of the song's collection, from 1, in the others 0.
+    transposed, each by itself. If some songs are the user's own, `own_share` of the streams are of these, and an epoch
+    has about as many of their tokens as they have. With `token_probability` > 0 the inputs have a further column, the
+    control token: in that fraction of the streams the number of the song's collection, from 1, in the others 0.
     """
 
     def __init__(
@@ -55,19 +66,22 @@ class Streams:
         transpose_probability: float,
         synthetic_probability: float,
         token_probability: float = 0.0,
+        own_share: float = 0.0,
         rng: np.random.Generator,
     ):
         self.training, self.vocabulary, self.descriptors = training, vocabulary, descriptors
         self.traditions = Traditions(vocabulary)
         self.batch, self.bptt_length, self.windows_per_stream = batch, bptt_length, windows_per_stream
         self.transpose_probability, self.synthetic_probability = transpose_probability, synthetic_probability
-        self.token_probability, self.rng = token_probability, rng
+        self.token_probability, self.own_share, self.rng = token_probability, own_share, rng
         self.members = {kind: _members(numbers) for kind, numbers in training.groups.items()}
 
     def steps(self) -> int:
-        """The number of batches in an epoch."""
-        tokens = sum(len(song.pitch) + 1 for song in self.training.songs)
-        return tokens // (self.batch * self.bptt_length * self.windows_per_stream) * self.windows_per_stream
+        """The number of batches in an epoch; with songs of the user's own, however few, one for each window."""
+        own, size = self.training.own, self.batch * self.bptt_length * self.windows_per_stream
+        tokens = sum(len(song.pitch) + 1 for song in self.training.songs[-own:])  # of all songs if own is 0
+        batches = max(int(tokens / self.own_share / size), 1) if own else tokens // size
+        return batches * self.windows_per_stream
 
     def epoch(self) -> Iterator[tuple[np.ndarray, np.ndarray, np.ndarray, bool]]:
         """Inputs (batch, bptt_length, columns), targets (batch, bptt_length, heads), descriptions (batch, bptt_length,
@@ -133,7 +147,10 @@ class Streams:
         return np.concatenate([self.rng.permutation(group), self.rng.permutation(self._collection(s))])
 
     def _random_song(self) -> int:
-        return int(self.rng.integers(len(self.training.songs)))
+        others, own = len(self.training.songs) - self.training.own, self.training.own
+        if own and self.rng.random() < self.own_share:
+            return others + int(self.rng.integers(own))
+        return int(self.rng.integers(others))
 
     def _collection(self, s: int) -> np.ndarray:
         return self.members["collection"][self.training.groups["collection"][s]]

@@ -122,7 +122,7 @@ def run(main: Callable[[], None]) -> None:
         message = f"{where}{error.strerror or error}{advice}"
     else:
         return
-    print_error(f"error: {_with_given_folders(message)}")
+    print_error(f"error: {with_given_folders(message)}")
     sys.exit(2)
 
 
@@ -140,7 +140,7 @@ def _open_streams() -> None:
             stream.reconfigure(encoding="utf-8", errors="backslashreplace")
 
 
-def _with_given_folders(message: str) -> str:
+def with_given_folders(message: str) -> str:
     """The message with the user's own --data, --weights and --out in the commands that it advises."""
     folders = argparse.ArgumentParser(add_help=False)
     for name in ("data", "weights", "out"):

@@ -113,6 +113,7 @@ class Trainer:
     """The network's epochs. `settings` are the flags of train_lstm.py, `split` the song indices of each part; `build`
     makes the network of a shape.
 
+    `own` are songs of the user's own, of which the setting `own_share` of the streams are made; see `fine_tuning`.
     With the further setting `token_probability` > 0 the network reads a control token: in that fraction of the
     training streams the number of the song's collection in `region_names`, else 0; in validation songs always theirs.
     """
@@ -123,6 +124,7 @@ class Trainer:
         split: dict[str, list[int]],
         settings: dict,
         build: Callable[..., keras.Model] = lstm.build,
+        own: batching.TrainingSongs | None = None,
     ):
         keras.utils.set_random_seed(settings["seed"])
         self.settings = settings
@@ -131,19 +133,12 @@ class Trainer:
         names = {part: [songs.name[s] for s in split[part]] for part in ("training", "validation")}
         self.region_names = sorted({regions.prefix(name) for name in names["training"]})
         training_ids, validation_ids = (np.array(regions.region_ids(names[part], self.region_names)) for part in names)
-        self.training = batching.TrainingSongs(
-            [encoded[s] for s in split["training"]],
-            groupings(songs, split["training"]),
-            [mode_of(songs.key[s]) for s in split["training"]],
-            (training_ids - 1).tolist(),
-        )
-        self.descriptors = Descriptors(self.vocabulary, len(self.region_names))
+        training = training_songs(songs, split["training"], encoded, (training_ids - 1).tolist())
+        self.training = training.with_own(own) if own else training
+        self.descriptors = Descriptors(self.vocabulary, len(self.region_names) + bool(own))
         self.token_probability = settings.get("token_probability", 0.0)
         self.validation_region_ids = validation_ids if self.token_probability else None
-        self.validation = [
-            (encoding.inputs(encoded[s], self.vocabulary), encoding.targets(encoded[s], self.vocabulary))
-            for s in split["validation"]
-        ]
+        self.validation = tokens_of(encoded, split["validation"], self.vocabulary)
         shape = lstm.Shape.of(self.vocabulary, settings, len(self.region_names) if self.token_probability else 0)
         remedy = "lower --units, --layers, --batch or --bptt-length"
         check_memory(training_bytes(shape, settings["batch"], settings["bptt_length"]), "this training", remedy)
@@ -163,6 +158,7 @@ class Trainer:
         settings = self.settings
         own = {name: settings[name] for name in ("batch", "bptt_length", "windows_per_stream", "synthetic_probability")}
         own["transpose_probability"] = settings["transpose_probability"] * (1 - epoch / settings["epochs"])
+        own["own_share"] = settings.get("own_share", 0.0)
         own |= {"token_probability": self.token_probability, "rng": np.random.default_rng([settings["seed"], epoch])}
         return batching.Streams(self.training, self.vocabulary, self.descriptors, **own)
 
@@ -182,13 +178,35 @@ class Trainer:
     def _validate(self) -> dict[str, float]:
         """Bits of each head on the validation songs, each read with the initial state zero: `validation_bits`, the
         sum for a note, chooses the weights."""
-        bits = scoring.information_content(self.eval_model, self.validation, region_ids=self.validation_region_ids)
+        return self.bits("validation", self.validation, self.validation_region_ids)
+
+    def bits(
+        self, name: str, songs: Sequence[scoring.Tokens], region_ids: np.ndarray | None = None
+    ) -> dict[str, float]:
+        """Bits of each head on some songs and their sum for a note, under names that begin with `name`."""
+        bits = scoring.information_content(self.eval_model, songs, region_ids=region_ids)
         notes = np.concatenate([song[:-1] for song in bits])
         known = [k for k in range(notes.shape[1]) if not np.isnan(notes[:, k]).all()]  # MIDI songs have no phrases
         means = {HEADS[k]: float(np.nanmean(notes[:, k])) for k in known}
-        row = {f"validation_{head}_bits": mean for head, mean in means.items()}
-        row["validation_end_bits"] = float(np.mean([song[-1, 0] for song in bits]))
-        return {"validation_bits": sum(mean for head, mean in means.items() if head != "opening")} | row
+        row = {f"{name}_{head}_bits": mean for head, mean in means.items()}
+        row[f"{name}_end_bits"] = float(np.mean([song[-1, 0] for song in bits]))
+        return {f"{name}_bits": sum(mean for head, mean in means.items() if head != "opening")} | row
+
+
+def training_songs(
+    songs: dataset.Dataset, chosen: Sequence[int], encoded: Sequence[encoding.EncodedSong], collection: list[int]
+) -> batching.TrainingSongs:
+    """The chosen songs; `collection` is the number of each one's collection."""
+    modes = [mode_of(songs.key[s]) for s in chosen]
+    return batching.TrainingSongs([encoded[s] for s in chosen], groupings(songs, chosen), modes, collection)
+
+
+def tokens_of(
+    encoded: Sequence[encoding.EncodedSong], chosen: Sequence[int], vocabulary: Vocabulary
+) -> list[scoring.Tokens]:
+    """What the network reads and predicts of the chosen songs."""
+    songs = (encoded[s] for s in chosen)
+    return [(encoding.inputs(song, vocabulary), encoding.targets(song, vocabulary)) for song in songs]
 
 
 def training_bytes(shape: lstm.Shape, batch: int, bptt_length: int) -> int:

@@ -44,6 +44,7 @@ class TrainingRun:
     model: keras.Model  # that is trained
     eval_model: keras.Model  # that is used afterwards (it may be the same) and whose weights are saved
     monitor: str  # the column of the history whose lowest value chooses the weights
+    curve: str = ""  # the column that is plotted instead
     save_best: bool = True  # False: the weights after the last epoch
     settings: dict  # of the run
     record: dict  # saved with the settings beside the weights
@@ -93,7 +94,7 @@ class TrainingRun:
                             print(f"epoch {number + 1}/{epochs}: {_line(row)}", flush=True)
             finally:
                 if self.history:
-                    training_curve(self.history_file, self.history, self.monitor)
+                    training_curve(self.history_file, self.history, self.curve or self.monitor)
 
     def _epoch(self, number: int, epoch: Callable, on_step: Callable[[Row], None]) -> Row:
         reseed(self.model, self.settings["seed"], number)
