@@ -5,7 +5,7 @@ start of a transposed song. One index beyond the rhythms, openings, time signatu
 """
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Container, Iterable, Iterator, Sequence
 from fractions import Fraction
 from typing import NamedTuple
 
@@ -52,20 +52,52 @@ def rhythm_vocabulary(songs: Dataset, training: Sequence[int]) -> RhythmVocabula
     rows = [slice(*songs.start[s : s + 2]) for s in training]
     counts = Counter(symbol for row in rows for symbol in symbols[row] if symbol.duration >= SMALLEST)
     rhythms = [symbol for symbol, _ in sorted(counts.items(), key=lambda item: (-item[1], item[0]))[:MOST_RHYTHMS]]
-    index = {symbol: number for number, symbol in enumerate(rhythms)}
     found = Counter(openings[s] for s in training)
     common = {one: n for one, n in sorted(found.items(), key=lambda item: (-item[1], item[0])) if n >= FEWEST_SONGS}
-    in_one_meter = [
-        (openings[s], [index.get(symbol, -1) for symbol in symbols[row]])
-        for s, row in zip(training, rows, strict=True)
-        if openings[s] in common and (songs.bar[row] == float(bar_length(openings[s].time_signature))).all()
-    ]
-    transitions, endings = observe(rhythms, in_one_meter)
+    transitions, endings = observe(rhythms, _in_one_meter(songs, training, rhythms, common))
+    return RhythmVocabulary(rhythms, common, *_sorted(transitions, endings))
+
+
+def with_bars_of(vocabulary: Vocabulary, songs: Dataset, chosen: Sequence[int]) -> Vocabulary:
+    """The vocabulary with what the chosen songs do in their bars too, as far as it has their beat positions.
+
+    Its integers mean what they meant, but songs can be composed that have these bars.
+    """
+    known = vocabulary.rhythm
+    transitions, endings = observe(known.rhythms, _in_one_meter(songs, chosen, known.rhythms, known.openings))
+    for signature, beats in known.transitions.items():
+        for beat, found in beats.items():
+            transitions.setdefault(signature, {}).setdefault(beat, set()).update(found)
+    for opening, beats in known.endings.items():
+        endings.setdefault(opening, set()).update(beats)
+    positions = set(known.beats)
+    transitions = {
+        signature: {beat: found for beat, found in beats.items() if beat in positions}
+        for signature, beats in transitions.items()
+    }
+    endings = {opening: beats & positions for opening, beats in endings.items()}
+    rhythm = RhythmVocabulary(known.rhythms, known.openings, *_sorted(transitions, endings))
+    return Vocabulary(vocabulary.names, rhythm)
+
+
+def _in_one_meter(
+    songs: Dataset, chosen: Sequence[int], rhythms: Sequence[Rhythm], known: Container[Opening]
+) -> Iterator[tuple[Opening, list[int]]]:
+    """The opening and the indices of the rhythms, -1 for any other one, of those songs that keep a known meter."""
+    symbols, openings = _rhythms(songs), openings_of(songs)
+    index = {symbol: number for number, symbol in enumerate(rhythms)}
+    for s in chosen:
+        row = slice(*songs.start[s : s + 2])
+        if openings[s] in known and (songs.bar[row] == float(bar_length(openings[s].time_signature))).all():
+            yield openings[s], [index.get(symbol, -1) for symbol in symbols[row]]
+
+
+def _sorted(transitions: dict, endings: dict) -> tuple[dict, dict]:
     transitions = {
         signature: {beat: sorted(found) for beat, found in sorted(beats.items())}
         for signature, beats in sorted(transitions.items())
     }
-    return RhythmVocabulary(rhythms, common, transitions, {one: sorted(beats) for one, beats in endings.items()})
+    return transitions, {one: sorted(beats) for one, beats in endings.items()}
 
 
 def encode(songs: Dataset, vocabulary: Vocabulary) -> list[EncodedSong]:

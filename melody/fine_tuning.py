@@ -42,6 +42,7 @@ def fine_tune(
     split = split_from_held_out(songs, trained.held_out)
     settings = settings | {"network": trained.fingerprint, "split": split_fingerprint(songs, split)}
     tuner = FineTuner(trained, songs, split, own, parts, settings)
+    vocabulary = encoding.with_bars_of(trained.vocabulary, own, parts["training"])
     held_out = {part: list(names) for part, names in trained.held_out.items()}
     held_out["validation"] += [own.name[s] for s in parts["validation"]]
     run = TrainingRun(
@@ -53,7 +54,7 @@ def fine_tune(
         curve="validation_bits",
         save_best=bool(parts["validation"]),
         settings=settings,
-        record={"vocabulary": tuner.vocabulary.record(), "held_out": held_out, "before": tuner.before},
+        record={"vocabulary": vocabulary.record(), "held_out": held_out, "before": tuner.before},
         command=same_command(script),
     )
     with run.lock():

@@ -7,6 +7,7 @@ import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from melody import dataset
 from melody.encoding import (
     HEADS,
     NEXT_PITCH,
@@ -23,6 +24,7 @@ from melody.encoding import (
     inputs,
     rhythm_vocabulary,
     targets,
+    with_bars_of,
 )
 from melody.meter import Opening, Rhythm, bar_length
 from melody.song import Song
@@ -125,6 +127,21 @@ def test_decode_restores_songs_in_one_meter(songs):
         np.testing.assert_array_equal(read[1:, [PITCH, RHYTHM]], read[:-1, [NEXT_PITCH, NEXT_RHYTHM]])
         np.testing.assert_array_equal(read[:, NEXT_PITCH], wanted[:, 0])
         np.testing.assert_array_equal(read[:-1, NEXT_RHYTHM], wanted[:-1, 1])
+
+
+def test_a_vocabulary_with_the_bars_of_further_songs_by_hand():
+    """4d | 4g 4a 4b | 2g adds a quarter on the second beat of 3/4. A song in 2/4 adds nothing: its opening is unknown.
+    What a dotted half begins does not count either: it is another rhythm. All numbers keep their meaning."""
+    known = dataset_of([WALTZ, WALTZ], NOTES).vocabulary
+    plain = replace(WALTZ, duration=[1.0, 1.0, 1.0, 1.0, 2.0], rest_before=[0.0] * 5, beat=[2.0, 0.0, 1.0, 2.0, 0.0])
+    march = replace(WALTZ, meter="2/4", duration=[1.0] * 5, beat=[1.0, 0.0, 1.0, 0.0, 1.0], bar=[2.0] * 5)
+    other = replace(WALTZ, duration=[3.0] * 5, rest_before=[0.0] * 5, beat=[2.0] * 5)
+    further = dataset.dataset_of([plain, march, other], known)
+    found = with_bars_of(known, further, [0, 1, 2])
+    assert found.rhythm.transitions == {"3/4": {0: [0, 1], 1: [0, 2], 2: [0]}}
+    assert found.rhythm.endings == known.rhythm.endings and found.rhythm.beats == known.rhythm.beats
+    assert (found.names, found.rhythm.rhythms) == (known.names, known.rhythm.rhythms)
+    assert with_bars_of(known, further, [1, 2]) == known
 
 
 def test_what_is_unknown_is_told_as_unknown_and_is_no_target():

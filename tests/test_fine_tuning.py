@@ -161,7 +161,8 @@ def test_all_steps_with_songs_of_ones_own(tmp_path, monkeypatch, capsys, pitch_o
     assert records[0]["settings"]["network"] == before["weights"] != records[0]["weights"]
     (held_out,) = set(records[0]["held_out"]["validation"]) - set(before["held_out"]["validation"])
     assert held_out.startswith("tunes/tune") and records[0]["held_out"]["test"] == before["held_out"]["test"]
-    assert records[0]["vocabulary"] == before["vocabulary"]
+    for what in {"pitches", "rhythms", "openings"} & set(before["vocabulary"]):
+        assert records[0]["vocabulary"][what] == before["vocabulary"][what]
 
     small = {"generate_memories": "--count 60 --memory-notes 20", "vae.train": " ".join(TINY_VAE)}
     small["generate_song"] = "--count 1 --length 20 --out songs"
