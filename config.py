@@ -31,9 +31,10 @@ WARMUP_STEPS = 100  # steps until the learning rate peaks
 PRECISION = "mixed_bfloat16"  # of the arithmetic in training: mixed_bfloat16 or float32; all else is float32
 
 # 2  train_lstm.py --from weights: fine-tuning on songs of your own; what is not here is as above
-FINE_TUNING_EPOCHS = 10  # passes over the songs of your own
-FINE_TUNING_LEARNING_RATE = 5e-4  # peak learning rate of Adam
-FINE_TUNING_WARMUP_STEPS = 10  # steps until the learning rate peaks
+FINE_TUNING_EPOCHS = 15  # passes over the songs of your own
+FINE_TUNING_LEARNING_RATE = 3e-4  # peak learning rate of Adam
+FINE_TUNING_WARMUP_STEPS = 5  # steps until the learning rate peaks
+FINE_TUNING_AUXILIARY_WEIGHT = 0.0  # weight of the auxiliary loss, whose layer begins anew; 0: none
 FINE_TUNING_OWN_SHARE = 0.5  # fraction of the streams that are songs of your own; the others are of the collection
 
 # 3  generate_memories.py

@@ -26,7 +26,7 @@ from melody.flags import parser, songs_name
 
 DRAWS = 3
 SONGS = 50  # of each draw
-MEASURED = 200  # other songs, at most
+MEASURED = 200  # other songs, and songs of the collection, at most
 COMPOSED = 100  # songs of each network
 MEMORIES = {"songs": "memory_songs", "notes": "memory_notes", "mid_song_fraction": "mid_song_fraction"}
 COMPOSING = ("temperature", "guidance", "length")
@@ -112,7 +112,7 @@ def context_of(args: argparse.Namespace, trained, own, parts: dict[str, list[int
 
 
 def add_bits(rows, contexts: dict, networks: dict, collection) -> None:
-    """Bits per note of the measured songs and of the collection's validation songs, and what is saved."""
+    """Bits per note of the measured songs and of as many validation songs of the collection, and what is saved."""
     from evaluation.report import Figure
     from evaluation.statistics import interval, resampled_means
     from melody import encoding, scoring
@@ -120,8 +120,8 @@ def add_bits(rows, contexts: dict, networks: dict, collection) -> None:
 
     context, trained = contexts[BEFORE], networks[BEFORE]
     known = encoding.encode(collection, trained.vocabulary)
-    kept = split_from_held_out(collection, trained.held_out)["validation"]
-    for where, songs in (("", context.encoded_of("validation")), ("collection_", [known[s] for s in kept])):
+    kept = context.rng("collection").permutation(split_from_held_out(collection, trained.held_out)["validation"])
+    for where, songs in (("", context.encoded_of("validation")), ("collection_", [known[s] for s in kept[:MEASURED]])):
         tokens = context.tokens(songs)
         bits = {name: scoring.information_content(network.network, tokens) for name, network in networks.items()}
         for k, head in enumerate(("pitch", "rhythm")[: len(encoding.HEADS)]):
@@ -139,7 +139,8 @@ def add_bits(rows, contexts: dict, networks: dict, collection) -> None:
 
 
 def add_distances(rows, contexts: dict) -> None:
-    """Total variation of composed songs, and of the songs that were read, from the measured ones."""
+    """Total variation of composed songs, and of the songs that were read, from the measured ones; and how many of the
+    measured songs in one meter could be composed."""
     from evaluation import conditions
     from evaluation import rhythm_metrics as r
     from evaluation.context import EVERY
@@ -163,6 +164,13 @@ def add_distances(rows, contexts: dict) -> None:
         real = totals.pop("")
         figures = {name: Figure(r.total_variation(one, real), len(parts[name])) for name, one in totals.items()}
         rows.add_all(f"{kind}_total_variation", figures)
+    allowed = {}
+    for name, one in contexts.items():
+        known, clock = one.trained.vocabulary.rhythm.automaton, r.Clock(one.trained.vocabulary)
+        in_meter = [song for song in one.encoded_of("validation") if clock.read(song)]
+        found = [r.states(song, known) is not None for song in in_meter]
+        allowed[name] = Figure(np.mean(found), len(found))
+    rows.add_all("songs_that_the_bar_automaton_allows", allowed)
 
 
 def table(record: dict) -> str:

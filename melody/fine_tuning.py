@@ -13,12 +13,14 @@ from pathlib import Path
 import numpy as np
 
 from melody import dataset, encoding, lstm
+from melody.calibration import calibrate
 from melody.cli import log
 from melody.split import grouped_split, split_fingerprint, split_from_held_out
 from melody.training import Trainer, tokens_of, training_songs
 from melody.training_run import Row, TrainingRun, same_command
+from melody.vocabulary import Vocabulary
 
-COLLECTION_SONGS = 200  # held-out songs of the collection, at most, that are predicted after each epoch
+COLLECTION_SONGS = 100  # held-out songs of the collection, at most, that are predicted after each epoch
 MOST_FORGOTTEN = 0.03  # bits per note that songs of the collection may cost more than before
 PENALTY = 10.0  # for each bit beyond that, in the choice of the weights
 SHOWN = ("pitch", "rhythm")  # heads in the table
@@ -41,6 +43,8 @@ def fine_tune(
     lstm.check_vocabulary(trained, songs.vocabulary)
     split = split_from_held_out(songs, trained.held_out)
     settings = settings | {"network": trained.fingerprint, "split": split_fingerprint(songs, split)}
+    for line in unknown(own, trained.vocabulary):
+        log(args, line)
     tuner = FineTuner(trained, songs, split, own, parts, settings)
     vocabulary = encoding.with_bars_of(trained.vocabulary, own, parts["training"])
     held_out = {part: list(names) for part, names in trained.held_out.items()}
@@ -84,6 +88,19 @@ def hold_out(songs: dataset.Dataset, chosen: Sequence[int], seed: int) -> dict[s
     }
 
 
+def unknown(songs: dataset.Dataset, vocabulary: Vocabulary) -> list[str]:
+    """What the vocabulary lacks of the songs, so that it is read as any other and never composed, in words."""
+    encoded, known = encoding.encode(songs, vocabulary), vocabulary.rhythm
+    if not known.rhythms:
+        return []
+    notes = sum(int((song.rhythm == len(known.rhythms)).sum()) for song in encoded)
+    openings = sum(song.opening == len(known.openings) for song in encoded)
+    lines = [f"notes with a rhythm that is never composed: {notes:,} of {len(songs.pitch):,}"] if notes else []
+    if openings:
+        lines.append(f"songs whose time signature and pickup are never composed: {openings:,} of {len(songs):,}")
+    return lines
+
+
 class FineTuner(Trainer):
     """Trains a network further, on songs `own` with the indices of `parts`, and on the training songs of `split`."""
 
@@ -109,6 +126,10 @@ class FineTuner(Trainer):
             self.validation = tokens_of(encoded, parts["validation"], self.vocabulary)
         self.before: Row = {}
         self.before = self._validate()
+
+    def _calibrate(self) -> dict[str, float]:
+        """The temperatures are those of the user's held-out songs and of as many of the collection."""
+        return calibrate(self.eval_model, [*self.validation, *self.collection[: len(self.validation)]])
 
     def _validate(self) -> Row:
         """Bits of held-out songs of the user and of the collection; `chosen_bits` chooses the weights."""

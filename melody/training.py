@@ -172,8 +172,11 @@ class Trainer:
             row = {name: total / step for name, total in totals.items()}
             on_step(row)
         self.eval_model.set_weights(self.model.network.get_weights())
-        temperatures = calibrate(self.eval_model, self.validation, self.validation_region_ids)
+        temperatures = self._calibrate()
         return row | self._validate() | {f"{head}_temperature": value for head, value in temperatures.items()}
+
+    def _calibrate(self) -> dict[str, float]:
+        return calibrate(self.eval_model, self.validation, self.validation_region_ids)
 
     def _validate(self) -> dict[str, float]:
         """Bits of each head on the validation songs, each read with the initial state zero: `validation_bits`, the

@@ -7,7 +7,10 @@ TRAINING = tuple(
     "dropout epochs batch bptt_length windows_per_stream transpose_probability synthetic_probability "
     "auxiliary_weight learning_rate warmup_steps precision".split()
 )
-OWN = {name: f"FINE_TUNING_{name.upper()}" for name in ("epochs", "learning_rate", "warmup_steps", "own_share")}
+OWN = {
+    name: f"FINE_TUNING_{name.upper()}"
+    for name in ("epochs", "learning_rate", "warmup_steps", "auxiliary_weight", "own_share")
+}
 SHARED = tuple(name for name in TRAINING if name not in OWN)
 
 
