@@ -28,7 +28,12 @@ DRAWS = 3
 SONGS = 50  # of each draw
 MEASURED = 200  # other songs, and songs of the collection, at most
 COMPOSED = 100  # songs of each network
-MEMORIES = {"songs": "memory_songs", "notes": "memory_notes", "mid_song_fraction": "mid_song_fraction"}
+MEMORIES = {
+    "songs": "memory_songs",
+    "similar": "memory_similar",
+    "notes": "memory_notes",
+    "mid_song_fraction": "mid_song_fraction",
+}
 COMPOSING = ("temperature", "guidance", "length")
 COMMAND = "python -m evaluation.fine_tuning"
 BEFORE, AFTER, NONE, READ = "before", "after", "without a memory", "the songs read"

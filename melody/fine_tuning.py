@@ -12,7 +12,7 @@ from pathlib import Path
 
 import numpy as np
 
-from melody import dataset, encoding, lstm
+from melody import copies, dataset, encoding, lstm
 from melody.cli import log
 from melody.split import grouped_split, split_fingerprint, split_from_held_out
 from melody.training import Trainer, tokens_of, training_songs
@@ -62,6 +62,8 @@ def fine_tune(
     )
     with run.lock():
         log(args, f"epochs done: {run.start(args.resume, args.overwrite)} of {settings['epochs']}")
+        index = copies.CopyIndex.of(songs, split["training"], bool(vocabulary.rhythm.rhythms))
+        copies.write(copies.path_of(folder), index, {"split": settings["split"]})
         run.train(settings["epochs"], tuner.steps, tuner.epoch, args.quiet)
     after = min(run.history, key=lambda row: row[run.monitor]) if run.save_best else run.history[-1]
     labels = {"validation": f"{len(parts['validation'])} held-out songs of {args.name}"} if run.save_best else {}
