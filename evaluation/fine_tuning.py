@@ -185,10 +185,11 @@ def table(record: dict) -> str:
     found: dict[tuple, list[dict]] = {}
     for row in record["rows"]:
         found.setdefault((row["measure"], row["condition"]), []).append(row)
-    return report.table(
-        [rows[0] | {"region": None, "value": float(np.mean([row["value"] for row in rows])), "interval": None}
-         for rows in found.values()]
-    )  # fmt: skip
+    means = [
+        rows[0] | {"region": None, "value": float(np.mean([row["value"] for row in rows])), "interval": None}
+        for rows in found.values()
+    ]
+    return report.table(means)
 
 
 if __name__ == "__main__":
