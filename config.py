@@ -46,13 +46,13 @@ MEMORY_NOTES = 160  # notes that it reads: the last ones of these songs
 MID_SONG_FRACTION = 0.5  # fraction of memories that end within their last song; the others end with it
 
 # 4  python -m vae.train
-LATENT = 8  # dimensions of the latent space
+LATENT = 32  # dimensions of the latent space
 MIXTURE = 16  # Gaussians of the mixture that is fitted to the codes and sampled from
-HIDDEN = [256, 64]  # units of the encoder's layers; the decoder has the same in reverse
+HIDDEN = [256, 128]  # units of the encoder's layers; the decoder has the same in reverse
 VAE_EPOCHS = 40  # passes over the memories
 VAE_BATCH = 128  # memories in a batch
 VAE_LEARNING_RATE = 1e-3  # peak learning rate of Adam
-BETA = 8.0  # weight of the KL divergence; larger: sampled memories vary less
+BETA = 2.0  # weight of the KL divergence; larger: sampled memories vary less
 
 # 5  generate_song.py
 COUNT = 8  # songs
