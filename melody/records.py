@@ -80,7 +80,6 @@ class VaeRecord:
     mixture: int  # Gaussians in the prior
     memories: dict  # the settings that made the memories, with the fingerprint of the network that they belong to
     reach: Reach | None = None  # of songs from its memories; None: not measured
-    shared: str = ""  # fingerprint of the VAE of all songs whose encoder and decoder it has; "": its own
 
     @classmethod
     def parse(cls, record: dict) -> Self:
@@ -95,8 +94,7 @@ class VaeRecord:
             _texts(memories, "regions")
         sizes = _size(record, "memory", 2**31), _size(settings, "latent"), hidden, _size(settings, "mixture")
         reach = Reach.parse(_get(record, "reach", dict)) if "reach" in record else None
-        shared = _get(record, "shared", str) if "shared" in record else ""
-        return cls(_get(record, "weights", str), *sizes, memories, reach, shared)
+        return cls(_get(record, "weights", str), *sizes, memories, reach)
 
     def check_network(self, fingerprint: str) -> None:
         """Raises `UserError` if the VAE was trained on memories of another network."""

@@ -170,29 +170,6 @@ def test_memories_and_vae_are_reproducible(folders, tmp_path):
     assert record["history"] == json.loads((folders.weights / "vae-china.json").read_text())["history"]
 
 
-def test_a_region_needs_only_a_prior_beside_the_vae_of_all_songs(folders, tmp_path, capsys):
-    """It is composed from like a VAE. Another VAE of all songs makes it useless, which is said; so does --separate."""
-    shutil.copytree(folders.weights, tmp_path / "weights")
-    flags = ("--data", tmp_path / "data", "--weights", tmp_path / "weights")
-    shutil.copytree(folders.data, tmp_path / "data")
-    assert stage("generate_memories", *flags, "--regions", "--count", 60, "--memory-notes", 20) == 0
-    assert stage("vae.train", *flags, "--regions", *TINY_VAE) == 0
-    china, length = tmp_path / "weights/vae-china.json", ("--length", 20)
-    assert stage("vae.train", *flags, "--regions", "china", *length) == 2
-    assert "--overwrite replaces it" in capsys.readouterr().err
-    assert stage("vae.train", *flags, "--regions", "china", "--overwrite", *length) == 0
-    assert re.search(r"prior: the VAE of all songs reconstructs these memories with \d+%", capsys.readouterr().out)
-    of_all = json.loads((tmp_path / "weights/vae-all.json").read_text())
-    assert json.loads(china.read_text())["shared"] == of_all["weights"]
-    assert stage("vae.sample", *flags, "--regions", "china", "--count", 7, "--overwrite") == 0
-    assert stage("vae.train", *flags, "--regions", "--overwrite", "--seed", 1, *TINY_VAE) == 0
-    assert stage("vae.sample", *flags, "--regions", "china", "--count", 7, "--overwrite") == 2
-    assert "belongs to another VAE of all songs" in capsys.readouterr().err
-    assert stage("vae.train", *flags, "--regions", "china", "--overwrite", "--separate", *TINY_VAE) == 0
-    assert "shared" not in json.loads(china.read_text())
-    assert stage("vae.sample", *flags, "--regions", "china", "--count", 7, "--overwrite") == 0
-
-
 @pytest.mark.slow
 def test_numbers_continue_and_overwrite_starts_at_one(folders, tmp_path):
     """The files of a song depend on its seed and number only."""

@@ -8,8 +8,6 @@ import pytest
 
 from melody import checkpoint
 from melody.errors import UserError
-from melody.provenance import file_fingerprint
-from vae import prior
 from vae.model import VAE, parameters
 from vae.train import Trainer, verdict
 
@@ -96,38 +94,6 @@ def test_a_mixture_of_few_codes_has_few_components(vae):
     memories = np.repeat(np.eye(2, 6, dtype="float32"), 3, axis=0)
     vae.fit_mixture(memories, np.random.default_rng(7))
     assert np.isfinite(vae.sample(50, np.random.default_rng(8))).all()
-
-
-def test_a_prior_alone_is_saved_and_given_to_the_vae_of_all_songs(vae, tmp_path):
-    """The latents that it samples are those of the region, and the decoder is the same. What is stale is removed."""
-    rng = np.random.default_rng(9)
-    vae.adapt(rng.normal(size=(40, 6)).astype("float32"))
-    vae.fit_mixture(rng.normal(2, 1, (40, 6)).astype("float32"), rng)
-    z = vae.sample(5, np.random.default_rng(0))
-    (tmp_path / "vae-han-history.csv").touch()
-    path = prior.save(vae, tmp_path, "han", {"shared": "x"})
-    assert sorted(file.name for file in tmp_path.iterdir()) == ["vae-han.json", "vae-han.weights.h5"]
-    decoded = vae.decode(z)
-    vae.fit_mixture(rng.normal(-2, 1, (40, 6)).astype("float32"), rng)
-    assert not np.allclose(vae.sample(5, np.random.default_rng(0)), z)
-    prior.load(vae, path, "x", file_fingerprint(path))
-    np.testing.assert_array_equal(vae.sample(5, np.random.default_rng(0)), z)
-    np.testing.assert_array_equal(vae.decode(z), decoded)
-
-
-def test_a_damaged_prior_is_refused(vae, tmp_path):
-    path = prior.save(vae, tmp_path, "han", {})
-    with pytest.raises(UserError, match="not the file that its JSON record describes; make it again with: command"):
-        prior.load(vae, path, "command", "another")
-    path.write_bytes(path.read_bytes()[:100])
-    with pytest.raises(UserError, match=r"damaged.*command"):
-        prior.load(vae, path, "command", "another")
-
-
-def test_the_error_of_a_vae_that_returns_the_mean_is_one(vae, monkeypatch):
-    memories = np.random.default_rng(10).normal(3, [1, 2, 3, 4, 5, 6], (50, 6)).astype("float32")
-    monkeypatch.setattr(VAE, "decode", lambda self, latents: np.tile(memories.mean(axis=0), (len(latents), 1)))
-    assert prior.error(vae, memories) == pytest.approx(1, rel=1e-4)
 
 
 def test_the_number_of_parameters_is_known_before_building(vae):

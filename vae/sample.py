@@ -72,14 +72,6 @@ def load(folder: Path, name: str, flags: str) -> tuple[VAE, VaeRecord]:
         raise UserError(f"no VAE of {name} in {folder}; make it with: {vae_commands(flags)} (ready: {ready})")
     command = f"python -m vae.train {flags} --overwrite"
     record = records.load(VaeRecord, folder / f"vae-{name}.json", command)
-    if record.shared:
-        from vae import prior
-
-        vae, of_all = load(folder, regions.ALL, regions.flag([]))
-        if of_all.weights != record.shared:
-            raise UserError(f"{path} belongs to another VAE of all songs ({record.shared}); make it again: {command}")
-        prior.load(vae, path, command, record.weights)
-        return vae, record
     sizes = record.memory, record.latent, record.hidden, record.mixture
     check_memory(4 * parameters(*sizes), f"the VAE of {folder}/vae-{name}.json", "use a machine with more memory")
     return load_weights(VAE(*sizes), path, command, record.weights), record

@@ -6,14 +6,9 @@ writes  weights/vae-<name>.weights.h5      the weights after the last epoch
         weights/vae-<name>-history.csv     and .png, .svg
         weights/vae-<name>-checkpoint.weights.h5   what --resume needs
 
-    python -m vae.train --regions              memories of all songs: two minutes on two cores
-    python -m vae.train                        memories of config.REGIONS: seconds
+    python -m vae.train                        memories of config.REGIONS: under a minute on two cores
     python -m vae.train --regions han shanxi   memories that generate_memories.py made of these
     python -m vae.train --name irish           memories of songs of your own
-    python -m vae.train --separate             a VAE of these memories alone: under a minute on two cores
-
-With the VAE of all songs in weights/, a region needs only a prior over its latents: the file of its weights holds a
-mixture of Gaussians, and there is no history. Without it, or with --separate, a VAE is trained.
 
 A tenth of the memories is held out for validation. They were read from the same songs as the training memories, in
 other combinations; so validation says how well unseen memories of these songs are reconstructed, not those of other
@@ -21,12 +16,9 @@ songs. At the end the network composes songs from memories of the VAE, and one l
 that were read; see `melody.reach`.
 """
 
-from __future__ import annotations
-
 import argparse
 import sys
 from collections.abc import Callable
-from typing import TYPE_CHECKING
 
 if not __package__:  # run as a file, so that the project's packages cannot be imported
     sys.exit("error: run this in the project's folder as: python -m vae.train")
@@ -34,16 +26,9 @@ if not __package__:  # run as a file, so that the project's packages cannot be i
 import numpy as np
 
 from melody import memory, reach
-from melody.atomic import file_lock
 from melody.cli import init_keras, log, run
 from melody.errors import UserError
 from melody.flags import add_regions, add_training_start, parser
-from melody.records import VaeRecord
-from melody.regions import ALL, flag
-from vae import sample
-
-if TYPE_CHECKING:
-    from vae.model import VAE
 
 VALIDATION_FRACTION = 0.1  # of the memories
 MAX_ERROR = 0.6  # squared error of a good reconstruction; the VAEs of the nine shipped regions have .07 to .48
@@ -62,8 +47,6 @@ def main() -> None:
     from melody.training_run import TrainingRun, same_command  # Keras takes 5 s to load, which --help need not wait for
 
     memories, descriptions, memory_settings = memory.load(args.data, args.name, args.regions)
-    if shared := of_all_songs(args, memory_settings):
-        return fit_prior(*shared, args, memories, descriptions, memory_settings)
     settings = {flag: getattr(args, flag) for flag in (*SETTINGS, "seed")} | {"memories": memory_settings}
     trainer = Trainer(memories, settings)
     training = TrainingRun(
@@ -91,8 +74,6 @@ def main() -> None:
 def arguments() -> argparse.Namespace:
     flags = parser(__doc__, "data", "weights", *COMPOSING, **SETTINGS)
     add_regions(flags, "regions as given to generate_memories.py")
-    separate = "train a VAE of these memories alone, although weights/ has one of all songs"
-    flags.add_argument("--separate", action="store_true", help=separate)
     add_training_start(flags)
     return flags.parse_args()
 
@@ -102,47 +83,6 @@ def measure(vae, network, descriptions: np.ndarray, args: argparse.Namespace) ->
     options = {name: getattr(args, name) for name in COMPOSING}
     return reach.measure_memories(
         network, descriptions, lambda count, rng: vae.decode(vae.sample(count, rng)), args.seed, **options
-    )
-
-
-def of_all_songs(args: argparse.Namespace, memory_settings: dict) -> tuple[VAE, VaeRecord] | None:
-    """The VAE of all songs and its record; None if there is none of this network, or a VAE is to be trained."""
-    path = args.weights / f"vae-{ALL}.json"
-    if args.separate or args.resume or args.name == ALL or not path.exists():
-        return None
-    vae, record = sample.load(args.weights, ALL, flag([]))
-    return (vae, record) if record.memories["network"] == memory_settings["network"] else None
-
-
-def fit_prior(
-    vae: VAE,
-    of_all: VaeRecord,
-    args: argparse.Namespace,
-    memories: np.ndarray,
-    descriptions: np.ndarray,
-    memory_settings: dict,
-) -> None:
-    """Fit the prior of these memories over the latents of the VAE of all songs, and write it with its record."""
-    from vae import prior
-
-    path = args.weights / f"vae-{args.name}.weights.h5"
-    if path.exists() and not args.overwrite:
-        raise UserError(f"{path} exists: --overwrite replaces it, --weights DIR writes to another folder")
-    with file_lock(path, path.with_name(f"vae-{args.name}.json")):
-        network = reach.load_network(args.weights, memory_settings, descriptions)
-        log(args, f"{len(memories)} memories of {args.name}; encoder and decoder are those of the VAE of all songs")
-        vae.fit_mixture(memories, np.random.default_rng(args.seed))
-        found, error = measure(vae, network, descriptions, args), prior.error(vae, memories)
-        sizes = {"latent": of_all.latent, "hidden": of_all.hidden, "mixture": of_all.mixture}
-        settings = sizes | {"seed": args.seed, "memories": memory_settings}
-        record = {"shared": of_all.weights, "memory": of_all.memory, "settings": settings, "error": error}
-        prior.save(vae, args.weights, args.name, record | {"reach": found._asdict()})
-    good = error <= MAX_ERROR
-    log(
-        args,
-        f"{'good' if good else 'poor'} prior: the VAE of all songs reconstructs these memories with {error:.0%} of the "
-        f"error of the mean memory ({MAX_ERROR:.0%} or less: good){'' if good else '; try --separate'}\n"
-        f"{found.text(args.name, args.regions is None)}\nwrote {path}",
     )
 
 
