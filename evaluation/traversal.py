@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
+from evaluation import conditions
 from evaluation.context import PAIR, Context
 from evaluation.figures import NAMES, grid
 from evaluation.memory_quality import ICC_FEATURES, latent_features
@@ -16,29 +17,47 @@ from melody.plots import COLORS, save
 
 STEPS = (-2.0, -1.0, 0.0, 1.0, 2.0)  # standard deviations of the latent
 CODES = 1000  # sampled latents whose mean and deviation are used
+MOVED = 8  # latents, those that change the decoded memory most
 UNMOVED = "no latent, other random numbers"  # the change that chance makes
 
 
 @cache
 def moved_songs(context: Context, region: str) -> np.ndarray:
-    """Features of songs, (latents + 1, steps, songs, features): one latent is moved from the mean by each of `STEPS`,
-    with the same random numbers at all; in the last row none is moved, and the random numbers differ."""
-    vae, count, rng = context.vaes[region], context.sizes.latents, context.rng("traversal", region)
-    codes = vae.sample(CODES, rng)
-    moves = np.zeros((vae.latent + 1, len(STEPS), vae.latent))
-    moves[range(vae.latent), :, range(vae.latent)] = np.outer(codes.std(axis=0), STEPS)
-    latents = (codes.mean(axis=0) + moves).reshape(-1, vae.latent).astype(np.float32)
-    same = [context.rng("moved") for _ in range(vae.latent * len(STEPS))]
+    """Features of songs, (latents + 1, steps, songs, features): one of the strongest latents is moved from the mean by
+    each of `STEPS`, with the same random numbers at all; in the last row none is, and the random numbers differ."""
+    vae, count = context.vaes[region], context.sizes.latents
+    middle, moves = moves_of(context, region)
+    numbers = strongest(context, region)
+    latents = np.concatenate([moves[numbers], np.zeros((1, len(STEPS), vae.latent))]) + middle
+    latents = latents.reshape(-1, vae.latent).astype(np.float32)
+    same = [context.rng("moved") for _ in range(len(numbers) * len(STEPS))]
     generators = [*same, *(context.rng("unmoved", step) for step in STEPS)]
     rngs = [one for generator in generators for one in generator.spawn(count)]
     options = {"temperature": context.temperature, "guidance": context.guidance, "length": context.length}
     memories = context.unpack(np.repeat(vae.decode(latents), count, axis=0))
     songs = context.sampler(context.guidance != 0).compose(memories, rngs, **options)
-    return latent_features(context, songs).reshape(vae.latent + 1, len(STEPS), count, -1)
+    return latent_features(context, songs).reshape(len(numbers) + 1, len(STEPS), count, -1)
+
+
+@cache
+def moves_of(context: Context, region: str) -> tuple[np.ndarray, np.ndarray]:
+    """The mean of sampled latents (latents,), and how each latent is moved from it, (latents, steps, latents)."""
+    codes = context.vaes[region].sample(CODES, context.rng("traversal", region))
+    return codes.mean(axis=0), np.diag(codes.std(axis=0))[:, None] * np.array(STEPS)[:, None]
+
+
+@cache
+def strongest(context: Context, region: str) -> list[int]:
+    """The indices of the latents that change the decoded memory most, in order."""
+    vae, (middle, moves) = context.vaes[region], moves_of(context, region)
+    low, high = (vae.decode((middle + moves[:, step]).astype(np.float32)) for step in (0, -1))
+    std = np.maximum(conditions.pool(context, conditions.TRAINING, region).std(axis=0), 1e-6)
+    change = (((high - low) / std) ** 2).sum(axis=1)
+    return np.argsort(-change)[:MOVED].tolist()
 
 
 def e7(context: Context) -> list[dict]:
-    """Traversal: by how much does the mean of a feature change when one latent moves from -2 to 2 deviations?"""
+    """Traversal: by how much does the mean of a feature change when one latent, of the 8 strongest, moves from -2 to 2?"""
     rows = Rows("E7", guidance=context.guidance)
     for region in PAIR:
         songs = moved_songs(context, region)
@@ -53,7 +72,8 @@ def e7(context: Context) -> list[dict]:
 
 
 def latent_names(context: Context, region: str) -> list[str]:
-    return [f"latent {k}" for k in range(1, context.vaes[region].latent + 1)]
+    """Latents are numbered from 1, in the order of their strength."""
+    return [f"latent {k}" for k in range(1, len(strongest(context, region)) + 1)]
 
 
 def traversal_figure(path: Path, context: Context) -> None:
