@@ -57,7 +57,7 @@ def strongest(context: Context, region: str) -> list[int]:
 
 
 def e7(context: Context) -> list[dict]:
-    """Traversal: by how much does the mean of a feature change when one latent, of the 8 strongest, moves from -2 to 2?"""
+    """Traversal: by how much does a feature change when one latent, of the 8 strongest, moves from -2 to 2?"""
     rows = Rows("E7", guidance=context.guidance)
     for region in PAIR:
         songs = moved_songs(context, region)
