@@ -31,6 +31,7 @@ MODULES = (
     "-m vae.sample",
     "-m evaluation.baselines",
     "-m evaluation.ablations",
+    "-m evaluation.unseen",
 )
 SCRIPT_FOLDERS = {  # the folder flags of each script that an error may advise to run
     "preprocess.py": ("data",),
