@@ -38,7 +38,7 @@ class Tradition:
     """The measured songs of a region, without those that have a near-duplicate among the training songs."""
 
     def __init__(self, context: Context, region: str, network: str):
-        self.context, self.region, groups = context, region, context.groups
+        self.context, self.region, self.network, groups = context, region, network, context.groups
         self.fields = {"region": region, "network": network, "shown": None}
         trained = set(groups[context.indices("training")].tolist())
         songs = [s for s in context.indices(context.part, region) if int(groups[s]) not in trained]
@@ -71,12 +71,14 @@ class Tradition:
         stacked = (np.stack(bits, axis=1) for bits in zip(*found, strict=True))
         return {(head, notes): bits for (head, notes, _), bits in zip(PARTS, stacked, strict=True)}
 
-    def prediction_rows(self) -> Rows:
-        """Bits of the measured songs, and what memories of the songs shown save of them."""
+    def prediction_rows(self, control: Tradition | None = None) -> Rows:
+        """Bits of the measured songs, and what memories of the songs shown save of them; also beyond what memories save
+        of the `control`, the same songs as another network reads them."""
         context, rows = self.context, Rows("E4", **self.fields)
         none = self.bits([np.zeros((1, context.memory_size), np.float32)])
         known = {name: self.bits(self.draws(region)) for name, region in KNOWN.items()}
         own = {k: self.bits(self.draws(k)) for k in self.shown}
+        self.saved = {k: {part: none[part] - bits for part, bits in own[k].items()} for k in self.shown}
         mean = {k: self.bits([one.mean(axis=0, keepdims=True) for one in self.draws(k)]) for k in self.shown}
         weights = context.weights(self.measured, "E4", self.region)
         lengths = np.array([len(context.encoded[s].pitch) for s in self.measured])
@@ -94,10 +96,13 @@ class Tradition:
                 fields = {"notes": notes, "shown": k}
                 rows.add(measure, f"{k} songs", figure(own[k][part]), **fields)
                 target = TARGETS.get(part) if k >= FEW else None
-                rows.add(f"{measure}_saved", f"{k} songs", figure(none[part] - own[k][part]), target, **fields)
+                rows.add(f"{measure}_saved", f"{k} songs", figure(self.saved[k][part]), target, **fields)
                 for name, other in known.items():
                     rows.add(f"{measure}_saved_over_{name}", f"{k} songs", figure(other[part] - own[k][part]), **fields)
                 rows.add(f"{measure}_saved_by_{MEAN}", f"{k} songs", figure(none[part] - mean[k][part]), **fields)
+                if control:
+                    more = figure(self.saved[k][part] - control.saved[k][part])
+                    rows.add(f"{measure}_saved_beyond_{control.network}", f"{k} songs", more, CLEAR, **fields)
         return rows
 
     def composed(self, songs: int | str) -> list[EncodedSong]:
