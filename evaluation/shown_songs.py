@@ -24,7 +24,7 @@ from melody.encoding import EncodedSong
 SHOWN = (5, 10, 20, 50, 200)  # songs
 COMPOSED = (20, 200)  # songs that are shown before songs are composed
 FEW = 10  # from so many songs on there are targets
-READ = 60  # memories of the songs of a draw; the mean memory is that of all of them
+READ = 32  # memories of the songs of a draw; the mean memory is that of all of them
 GERMAN, TRAINING, MEAN = "German songs", "songs of training", "mean memory"
 KNOWN = {GERMAN: REGION, TRAINING: EVERY}  # regions of songs that the network was trained on
 HALF = "other real songs"

@@ -32,14 +32,18 @@ def tradition(monkeypatch):
 
     def head_logs(context, songs, memories):
         """A pitch needs as many bits as the memory is away from 2, a rhythm one, the opening half of one."""
-        bits = np.broadcast_to(np.abs(memories - 2), (len(songs), len(memories), 32))
-        return {"pitch": -bits, "rhythm": -np.ones_like(bits), "opening": -np.full_like(bits, 0.5)}
+        there = np.array([np.arange(32) < len(song.pitch) for song in songs])[:, None]
+        return {
+            "pitch": -there * np.abs(memories - 2),
+            "rhythm": -there * np.ones_like(memories),
+            "opening": -there / 2,
+        }
 
     monkeypatch.setattr(shown_songs, "head_logs", head_logs)
     monkeypatch.setattr(shown_songs, "SHOWN", (5, 10, 13))
     monkeypatch.setattr(shown_songs, "COMPOSED", (5,))
     monkeypatch.setattr(
-        Tradition, "memories", lambda self, songs, draw: np.full((60, 1), 3.0 if isinstance(songs, str) else 1.0)
+        Tradition, "memories", lambda self, songs, draw: np.full((20, 1), 3.0 if isinstance(songs, str) else 1.0)
     )
     return Tradition(context(dataset_of(tunes(8)), GERMAN, CHINESE), "han", "small")
 
