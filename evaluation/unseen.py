@@ -46,7 +46,7 @@ TRADITIONS = {  # the networks that have not read it
     "han": (WITHOUT_HAN,),
     **dict.fromkeys(("ryansMammoth", "oneills1850"), (SHIPPED, CONTROL, WITHOUT_CHINA)),
 }
-SIZES = {"songs": 150, "memories": 5, "scored": 200}  # see `evaluation.context.Sizes`
+SIZES = {"songs": 150, "memories": 4, "scored": 150}  # see `evaluation.context.Sizes`
 COMPOSING = ("temperature", "guidance", "length")
 SAVED = "{}_saved", "{}_saved_over_German songs", "{}_saved_by_mean memory"
 SUMMARY = [  # measures and notes of the table in docs/evaluation.md
