@@ -117,7 +117,7 @@ def songs_of(args: argparse.Namespace, songs: Dataset, split: Split, tradition: 
     """All songs, and the indices of those of the tradition, without the test part: of a collection of music21's corpus,
     beside the songs that there are, or of a region of these."""
     from melody import own_songs
-    from melody.dataset import joined
+    from melody.dataset import dataset_of, joined
     from melody.formats.corpus import find_songs
     from melody.regions import matches
 
@@ -128,8 +128,8 @@ def songs_of(args: argparse.Namespace, songs: Dataset, split: Split, tradition: 
 
     files = find_songs([str(common.getCorpusFilePath() / tradition)])
     own = own_songs.read(files, songs.vocabulary, partial(log, args), args.jobs, args.quiet)
-    log(args, f"{tradition}: {len(own):,} songs")
-    return joined(songs, own), list(range(len(songs), len(songs) + len(own)))
+    every = joined(songs, dataset_of(own, songs.vocabulary))
+    return every, list(range(len(songs), len(every)))
 
 
 def without(args: argparse.Namespace, songs: Dataset, split: Split, settings: dict, name: str):
