@@ -32,12 +32,8 @@ def tradition(monkeypatch):
 
     def head_logs(context, songs, memories):
         """A pitch needs as many bits as the memory is away from 2, a rhythm one, the opening half of one."""
-        there = np.array([np.arange(32) < len(song.pitch) for song in songs])[:, None]
-        return {
-            "pitch": -there * np.abs(memories - 2),
-            "rhythm": -there * np.ones_like(memories),
-            "opening": -there / 2,
-        }
+        there = np.array([np.arange(32) < len(song.pitch) for song in songs], float)[:, None]
+        return {"pitch": -there * np.abs(memories - 2), "rhythm": -there * memories**0, "opening": -there / 2}
 
     monkeypatch.setattr(shown_songs, "head_logs", head_logs)
     monkeypatch.setattr(shown_songs, "SHOWN", (5, 10, 13))
