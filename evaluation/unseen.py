@@ -22,8 +22,8 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from evaluation import report
-from evaluation.ablations import MEMORIES, SMALL
+from evaluation import ablations, report
+from evaluation.ablations import SMALL
 from evaluation.report import Figure, Rows
 from melody.atomic import atomic_write, load_json, write_json
 from melody.cli import init_keras, log, run
@@ -50,6 +50,7 @@ TRADITIONS = {  # the networks that have not read it
     **dict.fromkeys(("ryansMammoth", "oneills1850"), (SHIPPED, WITHOUT_CHINA)),
 }
 SIZES = {"songs": 150, "memories": 4, "scored": 150}  # see `evaluation.context.Sizes`
+MEMORIES = ablations.MEMORIES | {"similar": "memory_similar"}  # settings of memories, and their flags
 KNOWN_SONGS = "of_known_songs"  # the end of measures
 COMPOSING = ("temperature", "guidance", "length")
 SUMMARY = (  # measures and notes of the tables in docs/evaluation.md
