@@ -25,6 +25,7 @@ from typing import TYPE_CHECKING
 from evaluation import ablations, report
 from evaluation.ablations import SMALL
 from evaluation.report import Figure, Rows
+from melody import regions
 from melody.atomic import atomic_write, load_json, write_json
 from melody.cli import init_keras, log, run
 from melody.flags import parser
@@ -125,11 +126,9 @@ def songs_of(args: argparse.Namespace, songs: Dataset, split: Split, tradition: 
     from melody import own_songs
     from melody.dataset import dataset_of, joined
     from melody.formats.corpus import find_songs
-    from melody.regions import matches
 
     if tradition in {region for region, _ in NETWORKS.values()}:
-        known = (s for part in ("training", "validation") for s in split[part])
-        return songs, [s for s in known if matches(songs.name[s], tradition)]
+        return songs, sorted({*regions.members(songs, tradition)} - {*split["test"]})
     from music21 import common
 
     files = find_songs([str(common.getCorpusFilePath() / tradition)])
@@ -154,9 +153,8 @@ def without(args: argparse.Namespace, songs: Dataset, split: Split, settings: di
 
 def split_without(songs: Dataset, split: Split, region: str) -> Split:
     """The split with all songs of a region in the test part: weights are neither trained on them nor chosen by them."""
-    from melody.regions import matches
-
-    kept = {part: [s for s in split[part] if not matches(songs.name[s], region)] for part in ("training", "validation")}
+    left_out = {*regions.members(songs, region)}
+    kept = {part: [s for s in split[part] if s not in left_out] for part in ("training", "validation")}
     return kept | {"test": sorted({*range(len(songs))} - {*kept["training"], *kept["validation"]})}
 
 
