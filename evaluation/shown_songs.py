@@ -28,9 +28,10 @@ READ = 32  # memories of the songs of a draw; the mean memory is that of all of 
 GERMAN, TRAINING, MEAN = "German songs", "songs of training", "mean memory"
 KNOWN = {GERMAN: REGION, TRAINING: EVERY}  # regions of songs that the network was trained on
 HALF = "other real songs"
+BOTH = "pitch_and_rhythm"
 POSITIONS = {"1": (0, 1), "2-8": (1, 8), "9-32": (8, 32)}
 PARTS = [("opening", "opening", (0, 1))]  # head, notes and their positions
-PARTS += [(head, notes, where) for head in ("pitch", "rhythm", "note") for notes, where in POSITIONS.items()]
+PARTS += [(head, notes, where) for head in ("pitch", "rhythm", BOTH) for notes, where in POSITIONS.items()]
 TARGETS = {("pitch", "2-8"): "≥ 0.06", ("pitch", "9-32"): CLEAR}  # of what is saved over no memory
 
 
@@ -66,7 +67,7 @@ class Tradition:
         songs, found = [self.context.encoded[s] for s in self.measured], []
         for memories in draws:
             logs = head_logs(self.context, songs, memories[: self.context.sizes.memories])
-            logs["note"] = logs["pitch"] + logs["rhythm"]
+            logs[BOTH] = logs["pitch"] + logs["rhythm"]
             found.append([bits_of_mixture(logs[head][..., slice(*where)]) for head, _, where in PARTS])
         stacked = (np.stack(bits, axis=1) for bits in zip(*found, strict=True))
         return {(head, notes): bits for (head, notes, _), bits in zip(PARTS, stacked, strict=True)}

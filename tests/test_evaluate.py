@@ -372,10 +372,10 @@ def test_small_networks_that_have_not_read_a_tradition_are_trained_once_and_meas
     monkeypatch.setattr(unseen, "SMALL", {"epochs": 1})
     monkeypatch.setattr(unseen, "SIZES", {"songs": 10, "memories": 2, "scored": 5})
     monkeypatch.setattr(music21.common, "getCorpusFilePath", lambda: tmp_path)
-    (tmp_path / "ryansMammoth").mkdir()
+    (tmp_path / "oneills1850").mkdir()
     for number in range(12):
         notes = " ".join(np.random.default_rng(number).permutation([*"CDEFGABcde"]))
-        (tmp_path / f"ryansMammoth/{number}.abc").write_text(f"X:1\nM:2/4\nL:1/4\nK:C\n{notes}|\n")
+        (tmp_path / f"oneills1850/{number}.abc").write_text(f"X:1\nM:2/4\nL:1/4\nK:C\n{notes}|\n")
     shutil.copytree(ready.weights, tmp_path / "weights")
     flags = (
         "--data",
@@ -388,7 +388,7 @@ def test_small_networks_that_have_not_read_a_tradition_are_trained_once_and_meas
         20,
         "--quiet",
     )
-    assert stage("evaluation.unseen", *flags, "--length", 30, "--only", "ryansMammoth") == 0
+    assert stage("evaluation.unseen", *flags, "--length", 30, "--only", "oneills1850") == 0
     network = tmp_path / "weights/unseen/without-china.json"
     trained, before = json.loads(network.read_text()), network.stat().st_mtime_ns
     assert all("china" in name for name in trained["held_out"]["test"] if name not in ready.split["test"])
@@ -397,7 +397,7 @@ def test_small_networks_that_have_not_read_a_tradition_are_trained_once_and_meas
     assert network.stat().st_mtime_ns == before
     rows = json.loads((tmp_path / "unseen.json").read_text())["rows"]
     assert [*dict.fromkeys((row["region"], row["network"]) for row in rows)] == [
-        (tradition, name) for tradition in ("china", "ryansMammoth") for name in unseen.TRADITIONS[tradition]
+        (tradition, name) for tradition in ("china", "oneills1850") for name in unseen.TRADITIONS[tradition]
     ]
     assert {path.suffix for path in tmp_path.glob("unseen.*")} == {".json", ".md", ".png", ".svg"}
     assert stage("evaluation.unseen", "--out", tmp_path, "--table") == 0

@@ -76,7 +76,9 @@ def test_what_memories_save_by_hand(tradition):
     assert value("pitch_bits_per_note_saved", "9-32") == pytest.approx(1)
     assert value("pitch_bits_per_note_saved_by_mean memory", "2-8") == pytest.approx(1)
     assert value("pitch_bits_per_note_saved_over_German songs", "2-8") == pytest.approx(0)
-    assert value("note_bits_per_note", "1") == pytest.approx(2) and value("bits_of_opening", "opening") == 0.5
+    assert (
+        value("pitch_and_rhythm_bits_per_note", "1") == pytest.approx(2) and value("bits_of_opening", "opening") == 0.5
+    )
     assert tradition.shown == [k for k in (5, 10, 13) if k <= len(tradition.first)]
     again = report.find(tradition.prediction_rows(tradition), measure="pitch_bits_per_note_saved_beyond_small")
     assert len(again) == 3 * len(tradition.shown) and {row["value"] for row in again} == {0}
