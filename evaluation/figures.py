@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from itertools import product
 from pathlib import Path
 
@@ -11,7 +12,7 @@ from sklearn.decomposition import PCA
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from evaluation import conditions
+from evaluation import conditions, report
 from evaluation.context import CLASSES, EVERY, PAIR, TWO, Context
 from evaluation.generation_quality import song_features, style
 from evaluation.metrics import FEATURES, STYLE_FEATURES
@@ -22,6 +23,11 @@ SIX = ("han", "shanxi", "natmin", "deutschl", "kinder", "jugoslav")
 GUIDANCES = (0.0, 0.5, 1.0, 2.0)
 TEMPERATURES = (0.85, 1.0, 1.15)
 DOTS = 150  # memories of each region
+LEARNT = (  # measure, notes and label of each panel
+    ("bits_of_opening_saved", "opening", "on the opening (meter and pickup)"),
+    ("pitch_bits_per_note_saved", "2-8", "a pitch, notes 2-8"),
+    ("rhythm_bits_per_note_saved", "2-8", "a rhythm, notes 2-8"),
+)
 NAMES = dict(zip(PAIR, ("China", "Germany"), strict=True))
 
 
@@ -102,6 +108,34 @@ def feature_figure(path: Path, context: Context) -> None:
     panel.invert_yaxis()
     panel.set_xlabel("mean of the first 48 notes, in standard deviations of real songs (bars: 95 %)")
     panel.legend(frameon=False)
+    save(figure, path)
+
+
+def learning_curve(path: Path, rows: Sequence[dict]) -> None:
+    """Bits that memories of an unseen tradition save over no memory, against the number of songs shown."""
+    figure, [panels] = grid(11, 4, 1, len(LEARNT))
+    lines = list(dict.fromkeys((row["region"], row["network"]) for row in rows))
+    for panel, (measure, notes, label) in zip(panels, LEARNT, strict=True):
+        for number, (region, network) in enumerate(lines):
+            found = report.find(rows, measure=measure, notes=notes, region=region, network=network)
+            shown, saved = (np.array([row[name] for row in found]) for name in ("shown", "value"))
+            low, high = np.array([row["interval"] for row in found]).reshape(-1, 2).T
+            look = {
+                "fmt": f"{'os^Dv<P'[number % 7]}-",
+                "color": COLORS[number % len(COLORS)],
+                "capsize": 2,
+                "alpha": 0.8,
+            }
+            moved = shown * 1.03 ** (number - len(lines) / 2)  # so that the intervals do not hide each other
+            panel.errorbar(moved, saved, (saved - low, high - saved), **look, label=f"{region}, {network}")
+        panel.axhline(0, color="black", linewidth=0.8)
+        panel.set_xscale("log")
+        ticks = sorted({row["shown"] for row in rows if row["shown"]})
+        panel.set_xticks(ticks, map(str, ticks))
+        panel.minorticks_off()
+        panel.set_xlabel("songs shown")
+        panel.set_ylabel(f"bits saved {label}")
+    panels[0].legend(frameon=False, fontsize="x-small")
     save(figure, path)
 
 

@@ -32,6 +32,7 @@ MODULES = (
     "-m evaluation.baselines",
     "-m evaluation.ablations",
     "-m evaluation.fine_tuning",
+    "-m evaluation.unseen",
 )
 SCRIPT_FOLDERS = {  # the folder flags of each script that an error may advise to run
     "preprocess.py": ("data",),

@@ -81,6 +81,15 @@ def dataset_of(songs: Iterable[Song], vocabulary: Vocabulary) -> Dataset:
     return Dataset(vocabulary, **arrays, **{field: [getattr(song, field) for song in songs] for field in TEXT_FIELDS})
 
 
+def joined(first: Dataset, second: Dataset) -> Dataset:
+    """The songs of both, which are in one vocabulary."""
+    both = first, second
+    arrays = {field: np.concatenate([getattr(one, field) for one in both]) for field in ARRAYS if field != "start"}
+    arrays["start"] = np.concatenate([first.start, first.start[-1] + second.start[1:]])
+    texts = {field: [text for one in both for text in getattr(one, field)] for field in TEXT_FIELDS}
+    return Dataset(first.vocabulary, **arrays, **texts)
+
+
 def write_songs(path: Path, songs: Dataset, settings: dict) -> None:
     """Write songs as songs.h5, with the settings that made it."""
     arrays = {field: getattr(songs, field) for field in ARRAYS}

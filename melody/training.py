@@ -2,6 +2,7 @@
 
 import argparse
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 
 import keras
 import numpy as np
@@ -14,7 +15,7 @@ from melody.cli import log
 from melody.descriptors import Descriptors, mode_of
 from melody.encoding import HEADS
 from melody.errors import UserError
-from melody.groupings import groupings
+from melody.groupings import SHARES, groupings
 from melody.split import PARTS, load_split, split_fingerprint
 from melody.training_run import TrainingRun, same_command
 from melody.vocabulary import Vocabulary
@@ -23,14 +24,20 @@ BITS_PER_NAT = 1 / np.log(2)
 
 
 def train(
-    args: argparse.Namespace, name: str, script: str, settings: dict, build: Callable[..., keras.Model] = lstm.build
+    args: argparse.Namespace,
+    name: str,
+    script: str,
+    settings: dict,
+    build: Callable[..., keras.Model] = lstm.build,
+    split: dict[str, list[int]] | None = None,
 ) -> None:
     """Train a network on the songs of `args.data` and write `<name>.*` to `args.weights`; see `Trainer` for the rest.
 
-    `args` also holds resume, overwrite and quiet; `script` is the command, for messages.
+    `args` also holds resume, overwrite and quiet; `script` is the command, for messages; a `split` replaces that of
+    `args.data`.
     """
     songs = dataset.load(args.data)
-    split = load_split(args.data, songs)
+    split = split or load_split(args.data, songs)
     if not split["validation"]:
         raise UserError(f"{len(songs)} songs leave none for validation; read more with: {dataset.COMMAND} --songs")
     log(args, f"{len(split['training'])} training and {len(split['validation'])} validation songs")
@@ -116,6 +123,7 @@ class Trainer:
     `own` are songs of the user's own, of which the setting `own_share` of the streams are made; see `fine_tuning`.
     With the further setting `token_probability` > 0 the network reads a control token: in that fraction of the
     training streams the number of the song's collection in `region_names`, else 0; in validation songs always theirs.
+    The further setting `groupings` names those of `melody.groupings.SHARES` that streams are made of, if not all are.
     """
 
     def __init__(
@@ -134,6 +142,8 @@ class Trainer:
         self.region_names = sorted({regions.prefix(name) for name in names["training"]})
         training_ids, validation_ids = (np.array(regions.region_ids(names[part], self.region_names)) for part in names)
         training = training_songs(songs, split["training"], encoded, (training_ids - 1).tolist())
+        chosen = settings.get("groupings", SHARES)
+        training = replace(training, groups={kind: training.groups[kind] for kind in chosen})
         self.training = training.with_own(own) if own else training
         self.descriptors = Descriptors(self.vocabulary, len(self.region_names) + bool(own))
         self.token_probability = settings.get("token_probability", 0.0)

@@ -181,6 +181,14 @@ def test_a_vocabulary_may_have_more_than_256_notes(tmp_path):
     assert songs.song(0).tolist() == vocabulary.encode(names)
 
 
+def test_joined_songs_are_those_of_both():
+    notes = {"a/b1": ["C4", "D4"], "a/c1": ["E4"]}
+    one, other = (dataset.dataset_of([simple(*named)], ESSEN) for named in notes.items())
+    both = dataset.joined(one, other)
+    assert both.start.tolist() == [0, 2, 3] and len(both.duration) == 3 and len(both.pickup) == 2
+    assert {name: ESSEN.decode(both.song(s)) for s, name in enumerate(both.name)} == notes
+
+
 def test_a_split_of_other_songs_is_refused(tmp_path):
     songs = write(tmp_path, [simple(name, pitch) for name, pitch in melodies(12).items()])
     write_split(tmp_path, seed=0)

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from evaluate import METRICS
-from evaluation import ablations, report
+from evaluation import ablations, report, unseen
 from evaluation.report import Figure, Rows
 from melody import dataset
 from melody.song import Song, with_bars
@@ -126,8 +126,8 @@ def place(tmp_path_factory):
     ESSEN.save(place.data / "vocabulary.json")
     dataset.write_songs(place.data / "songs.h5", dataset.dataset_of(songs, ESSEN), {})
     names = [song.name for song in songs]
-    split = {"training": names[::2], "validation": names[1::4], "test": names[3::4]}
-    (place.data / "split.json").write_text(json.dumps(split))
+    place.split = {"training": names[::2], "validation": names[1::4], "test": names[3::4]}
+    (place.data / "split.json").write_text(json.dumps(place.split))
     add_rhythms(place.data)
     place.flags = ("--data", place.data, "--weights", place.weights, "--quiet")
     assert stage("train_lstm", *place.flags, *NETWORK.split()) == 0
@@ -139,7 +139,7 @@ def place(tmp_path_factory):
 def ready(place, tmp_path_factory):
     """The same with VAEs, in another folder."""
     root = tmp_path_factory.mktemp("ready")
-    ready = SimpleNamespace(data=place.data, weights=root / "weights", out=root / "results")
+    ready = SimpleNamespace(data=place.data, split=place.split, weights=root / "weights", out=root / "results")
     shutil.copytree(place.weights, ready.weights)
     folders = ("--data", ready.data, "--weights", ready.weights, "--quiet")
     for regions in VAES:
@@ -361,6 +361,47 @@ def test_ablations_are_trained_once_and_measured(ready, tmp_path, monkeypatch, c
     assert (tmp_path / "ablations" / "full.weights.h5").stat().st_mtime_ns == before
     assert stage("evaluation.ablations", "--out", tmp_path, "--table") == 0
     assert "pitch bits per note" in capsys.readouterr().out
+
+
+@pytest.mark.slow
+def test_small_networks_that_have_not_read_a_tradition_are_trained_once_and_measured(
+    ready, tmp_path, monkeypatch, capsys
+):
+    import music21
+
+    monkeypatch.setattr(unseen, "SMALL", {"epochs": 1})
+    monkeypatch.setattr(unseen, "SIZES", {"songs": 10, "memories": 2, "scored": 5})
+    monkeypatch.setattr(music21.common, "getCorpusFilePath", lambda: tmp_path)
+    (tmp_path / "oneills1850").mkdir()
+    for number in range(12):
+        notes = " ".join(np.random.default_rng(number).permutation([*"CDEFGABcde"]))
+        (tmp_path / f"oneills1850/{number}.abc").write_text(f"X:1\nM:2/4\nL:1/4\nK:C\n{notes}|\n")
+    shutil.copytree(ready.weights, tmp_path / "weights")
+    flags = (
+        "--data",
+        ready.data,
+        "--weights",
+        tmp_path / "weights",
+        "--out",
+        tmp_path,
+        "--memory-notes",
+        20,
+        "--quiet",
+    )
+    assert stage("evaluation.unseen", *flags, "--length", 30, "--only", "oneills1850") == 0
+    network = tmp_path / "weights/unseen/without-china.json"
+    trained, before = json.loads(network.read_text()), network.stat().st_mtime_ns
+    assert all("china" in name for name in trained["held_out"]["test"] if name not in ready.split["test"])
+    assert not any("china" in name for name in trained["held_out"]["validation"])
+    assert stage("evaluation.unseen", *flags, "--only", "china") == 0
+    assert network.stat().st_mtime_ns == before
+    rows = json.loads((tmp_path / "unseen.json").read_text())["rows"]
+    assert [*dict.fromkeys((row["region"], row["network"]) for row in rows)] == [
+        (tradition, name) for tradition in ("china", "oneills1850") for name in unseen.TRADITIONS[tradition]
+    ]
+    assert {path.suffix for path in tmp_path.glob("unseen.*")} == {".json", ".md", ".png", ".svg"}
+    assert stage("evaluation.unseen", "--out", tmp_path, "--table") == 0
+    assert "pitch bits per note saved, notes 2-8" in capsys.readouterr().out
 
 
 @pytest.mark.slow

@@ -137,3 +137,10 @@ def test_a_resumed_training_gives_the_same_weights(tmp_path, monkeypatch, pitch_
             np.testing.assert_array_equal(one[name][()], other[name][()])
     heads = {"pitch"} if pitch_only else {"pitch", "rhythm", "phrase", "opening"}
     assert {f"validation_{head}_bits" for head in (*heads, "end")} < set(records[0]["history"][0])
+
+
+def test_streams_are_made_of_the_groupings_of_the_settings():
+    of = trainer(groupings=["collection"])
+    assert set(of.training.groups) == {"collection"} < set(trainer().training.groups)
+    collections = of.training.groups["collection"]
+    assert all(len(set(collections[of._streams(k)._order()].tolist())) == 1 for k in range(5))

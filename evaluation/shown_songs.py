@@ -1,0 +1,145 @@
+"""E4: what do memories of a few songs bring for other songs of a tradition that the network has never read?
+
+The songs of the tradition are parted by groups of near-duplicates. Songs of one half are shown to the network, those of
+the other half are predicted from its memories, and composed songs are compared with them. Each draw shows other songs.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import cache
+
+import numpy as np
+
+from evaluation import conditions
+from evaluation.conditions import REAL, UNCONDITIONAL
+from evaluation.context import EVERY, Context
+from evaluation.memory_content import REGION, bits_of_mixture, head_logs
+from evaluation.report import CLEAR, Figure, Rows
+from evaluation.rhythm_metrics import quarters
+from evaluation.rhythm_parts import Part, distances
+from evaluation.statistics import interval, resampled_means
+from melody.encoding import EncodedSong
+
+SHOWN = (5, 10, 20, 50, 200)  # songs
+COMPOSED = (20, 200)  # songs that are shown before songs are composed
+FEW = 10  # from so many songs on there are targets
+READ = 32  # memories of the songs of a draw; the mean memory is that of all of them
+GERMAN, TRAINING, MEAN = "German songs", "songs of training", "mean memory"
+KNOWN = {GERMAN: REGION, TRAINING: EVERY}  # regions of songs that the network was trained on
+HALF = "other real songs"
+BOTH = "pitch_and_rhythm"
+POSITIONS = {"1": (0, 1), "2-8": (1, 8), "9-32": (8, 32)}
+PARTS = [("opening", "opening", (0, 1))]  # head, notes and their positions
+PARTS += [(head, notes, where) for head in ("pitch", "rhythm", BOTH) for notes, where in POSITIONS.items()]
+TARGETS = {("pitch", "2-8"): "≥ 0.06", ("pitch", "9-32"): CLEAR}  # of what is saved over no memory
+
+
+class Tradition:
+    """The measured songs of a region, without those that have a near-duplicate among the training songs."""
+
+    def __init__(self, context: Context, region: str, network: str):
+        self.context, self.region, self.network, groups = context, region, network, context.groups
+        self.fields = {"region": region, "network": network, "shown": None}
+        trained = set(groups[context.indices("training")].tolist())
+        songs = [s for s in context.indices(context.part, region) if int(groups[s]) not in trained]
+        halves = context.rng("halves", region).permutation(np.unique(groups[songs]))
+        in_first = np.isin(groups[songs], halves[: len(halves) // 2])
+        self.first, self.second = np.array(songs)[in_first].tolist(), np.array(songs)[~in_first].tolist()
+        self.measured = context.rng("measured", region).permutation(self.second)[: context.sizes.scored].tolist()
+        self.shown = [k for k in SHOWN if k <= len(self.first)]
+
+    @cache  # noqa: B019  there are few traditions, each for a part of the run
+    def memories(self, songs: int | str, draw: int) -> np.ndarray:
+        """Memories after a number of songs of the tradition, or after training songs of a region, (READ, memory)."""
+        context, rng = self.context, self.context.rng("shown", self.region, songs, draw)
+        if isinstance(songs, str):
+            chosen = context.indices("training", songs)
+        else:
+            chosen = rng.choice(self.first, songs, replace=False)
+        return conditions.read(context, EVERY, [context.encoded[s] for s in chosen], READ, rng)
+
+    def draws(self, songs: int | str) -> list[np.ndarray]:
+        return [self.memories(songs, draw) for draw in range(self.context.sizes.sets)]
+
+    def bits(self, draws: Sequence[np.ndarray]) -> dict[tuple[str, str], np.ndarray]:
+        """Bits of the measured songs by head and notes, (songs, draws); each draw is some memories, (count, memory)."""
+        songs, found = [self.context.encoded[s] for s in self.measured], []
+        for memories in draws:
+            logs = head_logs(self.context, songs, memories[: self.context.sizes.memories])
+            logs[BOTH] = logs["pitch"] + logs["rhythm"]
+            found.append([bits_of_mixture(logs[head][..., slice(*where)]) for head, _, where in PARTS])
+        stacked = (np.stack(bits, axis=1) for bits in zip(*found, strict=True))
+        return {(head, notes): bits for (head, notes, _), bits in zip(PARTS, stacked, strict=True)}
+
+    def prediction_rows(self, control: Tradition | None = None) -> Rows:
+        """Bits of the measured songs, and what memories of the songs shown save of them; also beyond what memories save
+        of the `control`, the same songs as another network reads them."""
+        context, rows = self.context, Rows("E4", **self.fields)
+        none = self.bits([np.zeros((1, context.memory_size), np.float32)])
+        known = {name: self.bits(self.draws(region)) for name, region in KNOWN.items()}
+        own = {k: self.bits(self.draws(k)) for k in self.shown}
+        self.saved = {k: {part: none[part] - bits for part, bits in own[k].items()} for k in self.shown}
+        mean = {k: self.bits([one.mean(axis=0, keepdims=True) for one in self.draws(k)]) for k in self.shown}
+        weights = context.weights(self.measured, "E4", self.region)
+        lengths = np.array([len(context.encoded[s].pitch) for s in self.measured])
+        for head, notes, (first, last) in PARTS:
+            counts = np.clip(lengths - first, 0, last - first)
+
+            def figure(bits: np.ndarray, counts=counts) -> Figure:
+                rounds = resampled_means(bits, counts, weights, context.rng("draws"))
+                return Figure(bits.mean(axis=1).sum() / counts.sum(), len(bits), interval(rounds))
+
+            part, measure = (head, notes), "bits_of_opening" if head == "opening" else f"{head}_bits_per_note"
+            for name, bits in ({UNCONDITIONAL: none} | known).items():
+                rows.add(measure, name, figure(bits[part]), notes=notes)
+            for k in self.shown:
+                fields = {"notes": notes, "shown": k}
+                rows.add(measure, f"{k} songs", figure(own[k][part]), **fields)
+                target = TARGETS.get(part) if k >= FEW else None
+                rows.add(f"{measure}_saved", f"{k} songs", figure(self.saved[k][part]), target, **fields)
+                for name, other in known.items():
+                    rows.add(f"{measure}_saved_over_{name}", f"{k} songs", figure(other[part] - own[k][part]), **fields)
+                rows.add(f"{measure}_saved_by_{MEAN}", f"{k} songs", figure(none[part] - mean[k][part]), **fields)
+                if control:
+                    more = figure(self.saved[k][part] - control.saved[k][part])
+                    rows.add(f"{measure}_saved_beyond_{control.network}", f"{k} songs", more, CLEAR, **fields)
+        return rows
+
+    def composed(self, songs: int | str) -> list[EncodedSong]:
+        """Songs composed from memories of each draw, `sizes.songs` of them."""
+        context, counts = self.context, np.bincount(self.context.set_of_song)
+        memories = [self.memories(songs, draw)[:count] for draw, count in enumerate(counts)]
+        return conditions.from_memories(context, np.concatenate(memories), context.guidance, context.temperature)
+
+    def distance_rows(self) -> Rows:
+        """Total variation of composed songs from the second half of the tradition, beside songs of the first half."""
+        context, rows = self.context, Rows("E4", **self.fields)
+        weights, count = context.composed_weights(), context.sizes.songs
+        nothing = np.zeros((count, context.memory_size), np.float32)
+        songs = {UNCONDITIONAL: conditions.from_memories(context, nothing, 0.0, context.temperature)}
+        songs |= {GERMAN: self.composed(REGION)} | {f"{k} songs": self.composed(k) for k in COMPOSED if k in self.shown}
+        half = context.rng("half", self.region).permutation(self.first)[:count].tolist()
+        parts = {name: Part(some, [], weights) for name, some in songs.items()}
+        parts[HALF] = Part([context.encoded[s] for s in half], [], context.weights(half, "half", self.region))
+        parts[REAL] = Part([context.encoded[s] for s in self.second], [], weights)
+        midi, table = np.array(context.vocabulary.midi), quarters(context.trained.vocabulary)
+        for name, values in features(midi, table).items():
+            found = distances(parts, lambda part, values=values: [values(song).tolist() for song in part.songs])
+            rows.add_all(f"{name}_total_variation", found)
+        return rows
+
+
+def features(midi: np.ndarray, table: np.ndarray) -> dict:
+    """What is compared: functions of a song, (values,) each. `midi` of each pitch; `table` from `quarters`."""
+
+    def note_values(song: EncodedSong) -> np.ndarray:
+        values = table[song.rhythm]
+        return values[np.isfinite(values)]
+
+    return {
+        "intervals": lambda song: np.diff(midi[song.pitch]),
+        "pitch_classes_above_the_last": lambda song: (midi[song.pitch] - midi[song.pitch[-1]]) % 12,
+        "time_signatures": lambda song: np.array([song.signature]),
+        "note_values": note_values,
+    }
