@@ -10,8 +10,8 @@ from melody.song import Song
 from melody.vocabulary import Spelling, Vocabulary
 
 # The middle half of the songs in the training part of the kern edition
-REPETITION = (0.41, 0.72)  # share of notes in a repeated interval 4-gram
-RANGE = (9, 14)  # semitones
+REPETITION = (0.27, 0.77)  # share of notes in a repeated interval 4-gram
+RANGE = (12, 16)  # semitones
 
 
 def score(song: Song) -> float:
