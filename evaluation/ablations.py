@@ -8,7 +8,7 @@ writes  weights/ablations/<name>.*     the networks, 2 × 256 units and 20 epoch
     python -m evaluation.ablations                      all of them
     python -m evaluation.ablations --only full seed-1   these alone
 
-Memories are read as for the shipped VAEs. What they save is a difference in bits: German songs in minor, or in 6/8,
+Memories are of three random songs of a kind. What they save is a difference in bits: German songs in minor, or in 6/8,
 after memories of songs like them, against memories of songs in major, or in 3/4 (E1 and E2 of `evaluate.py`).
 """
 
