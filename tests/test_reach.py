@@ -88,7 +88,7 @@ def test_a_few_songs_are_too_few():
     assert found.text("irish", True) == "too few songs of irish (4) to tell whether composed songs are like them"
 
 
-FINE_TUNE = "; fine-tune: python train_lstm.py --from weights --songs PATH --name irish"
+FINE_TUNE = "; to train the network on them: python train_lstm.py --from weights --songs PATH --name irish"
 
 
 @pytest.mark.parametrize(
