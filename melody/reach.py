@@ -58,7 +58,8 @@ class Reach(NamedTuple):
         way += f" (95 % interval {self.low:.0%} to {self.high:.0%}; {ASPECTS})"
         if self.low > 0 and self.share >= LITTLE:
             return f"songs composed from these memories lie {way}"
-        advice = f"; to train the network on them: python train_lstm.py --from weights --songs PATH --name {name}" if own else ""
+        command = f"python train_lstm.py --from weights --songs PATH --name {name}"
+        advice = f"; to train the network on them: {command}" if own else ""
         more = "little" if self.low > 0 else "perhaps no" if self.share >= LITTLE else "no"
         return f"warning: these songs sound {more} more like {name} than without a memory: {way}{advice}"
 
