@@ -94,7 +94,7 @@ class SongsSource:
 
 
 class MixedSource:
-    """The weighted sum of memories of several sources. Weights that sum to less than 1 leave a part of the zero state,
+    """The weighted sum of memories of several sources. Weights that sum to less than 1 leave a part of the initial state zero,
     with which the network composes without a memory."""
 
     def __init__(self, weights: Sequence[float], sources: Sequence[Source]):
