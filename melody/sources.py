@@ -94,8 +94,8 @@ class SongsSource:
 
 
 class MixedSource:
-    """The weighted sum of memories of several sources. Weights that sum to less than 1 leave a part of the initial state zero,
-    with which the network composes without a memory."""
+    """The weighted sum of memories of several sources. With weights that sum to less than 1 it lies nearer to zero, the
+    initial state without a memory."""
 
     def __init__(self, weights: Sequence[float], sources: Sequence[Source]):
         self.weights, self.sources = weights, sources
