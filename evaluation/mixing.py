@@ -53,12 +53,15 @@ def mixed_songs(context: Context) -> dict[str, dict[float, Songs]]:
     found: dict[str, dict[float, Songs]] = {}
     for condition in MIXED:
         one, other = (conditions.pool(context, condition, region) for region in PAIR)
-        memories = {weight: (weight * one + (1 - weight) * other).astype(np.float32) for weight in WEIGHTS}
-        composed = {
-            weight: conditions.from_memories(context, some, context.guidance, context.temperature)
-            for weight, some in memories.items()
-        }
-        found[condition] = {weight: [song.pitch for song in some] for weight, some in composed.items()}
+        memories = np.concatenate([weight * one + (1 - weight) * other for weight in WEIGHTS]).astype(np.float32)
+        generators = []
+        for _ in WEIGHTS:  # the same random numbers for each
+            again, options = conditions.composing(context, len(one), context.guidance, context.temperature)
+            generators += again
+        sampler = context.sampler(context.guidance != 0)
+        pitches = [song.pitch for song in sampler.compose(context.unpack(memories), generators, **options)]
+        parts = (pitches[first : first + len(one)] for first in range(0, len(pitches), len(one)))
+        found[condition] = dict(zip(WEIGHTS, parts, strict=True))
     other, *_, one = found[conditions.VAE].values()
     is_first = context.rng("either").permutation(len(one)) / len(one)
     found[EITHER] = {

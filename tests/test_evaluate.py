@@ -226,7 +226,7 @@ def test_a_quick_run_draws_no_figures(ready, record):
 
 
 @pytest.mark.slow
-def test_figures_are_drawn(ready, tiny, tmp_path):
+def test_figures_are_drawn(ready, tiny, record, tmp_path):
     import argparse
 
     import evaluate
@@ -240,9 +240,9 @@ def test_figures_are_drawn(ready, tiny, tmp_path):
         patch.setattr(figures, "GUIDANCES", (0.0, 0.5))
         patch.setattr(figures, "TEMPERATURES", ())
         args.quick = False
-        curve = evaluate.draw(context, args)
+        curve = evaluate.draw(context, args, record["rows"])
     assert {line["region"] for line in curve} == {"china", "deutschl"}
-    for name in ("steering", "memory-plane", "features"):
+    for name in ("steering", "memory-plane", "features", "traversal", "mixing"):
         assert (tmp_path / f"{name}.png").read_bytes().startswith(b"\x89PNG")
         assert b"<svg" in (tmp_path / f"{name}.svg").read_bytes()
 
