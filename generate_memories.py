@@ -14,7 +14,7 @@ writes  data/memories/<name>.h5   memory (count, 6 * units), song (count, songs)
 
 For each memory the network reads a random song, to its end or to a random note, after others that are among those most
 like it. It reads no songs that were held out from its training. Songs of your own with notes that the network does not
-know are transposed to where it knows all of them; of these there are at most 25 memories a song.
+know are transposed to where it knows all of them; of these there are at most 50 memories a song.
 """
 
 import argparse
@@ -36,7 +36,7 @@ from melody.formats.corpus import find_songs
 from melody.provenance import files_fingerprint, is_up_to_date
 
 BLOCK = 256  # memories made at a time
-PER_SONG = 25  # memories of songs of one's own, at most: more would hardly be different
+PER_SONG = 50  # memories of songs of one's own, at most: more would hardly be different
 MOST_VALUES = 12  # of a field are listed, unless all are asked for
 SETTINGS = {  # of memories: fields of their record, and flags
     "count": "count",
