@@ -157,6 +157,7 @@ def test_scores_and_a_page_are_written_beside_the_songs(folders, tmp_path):
     assert "china 002" in page and any(region in page for region in REGIONS)
 
 
+@pytest.mark.slow
 def test_memories_and_vae_are_reproducible(folders, tmp_path):
     again = ("--data", tmp_path / "data", "--weights", tmp_path / "weights", "--quiet", "--regions", "china")
     for path in ("data/songs.h5", "data/vocabulary.json", "weights/lstm.weights.h5", "weights/lstm.json"):
@@ -205,7 +206,6 @@ def test_list_prints_the_regions(folders, capsys):
     assert lines[lines.index(["songs", "genre"]) :][1:3] == [[], ["songs", "area"]], "no song states its genre"
 
 
-@pytest.mark.slow
 def test_list_counts_the_songs_of_constraints(folders, capsys):
     """The fields that are asked for are those of these songs: of `han` 10 in each meter."""
     flags = "--list meter key --regions han&meter=?/4 key=minor|meter=X".replace("|", "&").split()
@@ -219,6 +219,7 @@ def test_list_counts_the_songs_of_constraints(folders, capsys):
     assert "argument --list: invalid choice: 'name'" in capsys.readouterr().err
 
 
+@pytest.mark.slow
 def test_a_region_of_the_catalogue(folders, tmp_path, capsys):
     """Each stage finds the files of the stage before by the same constraints, in any order and case."""
     shutil.copytree(folders.weights, tmp_path / "weights")

@@ -139,6 +139,7 @@ def test_a_resumed_training_gives_the_same_weights(tmp_path, monkeypatch, pitch_
     assert {f"validation_{head}_bits" for head in (*heads, "end")} < set(records[0]["history"][0])
 
 
+@pytest.mark.slow
 def test_streams_are_made_of_the_groupings_of_the_settings():
     of = trainer(groupings=["collection"])
     assert set(of.training.groups) == {"collection"} < set(trainer().training.groups)
