@@ -85,20 +85,17 @@ def main() -> None:
 
 
 def arguments() -> argparse.Namespace:
-    music = (
-        "temperature guidance length key tempo instrument sound_font memory_songs memory_similar memory_notes".split()
-    )
-    flags = parser(__doc__, "data", "weights", "count", *music, out="SONGS", meter="METERS")
+    music = "temperature guidance length key tempo instrument sound_font".split()
+    read = "memory_songs", "memory_similar", "memory_notes"  # of songs of --like
+    flags = parser(__doc__, "data", "weights", "count", *music, *read, out="SONGS", meter="METERS")
     add_sources(flags)
     flags.add_argument("--min-length", type=positive, metavar="N", help="fewest notes of a song")
     flags.add_argument("--range", nargs=2, type=note, metavar="NOTE", help="lowest and highest note, such as C4 A5")
     most = in_range(copies.GRAM - 1, 1000, int)
     copied = "most notes in a row that a song may share with one of the collection, or of the songs that you show"
     flags.add_argument("--max-copy", type=most, metavar="N", help=f"{copied}; longer: it is composed again")
-    curate = (
-        f"compose {CANDIDATES} songs for each and keep the best: cadence, repetition and range like real songs, and "
-    )
-    curate += f"no more than {CURATED_COPY} notes copied"
+    curate = f"compose {CANDIDATES} songs for each and keep the best: cadence, repetition and range like real songs; "
+    curate += f"--max-copy {CURATED_COPY} unless another is given"
     flags.add_argument("--curate", action="store_true", help=curate)
     number = "compose only the song of this number, instead of --count new ones"
     flags.add_argument("--number", type=positive, help=number)

@@ -1,4 +1,4 @@
-"""Fine-tuning on songs of one's own: what is held out, which weights are kept, and what a user is told."""
+"""Fine-tuning on songs of one's own: what is held out, which weights are chosen, and what is printed."""
 
 import json
 import re
