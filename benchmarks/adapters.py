@@ -35,11 +35,12 @@ def songs_for(training: dict, batches: int) -> int:
 def memories(shape: dict, memories: int, notes: int, songs: int) -> Round:
     """Make memories of `notes` notes and write them, as stage 3 does; work is memories."""
     trained, (dataset, split) = synthetic.network(shape), synthetic.dataset_of(200)
-    settings = {"seed": 0, "count": memories, "songs": songs, "notes": notes, "similar": 20, "mid_song_fraction": 0.5}
+    settings = {"seed": 0, "songs": songs, "notes": notes, "similar": 20, "mid_song_fraction": 0.5}
 
     def run_round() -> float:
         with TemporaryDirectory() as folder:
-            write_memories(Path(folder) / "memories.h5", trained, dataset, split["training"], settings, quiet=True)
+            path = Path(folder) / "memories.h5"
+            write_memories(path, trained, dataset, split["training"], memories, settings, quiet=True)
         return memories
 
     return run_round

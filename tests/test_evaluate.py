@@ -377,18 +377,9 @@ def test_small_networks_that_have_not_read_a_tradition_are_trained_once_and_meas
         notes = " ".join(np.random.default_rng(number).permutation([*"CDEFGABcde"]))
         (tmp_path / f"oneills1850/{number}.abc").write_text(f"X:1\nM:2/4\nL:1/4\nK:C\n{notes}|\n")
     shutil.copytree(ready.weights, tmp_path / "weights")
-    flags = (
-        "--data",
-        ready.data,
-        "--weights",
-        tmp_path / "weights",
-        "--out",
-        tmp_path,
-        "--memory-notes",
-        20,
-        "--quiet",
-    )
-    assert stage("evaluation.unseen", *flags, "--length", 30, "--only", "oneills1850") == 0
+    folders = ("--data", ready.data, "--weights", tmp_path / "weights", "--out", tmp_path)
+    flags = (*folders, "--memory-notes", 20, "--length", 30, "--quiet")
+    assert stage("evaluation.unseen", *flags, "--only", "oneills1850") == 0
     network = tmp_path / "weights/unseen/without-china.json"
     trained, before = json.loads(network.read_text()), network.stat().st_mtime_ns
     assert all("china" in name for name in trained["held_out"]["test"] if name not in ready.split["test"])
