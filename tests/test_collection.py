@@ -1,4 +1,4 @@
-"""Every song of the kern edition is written in each format and read back as the same song."""
+"""Songs of the kern edition are written in each format and read back as the same songs."""
 
 from dataclasses import replace
 from functools import partial
@@ -23,6 +23,7 @@ WRITERS = {  # the writer of a format, and the fields that it stores
     ".abc": (partial(write_abc, tempo=96), FIELDS | {"title", "rest_after", "area"}),
     ".mid": (partial(write_midi, tempo=96), FIELDS),
 }
+SLOW_READERS = (".musicxml", ".abc")  # music21 writes or reads these, so they are tried with every third song
 BATCHES = 64  # of songs, for all cores
 METER_CHANGES_INSIDE_A_BAR = {"han0574", "natmn027"}  # so that no bars fit what is read
 
@@ -31,10 +32,12 @@ def differing(files):
     """The fields that differ in each song, by name and format."""
     found = {}
     with TemporaryDirectory() as folder:
-        for path, root in files:
+        for number, path, root in files:
             song = read_songs(path, root)[0]
             first = measures(song)[0].signature
             for suffix, (write, fields) in WRITERS.items():
+                if suffix in SLOW_READERS and number % 3 and path.stem not in METER_CHANGES_INSIDE_A_BAR:
+                    continue
                 write(Path(folder) / f"song{suffix}", song)
                 expected, again = song, read_songs(Path(folder) / f"song{suffix}", Path(folder))[0]
                 if suffix != ".krn" and again.meter.strip(FREE) == first.strip(FREE):
@@ -55,16 +58,18 @@ def sounds(song):
 
 
 @pytest.mark.slow
-def test_every_song_is_read_back_from_every_format(kern_edition):
+def test_songs_are_read_back_from_every_format(kern_edition):
     """But for the bars of songs that change their meter inside a bar, and in MIDI, which has no bar lines, of 17 more.
 
     In MIDI the bars of songs whose meter begins later than the song are counted back to their beginning, a bar without
     an onset may be shorter than those around it, and a first bar may look like a pickup.
     """
-    files = [found for found in find_songs([str(kern_edition)]) if found[0].stem != "han0953"]  # which has no notes
+    found = (file for file in find_songs([str(kern_edition)]) if file[0].stem != "han0953")  # which has no notes
+    files = [(number, *file) for number, file in enumerate(found)]
     batches = Parallel(n_jobs=-1)(delayed(differing)(files[first::BATCHES]) for first in range(BATCHES))
     found = {key: fields for batch in batches for key, fields in batch.items()}
-    assert len(found) == 8472 * len(WRITERS)
+    assert [sum(kind == suffix for _, kind in found) for suffix in (".krn", ".mid")] == [8472, 8472]
+    assert all(sum(kind == suffix for _, kind in found) >= 8472 / 3 for suffix in SLOW_READERS)
     other = {suffix: {stem for stem, kind in found if kind == suffix and found[stem, kind]} for suffix in WRITERS}
     assert all(fields <= {"beat", "bar", "pickup", "meter"} for fields in found.values())
     assert len(other[".mid"]) == 19 and other.pop(".mid") > METER_CHANGES_INSIDE_A_BAR

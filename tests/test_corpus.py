@@ -246,11 +246,12 @@ def parsed(path, kind):
     return [(note.pitches[-1], float(note.offset), float(note.quarterLength)) for note in notes]
 
 
-def differing(files, kind, sample):
-    """Names of the songs among `sample` files whose notes differ from those of music21's own parser."""
+def differing(files, kind, sample=2000):
+    """Names of the songs among `sample` files, and of those below, whose notes differ from music21's."""
     from joblib import Parallel, delayed
 
-    chosen = random.Random(0).sample(files, min(sample, len(files)))
+    known = [found for found in files if found[0].stem in TIED_DIFFERENTLY]
+    chosen = list(dict.fromkeys(known + random.Random(0).sample(files, sample)))
     alike = Parallel(n_jobs=-1)(delayed(as_parsed)(path, root, kind) for path, root in chosen)
     return {path.stem for (path, _), same in zip(chosen, alike, strict=True) if not same}
 
@@ -325,13 +326,13 @@ TIED_DIFFERENTLY = {"han0048", "han0794", "natmn020", "natmn024", "natmn025", "n
 @pytest.mark.slow
 def test_kern_equals_music21s_parser(kern_edition):
     files = [found for found in find_songs([str(kern_edition)]) if found[0].stem != "han0953"]
-    assert differing(files, "humdrum", len(files)) == TIED_DIFFERENTLY
+    assert differing(files, "humdrum") == TIED_DIFFERENTLY
 
 
 @pytest.mark.slow
 def test_midi_equals_music21s_parser(midi_edition):
     """In sound and onset. Durations are compared with kern below, because music21 cuts notes at bar lines."""
-    assert differing(find_songs([str(midi_edition)]), "midi", 2000) == set()
+    assert differing(find_songs([str(midi_edition)]), "midi") == set()
 
 
 @pytest.mark.slow
