@@ -285,7 +285,7 @@ def with_one_meter(songs):
 
 @pytest.mark.slow
 def test_every_song_of_one_meter_is_a_path_of_the_bar_automaton(kern_edition):
-    """Run with -s to see the counts in data/README.md."""
+    """Run with -n 0 -s to see the counts in data/README.md."""
     songs, _ = corpus.read_all(find_songs([str(kern_edition)]), jobs=-1, quiet=True)
     stated = [song for song in songs if bar_length(song.meter)]
     free = [song for song in stated if not any(song.bar)]
@@ -337,7 +337,7 @@ def test_midi_equals_music21s_parser(midi_edition):
 
 @pytest.mark.slow
 def test_midi_is_spelled_and_barred_as_kern(kern_edition, midi_edition):
-    """Run with -s to see the figures in docs/kern-edition.md and data/README.md."""
+    """Run with -n 0 -s to see the figures in docs/kern-edition.md and data/README.md."""
     kern_songs, midi_songs = (
         {Path(song.name).name: song for song in corpus.read_all(find_songs([str(folder)]), -1, True)[0]}
         for folder in (kern_edition, midi_edition)

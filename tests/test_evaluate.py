@@ -152,12 +152,13 @@ def ready(place, tmp_path_factory):
 @pytest.fixture(scope="module")
 def tiny():
     """A quick run has the smallest sizes that give every figure."""
-    from evaluation import context
+    from evaluation import context, statistics
 
     sizes = context.Sizes(songs=60, sets=5, memories=2, scored=6, continued=20, fitted=30, windows=20, latents=4,
                           songs_per_latent=3, rounds=3)  # fmt: skip
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(context, "QUICK", sizes)
+        patch.setattr(statistics, "TREES", 20)
         yield
 
 

@@ -1,4 +1,4 @@
-"""Robustness: the page shows the results file, and a tenth of the full counts with a new seed loses nothing."""
+"""Robustness: the page shows the results file, and a twentieth of the full counts with a new seed loses nothing."""
 
 import json
 import subprocess
@@ -20,7 +20,7 @@ def test_the_page_shows_the_results_file():
 
 @pytest.mark.slow
 def test_nothing_is_lost(tmp_path):
-    """Run with -s to see the seed and the table."""
+    """Run with -n 0 -s to see the seed and the table."""
     command = [sys.executable, "-m", "tests.faults", "--quick", "--out", tmp_path]
     result = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
     print(result.stdout)

@@ -197,7 +197,7 @@ def music21s(song):
 
 @pytest.mark.slow
 def test_the_keys_of_the_validation_songs(kern_edition):
-    """Run with -s to see the figures in data/README.md. Enharmonic keys of music21 count as right."""
+    """Run with -n 0 -s to see the figures in data/README.md. Enharmonic keys of music21 count as right."""
     songs, _ = corpus.read_all(find_songs([str(kern_edition)]), -1, True)
     names, intervals = [song.name for song in songs], [intervals_of(ESSEN.encode(song.pitch), ESSEN) for song in songs]
     chosen = set(grouped_split(names, intervals, config.SEED)["validation"])
