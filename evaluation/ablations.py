@@ -6,23 +6,35 @@ writes  weights/ablations/<name>.*     the networks, 2 × 256 units and 20 epoch
         results/ablations.json, .md    figures on validation songs
 
     python -m evaluation.ablations                      all of them
-    python -m evaluation.ablations --only full seed-1   these alone
+    python -m evaluation.ablations --only full seed-1   these; the figures of the others stay as they are
 
-Memories are of three random songs of a kind. What they save is a difference in bits: German songs in minor, or in 6/8,
-after memories of songs like them, against memories of songs in major, or in 3/4 (E1 and E2 of `evaluate.py`).
+The collection of a song is told to a network by its control token, or by the mean memory of the collection's training
+songs. Other memories are of three random songs of a kind. What they save is a difference in bits: German songs in
+minor, or in 6/8, after memories of songs like them, against memories of songs in major, or in 3/4 (E1 and E2 of
+`evaluate.py`).
 """
 
-import argparse
+from __future__ import annotations
 
-from evaluation.baselines import NO_LOOKBACK, PITCH_ONLY, TRANSFORMER, builder, changed
+import argparse
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from evaluation.baselines import NO_LOOKBACK, PITCH_ONLY, TOKEN, TRANSFORMER, builder, changed
 from melody.atomic import atomic_write, load_json, write_json
 from melody.cli import init_keras, log, run
 from melody.flags import parser
+from melody.regions import region_ids
+
+if TYPE_CHECKING:
+    from evaluation.context import Context
 
 SMALL = {"units": 256, "layers": 2, "epochs": 20}
 CHANGES = {  # of settings; those of the baselines are in their module
     "full": {},
     "seed-1": {"seed": 1},
+    TOKEN: {},
     PITCH_ONLY: {},
     TRANSFORMER: {},
     "no-auxiliary-loss": {"auxiliary_weight": 0.0},
@@ -48,13 +60,17 @@ def main() -> None:
     shared |= {"precision": args.precision}
     args.weights /= "ablations"
     settings = {name: changed(name, shared) | change for name, change in CHANGES.items()}
-    rows = [row for name in args.only for row in measured(name, args, settings[name])]
-    changes = {
-        name: {key: value for key, value in settings[name].items() if value != shared.get(key)} for name in args.only
-    }
     memories = {name: getattr(args, flag) for name, flag in MEMORIES.items()}
-    record = {"command": COMMAND, "settings": shared, "memories": memories, "changes": changes, "rows": rows}
-    write_json(path, record)
+    record = {"command": COMMAND, "settings": shared, "memories": memories, "changes": {}, "rows": []}
+    before = load_json(path, COMMAND) if path.exists() else {}
+    if all(before.get(name) == record[name] for name in ("settings", "memories")):
+        record["rows"] = [row for row in before["rows"] if row["condition"] not in args.only]
+        record["changes"] = before["changes"]
+    for name in args.only:
+        record["changes"][name] = {key: value for key, value in settings[name].items() if value != shared.get(key)}
+        record["rows"] += measured(name, args, settings[name])
+        record["rows"].sort(key=lambda row: list(CHANGES).index(row["condition"]))
+        write_json(path, record)
     with atomic_write(path.with_suffix(".md")) as file:
         file.write_text(table(record) + "\n", encoding="utf-8")
     log(args, f"wrote {path}")
@@ -82,12 +98,11 @@ def measured(name: str, args: argparse.Namespace, settings: dict) -> list[dict]:
         train(args, name, f"{COMMAND} --only {name}", settings, builder(name))
     trained = lstm.load(args.weights, name, COMMAND, builder(name))
     context, rows = context_of(args, trained), Rows("ablation")
-    best = min(load_json(path, COMMAND)["history"], key=lambda row: row["validation_bits"])
-    for head in ("pitch", "rhythm", "phrase"):
-        if f"validation_{head}_bits" in best:
-            notes = sum(len(song) for song in context.songs_of("validation"))
-            rows.add(f"{head}_bits_per_note", name, Figure(best[f"validation_{head}_bits"], notes))
-    if len(trained.network.inputs) == 1:  # a Transformer, which has no memory
+    is_transformer = len(trained.network.inputs) == 1  # which has no memory
+    for measure, told in {"bits_per_note": False, "bits_per_note_given_the_collection": True}.items():
+        for head, bits in ({} if is_transformer and told else bits_of_heads(context, told)).items():
+            rows.add(f"{head}_{measure}", name, Figure(float(np.mean(bits)), len(bits)))
+    if is_transformer or trained.record.regions:
         return rows
     mode = [MODES[mode_of(key)] for key in context.songs.key]
     kinds = Kind(context, mode.__getitem__, "minor", "major"), Kind(context, context.songs.meter.__getitem__, *METERS)
@@ -99,7 +114,19 @@ def measured(name: str, args: argparse.Namespace, settings: dict) -> list[dict]:
     return rows
 
 
-def context_of(args: argparse.Namespace, trained):
+def bits_of_heads(context: Context, told: bool) -> dict[str, np.ndarray]:
+    """Bits of all notes of the validation songs for each head; the collection of the songs may be told."""
+    from evaluation.prediction import from_network, own_means
+
+    known = context.trained.record.regions
+    names = [context.songs.name[s] if told else "" for s in context.split["validation"]]
+    states = own_means(context) if told and not known else None
+    how = {"states": states, "region_ids": np.array(region_ids(names, known)) if known else None}
+    found = from_network(context.trained.network, context.tokens(context.encoded_of("validation")), **how)
+    return {head: np.concatenate(found[head].bits) for head in ("pitch", "rhythm", "phrase") if head in found}
+
+
+def context_of(args: argparse.Namespace, trained) -> Context:
     """The validation songs as `trained` reads them, and the settings of its memories."""
     from evaluation.context import EVERY, FULL, Context
     from melody import dataset
