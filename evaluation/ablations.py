@@ -8,7 +8,7 @@ writes  weights/ablations/<name>.*     the networks, 2 × 256 units and 20 epoch
     python -m evaluation.ablations                      all of them
     python -m evaluation.ablations --only full seed-1   these; the figures of the others stay as they are
 
-The collection of a song is told to a network by its control token, or by the mean memory of the collection's training
+The collection of a song is given to a network by its control token, or by the mean memory of the collection's training
 songs. Other memories are of three random songs of a kind. What they save is a difference in bits: German songs in
 minor, or in 6/8, after memories of songs like them, against memories of songs in major, or in 3/4 (E1 and E2 of
 `evaluate.py`).
@@ -99,8 +99,8 @@ def measured(name: str, args: argparse.Namespace, settings: dict) -> list[dict]:
     trained = lstm.load(args.weights, name, COMMAND, builder(name))
     context, rows = context_of(args, trained), Rows("ablation")
     is_transformer = len(trained.network.inputs) == 1  # which has no memory
-    for measure, told in {"bits_per_note": False, "bits_per_note_given_the_collection": True}.items():
-        for head, bits in ({} if is_transformer and told else bits_of_heads(context, told)).items():
+    for measure, given in {"bits_per_note": False, "bits_per_note_given_the_collection": True}.items():
+        for head, bits in ({} if is_transformer and given else bits_of_heads(context, given)).items():
             rows.add(f"{head}_{measure}", name, Figure(float(np.mean(bits)), len(bits)))
     if is_transformer or trained.record.regions:
         return rows
@@ -114,13 +114,13 @@ def measured(name: str, args: argparse.Namespace, settings: dict) -> list[dict]:
     return rows
 
 
-def bits_of_heads(context: Context, told: bool) -> dict[str, np.ndarray]:
-    """Bits of all notes of the validation songs for each head; the collection of the songs may be told."""
+def bits_of_heads(context: Context, given: bool) -> dict[str, np.ndarray]:
+    """Bits of all notes of the validation songs for each head; the network may be given their collections."""
     from evaluation.prediction import from_network, own_means
 
     known = context.trained.record.regions
-    names = [context.songs.name[s] if told else "" for s in context.split["validation"]]
-    states = own_means(context) if told and not known else None
+    names = [context.songs.name[s] if given else "" for s in context.split["validation"]]
+    states = own_means(context) if given and not known else None
     how = {"states": states, "region_ids": np.array(region_ids(names, known)) if known else None}
     found = from_network(context.trained.network, context.tokens(context.encoded_of("validation")), **how)
     return {head: np.concatenate(found[head].bits) for head in ("pitch", "rhythm", "phrase") if head in found}

@@ -359,8 +359,10 @@ def test_ablations_are_trained_once_and_measured(ready, tmp_path, monkeypatch, c
     assert bits["value"] == pytest.approx(trained["history"][0]["validation_rhythm_bits"], abs=1e-4)
     names = [row["condition"] for row in report.find(record["rows"], measure="pitch_bits_per_note")]
     assert names == ["full", "token", "pitch-only", "transformer"], "earlier figures stay"
-    told = {row["condition"] for row in report.find(record["rows"], measure="pitch_bits_per_note_given_the_collection")}
-    assert told == {"full", "token", "pitch-only"}, "a Transformer has no memory"
+    given = {
+        row["condition"] for row in report.find(record["rows"], measure="pitch_bits_per_note_given_the_collection")
+    }
+    assert given == {"full", "token", "pitch-only"}, "a Transformer has no memory"
     assert record["changes"]["full"] == {} and record["changes"]["pitch-only"] == {"pitch_only": True}
     before = (tmp_path / "ablations" / "full.weights.h5").stat().st_mtime_ns
     assert stage("evaluation.ablations", *flags) == 0
