@@ -48,6 +48,7 @@ from melody.vocabulary import Spelling
 if TYPE_CHECKING:
     from melody.composer import ComposedSong
     from melody.lstm import TrainedNetwork
+    from melody.models import Models
 
 BLOCK = 512  # songs composed at once
 ATTEMPTS = 64  # at a song that passes all checks
@@ -84,10 +85,12 @@ def main() -> None:
     log(args, summary(paths))
 
 
-def arguments() -> argparse.Namespace:
+def arguments(words: Sequence[str] | None = None) -> argparse.Namespace:
+    """The flags of the command line, or of `words`; for these an invalid one raises `UserError` or `ArgumentError`."""
     music = "temperature guidance length key tempo instrument sound_font".split()
     read = "memory_songs", "memory_similar", "memory_notes"  # of songs of --like
     flags = parser(__doc__, "data", "weights", "count", *music, *read, out="SONGS", meter="METERS")
+    flags.exit_on_error = words is None
     add_sources(flags)
     flags.add_argument("--min-length", type=positive, metavar="N", help="fewest notes of a song")
     flags.add_argument("--range", nargs=2, type=note, metavar="NOTE", help="lowest and highest note, such as C4 A5")
@@ -107,7 +110,7 @@ def arguments() -> argparse.Namespace:
     page = f"write index.html, a page to listen to all songs of the folder, at most {MAX_SONGS:,}"
     flags.add_argument("--page", action="store_true", help=page)
     flags.add_argument("--overwrite", action="store_true", help="replace songs; number from 001 again")
-    args = with_title(flags, flags.parse_args())
+    args = with_title(flags, flags.parse_args(words))
     if args.range and Spelling(args.range[0]).midi > Spelling(args.range[1]).midi:
         flags.error(f"--range {' '.join(args.range)}: the lowest note comes first")
     if (args.min_length or 0) > args.length:
@@ -129,23 +132,23 @@ def warn(args: argparse.Namespace) -> None:
         log(args, f"warning: with guidance from {STRONG:g} songs are a third shorter than with the default")
 
 
-def load_composer(args: argparse.Namespace) -> tuple[Callable, dict]:
-    """`Composer.compose` with these flags, and the settings of its songs for their records."""
+def load_composer(args: argparse.Namespace, models: Models | None = None) -> tuple[Callable, dict]:
+    """`Composer.compose` with these flags, and the settings of its songs for their records. `models` are those of
+    `args.weights`, if they are loaded."""
     # Late: Keras takes 4 seconds to import, which `--help` and errors in flags need not wait for.
-    from melody import lstm, own_songs, sources
+    from melody import sources
     from melody.composer import Composer
     from melody.continuation import Continuation
-    from melody.sampling import Sampler
-    from melody.scoring import StateEncoder
+    from melody.models import Models
     from vae import sample
 
-    trained = lstm.load(args.weights)
-    sampler, encoder = Sampler(trained.network, trained.vocabulary, args.guidance != 0), StateEncoder(trained.network)
-    source, models = sources.load(args, trained, encoder, partial(sample.load, args.weights))
+    models = models or Models(args.weights, sample.load)
+    trained, sampler = models.trained, models.sampler(args.guidance != 0)
+    source, fingerprints = sources.load(args, models)
     continuation = None
     if args.continued:
-        tunes = own_songs.read(find_songs([args.continued]), trained.vocabulary, partial(log, args), quiet=args.quiet)
-        continuation = Continuation(tunes, sampler, encoder, trained.vocabulary, args.keep)
+        tunes = models.read(find_songs([args.continued]), trained.vocabulary, partial(log, args), quiet=args.quiet)
+        continuation = Continuation(tunes, sampler, models.encoder, trained.vocabulary, args.keep)
     composer = Composer(
         sampler,
         source,
@@ -158,7 +161,7 @@ def load_composer(args: argparse.Namespace) -> tuple[Callable, dict]:
         continuation,
         **({"candidates": CANDIDATES, "score": curation.score} if args.curate else {}),
     )
-    return composer.compose, settings_of(args) | {"network": trained.fingerprint} | models
+    return composer.compose, settings_of(args) | {"network": trained.fingerprint} | fingerprints
 
 
 def copy_indexes(args: argparse.Namespace, trained: TrainedNetwork, shown: Sequence[Dataset]) -> list[CopyIndex]:

@@ -107,7 +107,7 @@ METAVARS = {
 class Flags(argparse.ArgumentParser):
     """A parser with `--quiet`, flags for settings of config.py, and errors of one line.
 
-    Raises `UserError` when config.py is not valid.
+    Raises `UserError` when config.py is not valid, and with `exit_on_error` False for flags that are not.
     """
 
     def __init__(self, doc: str):
@@ -116,6 +116,8 @@ class Flags(argparse.ArgumentParser):
         self.add_argument("--quiet", action="store_true", help="print errors only")
 
     def error(self, message: str) -> NoReturn:
+        if not self.exit_on_error:
+            raise UserError(message)
         print_error(f"error: {message}; see --help")
         sys.exit(2)
 

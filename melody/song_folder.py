@@ -45,10 +45,10 @@ class SongFolder:
                 advice = "replace it with --overwrite, or write to another folder with --out"
                 raise UserError(f"{path} is another song ({values}); {advice}")
 
-    def write(self, record: dict, score: bool) -> None:
+    def write(self, record: dict, score: bool, number: int | None = None) -> None:
         """Write the record of a song as JSON, its scores if asked for, and last its MIDI file: it marks a complete
-        song."""
-        song, path = song_from_record(record), self.midi(record["number"])
+        song. The files have the song's own number unless another is given."""
+        song, path = song_from_record(record), self.midi(number or record["number"])
         write_json(path.with_suffix(".json"), record)
         if score:
             write_scores(path, song, shown_settings(record), record["tempo"])

@@ -5,14 +5,14 @@ import re
 from pathlib import Path
 
 from melody.errors import UserError
-from melody.flags import Flags, add_regions
+from melody.flags import Flags, add_regions, in_range
 from melody.vocabulary import Spelling
 
-FIELDS = ("regions", "name", "like", "mix", "vary", "distance", "continued", "keep")  # of the record of a song
+FARTHEST = 6  # standard deviations from the mean of the latent plane
 
 
 def add_sources(flags: Flags) -> None:
-    """Add `--regions`, `--name`, `--like`, `--mix` and `--vary`, of which one may be given, and `--continue`."""
+    """Add `--regions`, `--name`, `--like`, `--mix` and `--vary`, of which one may be given, `--at` and `--continue`."""
     one = add_regions(flags, "regions of a trained VAE")
     like = "files, folders or patterns of songs, which the network reads before it composes; no VAE is needed"
     one.add_argument("--like", nargs="+", metavar="PATH", help=like)
@@ -20,6 +20,8 @@ def add_sources(flags: Flags) -> None:
     one.add_argument("--mix", nargs="+", type=mixture_part, metavar="NAME=WEIGHT", help=mix)
     vary = "a composed song (001.json), whose memory is used again"
     one.add_argument("--vary", type=Path, metavar="SONG", help=vary)
+    at = f"a point of the latent plane of the VAE: both coordinates in standard deviations, up to {FARTHEST}"
+    flags.add_argument("--at", nargs=2, type=in_range(-FARTHEST, FARTHEST), metavar=("X", "Y"), help=at)
     distance = "with --vary: distance from that memory, in standard deviations of the latent space (default: 0)"
     flags.add_argument("--distance", type=_distance, metavar="N", help=distance)
     continued = "a tune, read after the memory, which the songs go on from"
@@ -69,6 +71,8 @@ def with_title(flags: Flags, args: argparse.Namespace) -> argparse.Namespace:
         flags.error("--distance goes with --vary SONG")
     if args.keep and not args.continued:
         flags.error("--keep goes with --continue PATH")
+    if args.at and (args.like or args.mix or args.vary):
+        flags.error("--at goes with --regions or --name: one VAE")
     words = [args.name]
     if args.like:
         words = ["like", *(Path(path).stem for path in args.like)]
@@ -89,6 +93,7 @@ def source_settings(args: argparse.Namespace) -> dict[str, object]:
     """What the record of a song says of these flags."""
     given = {"like": args.like, "mix": args.mix, "vary": args.vary and str(args.vary), "distance": args.distance}
     given |= {
+        "at": args.at,
         "continued": args.continued,
         "keep": args.keep or None,
         "name": (args.regions is None and args.name) or None,

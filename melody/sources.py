@@ -15,14 +15,13 @@ from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 
-from melody import encoding, memory, neighbors, own_songs, regions
+from melody import encoding, memory, regions
 from melody.atomic import load_json
 from melody.cli import log
 from melody.dataset import Dataset, dataset_of
 from melody.descriptors import describe_all
 from melody.errors import UserError
 from melody.formats.corpus import find_songs
-from melody.lstm import TrainedNetwork
 from melody.neighbors import MemoryNeighbors
 from melody.provenance import files_fingerprint
 from melody.records import VaeRecord
@@ -31,6 +30,7 @@ from melody.song import check_record
 from melody.source_flags import split_part
 
 if TYPE_CHECKING:
+    from melody.models import Models
     from vae.model import VAE
 
 FEWEST = 5  # songs to read, below which it is said what to expect
@@ -58,6 +58,17 @@ class VaeSource:
             styles = self.neighbors.nearest(memories)
             origins = [one | {"in_style_of": style} for one, style in zip(origins, styles, strict=True)]
         return memories, origins
+
+
+class PlaneSource:
+    """Latents sampled from a VAE, each moved to the same point of the latent plane, see `VAE.plane`."""
+
+    def __init__(self, vae: VAE, point: Sequence[float]):
+        self.vae, self.point, self.shown = vae, np.asarray(point), ()
+
+    def memories(self, rngs: Sequence[np.random.Generator]) -> tuple[np.ndarray, Origins]:
+        latents = np.concatenate([self.vae.sample(1, rng) for rng in rngs])
+        return _decoded(self.vae, self.vae.plane().moved(latents, self.point))
 
 
 class VariedSource:
@@ -111,31 +122,29 @@ def _decoded(vae: VAE, latents: np.ndarray) -> tuple[np.ndarray, Origins]:
     return vae.decode(latents), [{"latent": latent.tolist()} for latent in latents]
 
 
-def load(
-    args: argparse.Namespace, trained: TrainedNetwork, encoder: StateEncoder, load_vae: Callable[[str, str], tuple]
-) -> tuple[Source, dict]:
+def load(args: argparse.Namespace, models: Models) -> tuple[Source, dict]:
     """The source that the flags of `melody.source_flags` name, and the fingerprints of its models or files.
 
-    `load_vae(name, flags)` gives a VAE and its record; `flags` are for the commands in messages. Raises `UserError`
-    when something is missing or does not belong to the network.
+    Raises `UserError` when something is missing or does not belong to the network.
     """
+    vocabulary = models.trained.vocabulary
 
     def checked_vae(name: str, flags: str) -> tuple[VAE, VaeRecord]:
-        vae, record = load_vae(name, flags)
-        record.check_network(trained.fingerprint)
+        vae, record = models.vae(name, flags)
+        record.check_network(models.trained.fingerprint)
         if record.reach:
             log(args, record.reach.text(name, flags.startswith("--name")))
         return vae, record
 
     def of_files(patterns: Sequence[str]) -> tuple[Source, str]:
         files = find_songs(patterns)
-        songs = own_songs.read(files, trained.vocabulary, partial(log, args), quiet=args.quiet)
+        songs = models.read(files, vocabulary, partial(log, args), quiet=args.quiet)
         log(args, f"songs to read: {len(songs):,}, notes: {sum(len(song.pitch) for song in songs):,}")
         if len(songs) < FEWEST:
             log(args, f"fewer than {FEWEST} songs say little of a style: expect their meter, hardly their melodies")
-        read = dataset_of(songs, trained.vocabulary)
+        read = dataset_of(songs, vocabulary)
         how = args.memory_similar, args.memory_songs, args.memory_notes
-        return SongsSource(encoder, read, *how), files_fingerprint(files)
+        return SongsSource(models.encoder, read, *how), files_fingerprint(files)
 
     def of_part(name: str) -> tuple[Source, str]:
         if (args.weights / f"vae-{name}.json").exists() or not Path(name).exists():
@@ -155,7 +164,9 @@ def load(
     if args.vary:
         return varied(args, checked_vae)
     vae, record = checked_vae(args.name, regions.flag(args.regions, args.name))
-    real = neighbors.load(args.data / "memories" / f"{args.name}.h5", trained.fingerprint)
+    if args.at:
+        return PlaneSource(vae, args.at), {"vae": record.weights}
+    real = models.neighbors(args.data / "memories" / f"{args.name}.h5")
     return VaeSource(vae, real), {"vae": record.weights}
 
 

@@ -107,7 +107,7 @@ def test_parts_of_a_mixture():
     ],
 )
 def test_titles(flags, title):
-    given = dict.fromkeys("name like mix vary distance keep continued regions".split()) | flags
+    given = dict.fromkeys("name at like mix vary distance keep continued regions".split()) | flags
     assert with_title(None, SimpleNamespace(**given)).title == title
 
 

@@ -5,6 +5,7 @@ Kingma & Welling 2014 (Auto-Encoding Variational Bayes), with the decoder's vari
 """
 
 from itertools import pairwise
+from typing import NamedTuple
 
 import keras
 import numpy as np
@@ -112,10 +113,38 @@ class VAE(keras.Model):
         noise = rng.standard_normal((count, self.latent, 1), dtype="float32")
         return means[component] + (scale_tril[component] @ noise)[..., 0]
 
+    def plane(self) -> "Plane":
+        """The plane of the two principal axes of the mixture."""
+        variables = self.mixture_weights, self.mixture_means, self.mixture_scale_tril
+        weights, means, scale_tril = (convert_to_numpy(variable).astype(np.float64) for variable in variables)
+        weights = weights / weights.sum()
+        mean = weights @ means
+        within = np.einsum("k,kij,klj->il", weights, scale_tril, scale_tril)
+        variances, axes = np.linalg.eigh(within + (weights * (means - mean).T) @ (means - mean))
+        axes = axes[:, :-3:-1].T  # (2, latent), the longest first
+        signs = np.sign(axes[np.arange(len(axes)), np.abs(axes).argmax(axis=1)])
+        return Plane(mean, axes * signs[:, None], np.sqrt(variances[:-3:-1]))
+
     def decode(self, latents: np.ndarray) -> np.ndarray:
         """The memories of latents (count, latent), (count, memory)."""
         decoded = self.decoder.predict(latents, batch_size=BLOCK, verbose=0)
         return decoded * convert_to_numpy(self.std) + convert_to_numpy(self.mean)
+
+
+class Plane(NamedTuple):
+    """A plane in the latent space, with coordinates in standard deviations from the mean."""
+
+    mean: np.ndarray  # (latent,)
+    axes: np.ndarray  # (2, latent), orthonormal
+    std: np.ndarray  # (2,)
+
+    def points(self, latents: np.ndarray) -> np.ndarray:
+        """Where latents (count, latent) lie when they are projected on the plane, (count, 2)."""
+        return (latents - self.mean) @ self.axes.T / self.std
+
+    def moved(self, latents: np.ndarray, point: np.ndarray) -> np.ndarray:
+        """Latents (count, latent) moved along the plane, so that all of them lie at a point (2,) of it, float32."""
+        return (latents + ((point - self.points(latents)) * self.std) @ self.axes).astype(np.float32)
 
 
 def parameters(memory: int, latent: int, hidden: list[int], mixture: int) -> int:

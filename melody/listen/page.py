@@ -22,13 +22,14 @@ from melody.song import printable, song_from_record
 MAX_SONGS = 1000  # songs per page, which is then 50 MB in the browser
 EMPTY = {"regions": "all", "meters": "any"}  # what an empty list of them says
 FLAGS = {  # settings in the record of a song, and their flags of generate_song.py; seed and number stand last
-    **{name: f"--{name}" for name in "regions name like mix vary distance".split()},
+    **{name: f"--{name}" for name in "regions name at like mix vary distance".split()},
     **{"continued": "--continue", "keep": "--keep", "meters": "--meter", "asked_key": "--key", "range": "--range"},
     **{"min_length": "--min-length", "max_copy": "--max-copy", "curate": "--curate", "plain": "--plain"},
     **{name: f"--{name}" for name in "temperature guidance length tempo instrument seed number".split()},
 }
 SHOWN = (  # fields of a record that the page shows
-    "regions name like mix vary distance continued in_style_of seed temperature guidance length meters key network vae"
+    "regions name at like mix vary distance continued in_style_of seed temperature guidance length meters key "
+    "network vae"
 ).split()
 
 

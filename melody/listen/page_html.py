@@ -17,7 +17,7 @@ from melody.meter import bar_length
 from melody.song import Song, exact, onsets
 from melody.vocabulary import Spelling
 
-TEMPLATE = Path(__file__).with_name("page.html")
+TEMPLATE, STYLE, PLAYER = (Path(__file__).with_name(name) for name in ("page.html", "page.css", "player.js"))
 SCALE = 0.54  # of the engraved score on the page
 SMALLEST = 0.6  # of that size, on a phone; a wider score is scrolled
 GAP = 0.08  # quarter notes between two notes in the piano roll, so that repeated notes are seen
@@ -29,6 +29,7 @@ LINK_TEXTS = {
     ".krn": "Kern",
     ".abc": "ABC",
     ".json": "Settings (JSON)",
+    ".zip": "All (ZIP)",
 }
 
 
@@ -43,6 +44,7 @@ class PageSong:
     nearest: NearestSong | None = None
     plain: bool = False  # played without longer phrase endings
     command: str = ""  # composes the song again; ends in "--seed N --number K"
+    warnings: Sequence[str] = ()
 
 
 def write_page(folder: Path, title: str, songs: Sequence[PageSong]) -> Path:
@@ -55,14 +57,16 @@ def write_page(folder: Path, title: str, songs: Sequence[PageSong]) -> Path:
 
 def page(title: str, songs: Sequence[PageSong]) -> str:
     """The page as HTML, deterministic. Titles and names may contain any text, which is escaped."""
-    articles = [_article(song, number) for number, song in enumerate(songs, start=1)]
+    articles = [article(song, number) for number, song in enumerate(songs, start=1)]
     about = f"{len(songs)} song{'s' * (len(songs) != 1)}"
-    template = Template(TEMPLATE.read_text(encoding="utf-8"))
-    text = template.substitute(title=escape(title), about=about, songs="\n".join(articles))
+    template, style, script = (path.read_text(encoding="utf-8") for path in (TEMPLATE, STYLE, PLAYER))
+    parts = {"title": escape(title), "about": about, "songs": "\n".join(articles)}
+    text = Template(template).substitute(parts, style=style, script=script)
     return text.encode("utf-8", "replace").decode("utf-8")
 
 
-def _article(page_song: PageSong, number: int) -> str:
+def article(page_song: PageSong, number: int) -> str:
+    """A song of the page as HTML; `number` is its place on the page."""
     song, files = page_song.song, page_song.files
     title = escape(song.title or song.name or f"Song {number}")
     wav = next((f' data-wav="{_url(name)}"' for name in files if name.lower().endswith(".wav")), "")
@@ -81,7 +85,8 @@ def _article(page_song: PageSong, number: int) -> str:
 <input type="range" min="0" max="{seconds:.2f}" step="0.01" value="0" aria-label="Position in {title}"></div>
 <div class="times"><span class="at">0:00</span><span>{_clock(seconds)}</span></div>
 <figure class="score" role="img" aria-label="Score of {title}">{_score(song)}</figure>
-{_nearest(page_song.nearest)}{_settings(page_song.settings)}{_links(files)}{_command(page_song.command, title)}
+{_warnings(page_song.warnings)}{_nearest(page_song.nearest)}{_settings(page_song.settings)}{_links(files)}
+{_command(page_song.command, title)}
 </article>"""
 
 
@@ -156,6 +161,10 @@ def _score(song: Song) -> str:
     width = SCALE * float(picture.split('viewBox="0 0 ', 1)[1].split()[0])
     size = f'width="{width:.0f}" style="min-width: {SMALLEST * width:.0f}px"'
     return picture.replace("<svg ", f'<svg {size} aria-hidden="true" ', 1)
+
+
+def _warnings(warnings: Sequence[str]) -> str:
+    return "".join(f'<p class="warning">{escape(warning)}</p>' for warning in warnings)
 
 
 def _nearest(nearest: NearestSong | None) -> str:
