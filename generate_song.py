@@ -58,7 +58,7 @@ SETTINGS |= {"meters": "meter", "asked_key": "key"}  # of a song, besides its mo
 OPTIONS = {"temperature": "temperature", "guidance": "guidance", "length": "length", "meters": "meter"}  # of sampling
 CURATED_COPY = 12  # notes in a row that a song of --curate may share with another
 OPTIONAL = ("min_length", "range", "max_copy", "curate")  # settings that a record has only if they were asked for
-LOOPING, RANDOM, STRONG = 0.5, 2.0, 10.0  # temperatures and guidance with unusual songs, as `warn` says
+LOOPING, RANDOM, STRONG = 0.5, 2.0, 10.0  # temperatures and guidance with unusual songs, as `warnings` says
 
 
 def main() -> None:
@@ -66,7 +66,8 @@ def main() -> None:
     if args.wav or args.play:
         log(args, check_synthesizer(args.sound_font))
     init_keras(args)
-    warn(args)
+    for warning in warnings(args):
+        log(args, f"warning: {warning}")
     compose, settings = load_composer(args)
     folder = SongFolder(args.out / args.title, settings)
     with file_lock(folder.path):
@@ -122,19 +123,23 @@ def arguments(words: Sequence[str] | None = None) -> argparse.Namespace:
     return args
 
 
-def warn(args: argparse.Namespace) -> None:
-    """Warn of settings whose songs are unusual; the figures are from 48 songs of China for each value."""
-    if args.temperature <= LOOPING:
-        log(args, f"warning: at temperatures up to {LOOPING:g} a third of the songs mostly repeat the same notes")
-    if args.temperature >= RANDOM:
-        log(args, f"warning: at temperatures from {RANDOM:g} notes are nearly random, 1 step in 20 over an octave")
-    if args.guidance >= STRONG:
-        log(args, f"warning: with guidance from {STRONG:g} songs are a third shorter than with the default")
+def warnings(args: argparse.Namespace) -> list[str]:
+    """What is unusual about songs with these settings; the figures are from 48 songs of China for each value."""
+    found = {
+        f"at temperatures up to {LOOPING:g} a third of the songs mostly repeat the same notes": args.temperature
+        <= LOOPING,
+        f"at temperatures from {RANDOM:g} notes are nearly random, 1 step in 20 over an octave": args.temperature
+        >= RANDOM,
+        f"with guidance from {STRONG:g} songs are a third shorter than with the default": args.guidance >= STRONG,
+    }
+    return [text for text, is_so in found.items() if is_so]
 
 
-def load_composer(args: argparse.Namespace, models: Models | None = None) -> tuple[Callable, dict]:
+def load_composer(
+    args: argparse.Namespace, models: Models | None = None, further: Sequence[selection.Check] = ()
+) -> tuple[Callable, dict]:
     """`Composer.compose` with these flags, and the settings of its songs for their records. `models` are those of
-    `args.weights`, if they are loaded."""
+    `args.weights`, if they are loaded; `further` checks come before those of the flags."""
     # Late: Keras takes 4 seconds to import, which `--help` and errors in flags need not wait for.
     from melody import sources
     from melody.composer import Composer
@@ -156,7 +161,7 @@ def load_composer(args: argparse.Namespace, models: Models | None = None) -> tup
         args.title,
         args.seed,
         {name: getattr(args, flag) for name, flag in OPTIONS.items()},
-        checks(args, copy_indexes(args, trained, source.shown)),
+        [*further, *checks(args, copy_indexes(args, trained, source.shown))],
         ATTEMPTS,
         continuation,
         **({"candidates": CANDIDATES, "score": curation.score} if args.curate else {}),

@@ -7,23 +7,17 @@ from pathlib import Path
 from melody import lstm, neighbors, own_songs
 from melody.sampling import Sampler
 from melody.scoring import StateEncoder
-from melody.song import Song
 
 
 class Models:
     """What songs are composed with. `load_vae(weights, name, flags)` gives a VAE and its record; `flags` are for the
-    commands in messages. `read` reads songs of the user's own, see `own_songs.read`.
+    commands in messages.
 
     Raises `UserError` if something is missing, damaged or too large for this machine.
     """
 
-    def __init__(
-        self,
-        weights: Path,
-        load_vae: Callable[[Path, str, str], tuple],
-        read: Callable[..., list[Song]] = own_songs.read,
-    ):
-        self.trained, self.read = lstm.load(weights), read
+    def __init__(self, weights: Path, load_vae: Callable[[Path, str, str], tuple]):
+        self.trained, self.read = lstm.load(weights), own_songs.read
         self.encoder = StateEncoder(self.trained.network)
         self.sampler = cache(partial(Sampler, self.trained.network, self.trained.vocabulary))  # of `guided`
         self.vae = cache(partial(load_vae, weights))

@@ -160,15 +160,19 @@ def openings_in(rhythm: RhythmVocabulary, meters: Sequence[str]) -> np.ndarray:
 
     Raises `UserError` for a time signature that has too few training songs.
     """
-    songs: dict[str, int] = {}
-    possible = rhythm.automaton.start >= 0
-    for (opening, number), can_start in zip(rhythm.openings.items(), possible, strict=True):
-        songs[opening.time_signature] = songs.get(opening.time_signature, 0) + number * bool(can_start)
-    common = sorted(songs.items(), key=lambda item: -item[1])
+    songs, possible = meters_of(rhythm), rhythm.automaton.start >= 0
     for meter in meters:
         if songs.get(meter, 0) < FEWEST_SONGS:
-            known = ", ".join(f"{one} ({number})" for one, number in common if number >= FEWEST_SONGS)
+            known = ", ".join(f"{one} ({number})" for one, number in songs.items() if number >= FEWEST_SONGS)
             read = f"the network read {songs.get(meter, 0)} songs in {meter}, too few to compose in it"
             raise UserError(f"{read}; choose from (songs read): {known}")
     chosen = np.array([not meters or opening.time_signature in meters for opening in rhythm.openings], bool)
     return possible & chosen
+
+
+def meters_of(rhythm: RhythmVocabulary) -> dict[str, int]:
+    """The time signatures that songs can begin in and their numbers of training songs, the commonest first."""
+    songs: dict[str, int] = {}
+    for (opening, number), start in zip(rhythm.openings.items(), rhythm.automaton.start, strict=True):
+        songs[opening.time_signature] = songs.get(opening.time_signature, 0) + number * bool(start >= 0)
+    return dict(sorted(songs.items(), key=lambda item: -item[1]))

@@ -28,6 +28,7 @@ from melody.formats.write_musicxml import musicxml, write_musicxml
 from melody.listen.convert import convert_all
 from melody.song import Song, printable
 
+FONTS = str(Path(verovio.__file__).with_name("data"))
 MARGIN = 12  # around the staves, in pixels
 LAYOUT = {  # options of verovio; lengths in pixels, nine of which are half a staff space
     "pageWidth": 6000,
@@ -72,6 +73,7 @@ def write_svg(path: Path, song: Song) -> None:
 def svg(song: Song, title: bool = True) -> str:
     """The engraved song as SVG, deterministic, in the lines of its MusicXML; the width is that of the longest line."""
     verovio.enableLog(verovio.LOG_OFF)
+    verovio.setDefaultResourcePath(FONTS)  # each thread has a path of its own
     engraver = verovio.toolkit()
     engraver.setOptions(LAYOUT)
     if not engraver.loadData(musicxml(song)):

@@ -8,6 +8,7 @@ Twenty songs take a second.
 
 import shlex
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from melody import dataset
@@ -56,13 +57,17 @@ def write_folder_page(songs: Path, data: Path, quiet: bool = False) -> Path:
     page_songs = []
     for path in progress(sorted(records, key=lambda path: int(path.stem)), quiet, desc="page", unit="song"):
         record = load_json(path, command)
-        song = song_from_record(record, path)
         files = sorted(file.name for file in songs.glob(f"{path.stem}.*"))
-        nearest = collection.nearest(song.pitch) if collection else None
-        settings, tempo = shown_settings(record), float(record["tempo"])
-        command = song_command(record, songs, files)
-        page_songs.append(PageSong(song, tempo, files, settings, nearest, record.get("plain") is True, command))
+        one = page_song(record, path, files, collection)
+        page_songs.append(replace(one, command=song_command(record, songs, files)))
     return write_page(songs, f"Songs in the style of {songs.resolve().name}", page_songs)
+
+
+def page_song(record: dict, source: object, files: Sequence[str], collection: Collection | None) -> PageSong:
+    """A song of the page from its record. Raises `UserError`, which names `source`, if the record is damaged."""
+    song = song_from_record(record, source)
+    nearest = collection.nearest(song.pitch) if collection else None
+    return PageSong(song, float(record["tempo"]), files, shown_settings(record), nearest, record.get("plain") is True)
 
 
 def check_page_size(songs: int) -> None:
