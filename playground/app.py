@@ -100,7 +100,7 @@ class Playground:
                 read = await self._call(self.studio.reader.read, [(path, folder)], None, lambda message: None)
                 songs, notes = songs + len(read), notes + sum(len(song.pitch) for song in read)
             except UserError as reason:
-                left_out.append(f"{name}: {str(reason).rpartition(': ')[2]}")
+                left_out.append(f"{name}: {str(reason).partition(f'{path}: ')[2] or reason}")
             yield line_of({"read": place, "of": len(files), "left_out": left_out})
         yield line_of({"id": folder.name, "songs": songs, "notes": notes} if songs else {"error": "; ".join(left_out)})
 

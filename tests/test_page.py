@@ -4,10 +4,8 @@ import json
 import math
 import re
 import shlex
-import shutil
 import struct
 import sys
-import time
 import wave
 from fractions import Fraction
 from html.parser import HTMLParser
@@ -26,6 +24,7 @@ from melody.listen.page import song_command, write_folder_page
 from melody.listen.page_html import PageSong, edges, page, performed, write_page
 from melody.meter import bar_length
 from melody.song import Song, onsets
+from tests.browsing import until
 
 pytest.importorskip("verovio")
 
@@ -279,33 +278,6 @@ def test_a_folder_without_songs_names_the_command_that_fills_it(tmp_path):
         write_folder_page(tmp_path / "china", tmp_path)
 
 
-@pytest.fixture(scope="module")
-def browser(tmp_path_factory):
-    webdriver = pytest.importorskip("selenium.webdriver", reason="selenium drives the browser")
-    chromium = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
-    driver = shutil.which("chromedriver")
-    if not chromium or not driver:
-        pytest.skip("no chromium with chromedriver: apt install chromium chromium-driver")
-    options = webdriver.ChromeOptions()
-    options.binary_location = chromium
-    options.set_capability("goog:loggingPrefs", {"browser": "ALL"})
-    for flag in (
-        "headless",
-        "no-sandbox",
-        "disable-gpu",
-        "disable-quic",
-        "no-first-run",
-        "disable-background-networking",
-        "disable-component-update",
-        "disable-sync",
-        f"user-data-dir={tmp_path_factory.mktemp('profile')}",
-    ):
-        options.add_argument(f"--{flag}")
-    chrome = webdriver.Chrome(options=options, service=webdriver.ChromeService(driver))
-    yield chrome
-    chrome.quit()
-
-
 @pytest.fixture
 def opened(browser, tmp_path):
     def opened(*songs, title="Songs"):
@@ -315,15 +287,6 @@ def opened(browser, tmp_path):
         return browser
 
     return opened
-
-
-def until(browser, script, seconds=20):
-    """Wait until a JavaScript expression is true; return its value."""
-    end = time.monotonic() + seconds
-    while not (value := browser.execute_script(f"return {script}")):
-        assert time.monotonic() < end, f"not within {seconds} seconds: {script}"
-        time.sleep(0.05)
-    return value
 
 
 def play(browser, number=0):

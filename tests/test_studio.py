@@ -1,0 +1,178 @@
+"""The playground with the shipped weights: its songs are those of generate_song.py."""
+
+import argparse
+import json
+import re
+import shlex
+import sys
+from pathlib import Path
+from urllib.parse import urlencode
+
+import numpy as np
+import pytest
+
+import generate_song
+from melody.cli import run
+from melody.flags import ROOT
+from playground.choices import choices, latent_map
+from playground.composing import Cancelled, Studio
+from playground.settings import RequestError, Settings
+
+TUNE = "D2 | G2 A2 B2 | c2 B2 A2 |"
+SHORT = {"length": "16", "seed": "5", "count": "2"}  # two songs need no compiling
+
+
+@pytest.fixture(scope="module")
+def studio(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("songs")
+    flags = {"weights": ROOT / "weights", "data": folder / "data", "out": folder, "sound": False, "given": []}
+    studio = Studio(argparse.Namespace(**flags))
+    yield studio
+    studio.reader.close()
+
+
+def compose(studio, cancelled=lambda: False, **values):
+    """The songs of a request, by number."""
+    events = []
+    studio.compose(Settings(SHORT | values), events.append, cancelled)
+    assert events[0] == {"songs": 2, "warnings": []}
+    return {event["number"]: event for event in events[1:]}
+
+
+def files(studio, event):
+    with studio.store.files(*studio.songs[event["id"]]) as midi:
+        return {path.suffix: path.read_bytes() for path in midi.parent.iterdir()}
+
+
+REQUESTS = {
+    "one region": {"mix": "deutschl=1", "meter": "3/4 6/8", "key": "d", "temperature": "1.1", "instrument": "violin"},
+    "a point of the map": {"mix": "china=1", "at": "-1.5 0.25", "guidance": "1"},
+    "a mix": {"mix": "china=0.7 deutschl=0.3"},
+    "first notes": {"notes": TUNE, "meter": "3/4", "key": "G", "keep": "1"},
+}
+
+
+@pytest.mark.parametrize("values", REQUESTS.values(), ids=list(REQUESTS))
+def test_the_command_gives_the_same_bytes(studio, tmp_path, monkeypatch, values):
+    """Each song alone, by its own command; and the link of the song alone, from a server that knows it no more."""
+    event = compose(studio, **values)[2]
+    before = files(studio, event)
+    words = shlex.split(event["command"])
+    assert words[:2] == ["python", "generate_song.py"]
+    words[words.index("--out") + 1] = str(tmp_path)
+    folders = ["--weights", str(ROOT / "weights"), "--data", str(studio.args.data), "--quiet", "--score"]
+    monkeypatch.setattr(sys, "argv", ["generate_song.py", *words[2:], *folders])
+    generated(monkeypatch, studio)
+    (midi,) = tmp_path.glob("*/002.mid")
+    assert {path.suffix: path.read_bytes() for path in midi.parent.glob("002.*")} == before
+    studio.songs.clear()
+    again = []
+    studio.compose(Settings.parse(event["settings"]), again.append, lambda: False)
+    assert again[1]["id"] == event["id"] and files(studio, again[1]) == before
+
+
+def generated(monkeypatch, studio):
+    """Run generate_song.py with the models that are loaded."""
+    load = generate_song.load_composer
+    monkeypatch.setattr(generate_song, "init_keras", lambda args: None)
+    monkeypatch.setattr(generate_song, "load_composer", lambda args: load(args, studio.models))
+    run(generate_song.main)
+    monkeypatch.setattr(generate_song, "load_composer", load)
+
+
+def test_a_varied_song_has_the_memory_of_the_first(studio):
+    """Its link holds the settings of the first, so it is composed from the link alone."""
+    first = compose(studio, mix="china=1")[1]
+    varied = compose(studio, vary=first["settings"], seed="6")[1]
+    stepped = compose(studio, vary=varied["settings"], distance="1", seed="6")[1]
+    latents = [np.array(studio.songs[event["id"]].record["latent"]) for event in (first, varied, stepped)]
+    assert np.abs(latents[0] - latents[1]).max() == 0 and np.linalg.norm(latents[1] - latents[2]) == pytest.approx(1)
+    assert files(studio, first)[".mid"] != files(studio, varied)[".mid"]
+    before = files(studio, stepped)
+    studio.songs.clear()
+    again = []
+    studio.compose(Settings.parse(stepped["settings"]), again.append, lambda: False)
+    assert files(studio, again[1]) == before
+
+
+def test_songs_of_the_user_alone_and_in_a_mix(studio):
+    tunes = [f"X:1\nM:3/4\nL:1/4\nK:G\n{notes}|]\n".encode() for notes in ("GAB|cBA|G3", "BAG|ABc|B3", "ddd|cBA|G3")]
+    own = studio.store.add_own([(".abc", tune) for tune in tunes]).name
+    alone = compose(studio, own=own, mix="own=1")[1]
+    mixed = compose(studio, own=own, mix="china=0.5 own=0.5")[1]
+    assert "read" in studio.songs[alone["id"]].record and not alone["varies"]
+    assert [set(part) for part in studio.songs[mixed["id"]].record["mixed"]] == [{"latent"}, {"read"}]
+
+
+@pytest.mark.parametrize(
+    ("values", "control", "says"),
+    [
+        ({"key": "H"}, "key", "not a key"),
+        ({"temperature": "hot"}, "temperature", "not a number"),
+        ({"seed": "-1"}, "seed", "whole number"),
+        ({"count": "33"}, "count", "at most 32 here"),
+        ({"length": "501"}, "length", "at most 500 here"),
+        ({"meter": "5/4 11/8"}, "meter", "too few to compose in it"),
+        ({"mix": "nowhere=1"}, "mix", "not ready to compose from"),
+        ({"mix": "../weights=1 china=1"}, "mix", "not ready to compose from"),
+        ({"mix": "china=0.5 deutschl=x"}, "mix", "not a name and a weight"),
+        ({"mix": "own=1", "own": "../../weights"}, "own", "not on this machine any more"),
+        ({"at": "1 9"}, "at", "not a number from -6 to 6"),
+        ({"at": "1 1", "mix": "china=1 deutschl=1"}, "at", "one VAE"),
+        ({"notes": "G2 A2 hello {"}, "notes", ""),
+        ({"notes": "G5/7 A", "meter": "3/4"}, "notes", "cannot be continued"),
+        ({"vary": "mix=china%3D1"}, "vary", "seed and number"),
+        ({"range": "C4 B9x"}, "range", "note name"),
+        ({"instrument": "flutte"}, "instrument", "flute"),
+    ],
+)
+def test_what_is_wrong_is_said_with_its_control(studio, values, control, says):
+    with pytest.raises(RequestError) as refused:
+        compose(studio, **values)
+    assert refused.value.control == control and says in str(refused.value) and "\n" not in str(refused.value)
+
+
+def test_songs_are_not_varied_without_end(studio):
+    query = "seed=1&number=1"
+    for _ in range(6):
+        query = urlencode({"vary": query, "seed": "1", "number": "1"})
+    with pytest.raises(RequestError, match="4 times in a row"):
+        studio.compose(Settings.parse(query), lambda event: None, lambda: False)
+
+
+def test_a_cancelled_request_ends_at_the_next_song(studio):
+    asked = []
+    with pytest.raises(Cancelled):
+        compose(studio, lambda: len(asked) > 2 or asked.append(1), key="c", **{"min-length": "16"})
+    assert len(asked) == 3
+
+
+def test_no_more_songs_are_remembered_than_are_needed(studio, monkeypatch):
+    monkeypatch.setattr("playground.composing.REMEMBERED", 3)
+    found = [compose(studio, seed=str(seed))[2] for seed in range(3)]
+    assert len(studio.songs) == 3 and found[2]["id"] in studio.songs and found[0]["id"] not in studio.songs
+
+
+def test_copies_are_warned_of(studio, monkeypatch):
+    monkeypatch.setattr(type(studio.copied), "longest", lambda index, song: 13)
+    event = compose(studio)[1]
+    assert "Perhaps a copy: 13 notes in a row" in event["html"]
+
+
+def test_what_can_be_chosen_and_the_map_without_memories(studio):
+    found = choices(studio)
+    assert found["regions"] == ["china", "deutschl"] and {"3/4", "6/8", "free"} <= set(found["meters"])
+    json.dumps(found)
+    shown = latent_map(studio, "china")
+    points = np.array(shown["points"])
+    assert not shown["real"] and points.shape == (500, 2)
+    assert np.abs(points.mean(axis=0)).max() < 0.2 and points.std(axis=0) == pytest.approx(1, abs=0.2)
+
+
+def test_songs_go_nowhere_else(studio):
+    """All that these tests have written lies in the folder of the playground, under names of the server."""
+    written = {
+        path.relative_to(studio.args.out).as_posix() for path in Path(studio.args.out).rglob("*") if path.is_file()
+    }
+    names = r"playground/(own/ID/\d{3}\.abc|tunes/ID/tune\.abc|composed/ID/[\w-]+/\d{3}\.json)"
+    assert written and all(re.fullmatch(names.replace("ID", "[0-9a-f]{16}"), path) for path in written), written
