@@ -4,12 +4,14 @@ reads   data/songs.h5, data/vocabulary.json, weights/lstm.*, weights/vae-*.*
         weights/token.*, pitch-only.*, transformer*.*   those that exist: the networks of evaluation/baselines.py
 writes  results/evaluation.json, .md         every figure on test songs, the same as tables (--part test)
         results/evaluation-validation.*      the same on validation songs (default), for choices of settings
+        results/listening.html   with --listen: a page for your ears, with songs of your copy of the collection
         results/memory-plane, steering, features, traversal, mixing   .png and .svg, on test songs only
 
     python evaluate.py                 validation songs: half an hour on two cores
     python evaluate.py --part test     test songs, for the published tables
     python evaluate.py --quick         fewer songs and no figures, into evaluation-quick-*: under five minutes
     python evaluate.py --only M1 M9    these metrics, into evaluation-partial-*
+    python evaluate.py --listen        write a page to tell real songs from composed ones, and no figures
     python evaluate.py --table docs    print the tables of docs/evaluation.md, or those of README.md (readme)
 
 Real memories of held-out songs come from the part that is not measured.
@@ -42,6 +44,8 @@ def main() -> None:
     logging.getLogger("tensorflow").setLevel(logging.ERROR)  # it warns of every new song length
     started = time.monotonic()
     context = load_context(args)
+    if args.listen:
+        return listen(context, args)
     path, rows = result_path(args), measure(context, args)
     record = about(context) | {"rows": rows, **description(context, args)}
     write_json(path, record)  # before figures are drawn, so that no number is lost if drawing stops
@@ -58,6 +62,8 @@ def arguments() -> argparse.Namespace:
     flags.add_argument("--part", choices=("validation", "test"), help=measured)
     flags.add_argument("--quick", action="store_true", help="fewer songs, wider intervals, no figures")
     flags.add_argument("--table", choices=TABLES, help="print tables of an evaluation that exists")
+    listen = "write a page of 20 excerpts, half of them real songs, on which you say which; nothing is measured"
+    flags.add_argument("--listen", action="store_true", help=listen)
     only = {"choices": METRICS, "default": METRICS, "help": f"of {', '.join(METRICS)} (default: all)"}
     flags.add_argument("--only", nargs="+", metavar="METRIC", **only)
     args = flags.parse_args()
@@ -69,6 +75,13 @@ def result_path(args: argparse.Namespace) -> Path:
     """results/evaluation.json for a whole run on test songs; every other kind of run has its own name."""
     words = ["evaluation", *["quick"] * args.quick, *["partial"] * (args.only != METRICS)]
     return args.out / ("-".join([*words, *["validation"] * (args.part == "validation")]) + ".json")
+
+
+def listen(context, args: argparse.Namespace) -> None:
+    """Write the page of `evaluation.listening`. It holds songs of the collection, so it is not for others."""
+    from evaluation.listening import write_listening_page
+
+    log(args, f"wrote {write_listening_page(args.out, context)}; it holds real songs, so keep it to yourself")
 
 
 def load_context(args: argparse.Namespace):

@@ -180,9 +180,10 @@ def varied(args: argparse.Namespace, checked_vae: Callable[[str, str], tuple]) -
         raise UserError(
             f"{path} has no latent, since it was not composed from one memory of a VAE; it cannot be varied"
         )
-    name = song.get("name", "") if chosen is None else regions.file_name(chosen)
+    own = song.get("vae_of") or song.get("name", "")  # a varied song says of which VAE its memory is
+    name = own if chosen is None else regions.file_name(chosen)
     vae, record = checked_vae(name, regions.flag(chosen, name))
     numbers = [number for number in latent if type(number) in (int, float) and math.isfinite(number)]
     if song.get("vae") != record.weights or not len(latent) == len(numbers) == vae.latent:
         raise UserError(f"{path} was composed from VAE {song.get('vae')}, not from {record.weights}; compose it again")
-    return VariedSource(vae, latent, args.distance or 0.0), {"vae": record.weights}
+    return VariedSource(vae, latent, args.distance or 0.0), {"vae": record.weights, "vae_of": name}

@@ -107,11 +107,11 @@ class Studio:
         """The file of the song that is varied, which is composed if it is not remembered."""
         if depth >= DEEPEST:
             raise RequestError(f"a song can be varied {DEEPEST} times in a row; keep it and begin anew", "vary")
+        if not {"seed", "number"} <= settings.values.keys() or "count" in settings.values:
+            raise RequestError("the song to vary is not named by its seed and number", "vary")
         if settings.id not in self.songs:
             self._compose(settings, self.flags(settings, depth + 1), lambda number, kept, missed: None)
-        kept = self.songs.get(settings.id)
-        if not kept:
-            raise RequestError("the song to vary is not named by its seed and number", "vary")
+        kept = self.songs[settings.id]
         return self.store.composed(settings.id, title_of(kept.record), kept.record)
 
     def _notes(self, settings: Settings) -> list[str]:

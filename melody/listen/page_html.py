@@ -47,20 +47,20 @@ class PageSong:
     warnings: Sequence[str] = ()
 
 
-def write_page(folder: Path, title: str, songs: Sequence[PageSong]) -> Path:
-    """Write `index.html` to the folder and return its path."""
-    path = Path(folder) / "index.html"
+def write_page(folder: Path, title: str, songs: Sequence[PageSong], more: str = "", name: str = "index.html") -> Path:
+    """Write the page to the folder and return its path; `more` is HTML after the songs."""
+    path = Path(folder) / name
     with atomic_write(path) as temporary:
-        temporary.write_text(page(title, songs), encoding="utf-8", newline="\n")
+        temporary.write_text(page(title, songs, more), encoding="utf-8", newline="\n")
     return path
 
 
-def page(title: str, songs: Sequence[PageSong]) -> str:
+def page(title: str, songs: Sequence[PageSong], more: str = "") -> str:
     """The page as HTML, deterministic. Titles and names may contain any text, which is escaped."""
     articles = [article(song, number) for number, song in enumerate(songs, start=1)]
     about = f"{len(songs)} song{'s' * (len(songs) != 1)}"
     template, style, script = (path.read_text(encoding="utf-8") for path in (TEMPLATE, STYLE, PLAYER))
-    parts = {"title": escape(title), "about": about, "songs": "\n".join(articles)}
+    parts = {"title": escape(title), "about": about, "songs": "\n".join(articles), "more": more}
     text = Template(template).substitute(parts, style=style, script=script)
     return text.encode("utf-8", "replace").decode("utf-8")
 
