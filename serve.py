@@ -16,7 +16,7 @@ import webbrowser
 
 from melody.cli import init_keras, log, run
 from melody.errors import UserError
-from melody.flags import in_range, parser
+from melody.flags import Flags, in_range
 from melody.listen.soundfont import check_synthesizer
 from playground.security import LOOPBACK
 
@@ -46,7 +46,10 @@ def main() -> None:
 
 
 def arguments() -> argparse.Namespace:
-    flags = parser(__doc__, "data", "weights", "sound_font", out="SONGS")
+    flags = Flags(__doc__)
+    for name in ("DATA", "WEIGHTS", "SOUND_FONT"):
+        flags.add_setting(name)
+    flags.add_setting("SONGS", "out")
     host = "address to listen on; another than the default lets other machines in (default: 127.0.0.1)"
     flags.add_argument("--host", default="127.0.0.1", help=host)
     port = "port to listen on; 0: any that is free (default: 8000)"

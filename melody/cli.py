@@ -24,7 +24,7 @@ ADVICE = {
     **dict.fromkeys((errno.ENOSPC, errno.EDQUOT), "free some space, or write elsewhere"),
     **dict.fromkeys((errno.EACCES, errno.EPERM), "change its permissions, or use another folder"),
 }
-HIDDEN = ("name", "title")  # settings that follow from others
+HIDDEN = ("name", "title", "given")  # settings that follow from others
 MODULES = (
     "-m melody.copies",
     "-m vae.train",

@@ -74,6 +74,8 @@ class Player {
     this.length = Number(article.dataset.quarters) * quarter;
     this.position = 0;
     this.pairScore();
+    const score = article.querySelector(".score");
+    if (score.scrollWidth > score.clientWidth) score.tabIndex = 0; // the arrow keys scroll it
     const wav = article.dataset.wav;
     this.sound = wav ? new Recording(wav) : new Tones(this.notes);
     this.button.addEventListener("click", () => (sounding === this ? this.pause() : this.play()));
