@@ -233,9 +233,7 @@ def compose_songs(compose: Callable, folder: SongFolder, numbers: list[int], arg
 
 def summary(paths: list[Path]) -> str:
     """`wrote 8 songs, songs/china/001.mid to 008.mid`; the last line of a run."""
-    return (
-        f"wrote {len(paths)} songs, {paths[0]} to {paths[-1].name}" if len(paths) > 1 else f"wrote 1 song, {paths[0]}"
-    )
+    return f"wrote {len(paths)} songs, {paths[0]} to {paths[-1].name}" if paths[1:] else f"wrote 1 song, {paths[0]}"
 
 
 def listening_advice(path: Path, sound_font: str | None) -> str:

@@ -12,12 +12,11 @@ from pathlib import Path
 from typing import NamedTuple
 
 import generate_song
-from melody import copies, dataset, regions
+from melody import copies, regions
 from melody.composer import ComposedSong
 from melody.errors import UserError
 from melody.formats.write_abc import abc
-from melody.listen.nearest import Collection
-from melody.listen.page import page_song, song_command
+from melody.listen.page import collection_of, page_song, song_command
 from melody.listen.page_html import article
 from melody.models import Models
 from melody.song import Song, song_record
@@ -54,8 +53,7 @@ class Studio:
         self.places = count(1)
         split = {"split": self.models.trained.record.settings.get("split")}
         self.copied = copies.load(copies.path_of(args.weights), f"{copies.COMMAND} --overwrite", split)
-        has_songs = (args.data / "songs.h5").exists()
-        self.collection = Collection(dataset.load(args.data)) if has_songs else None
+        self.collection = collection_of(args.data)
         self.sources = dict(self._sources())
 
     def _sources(self) -> Iterator[tuple[str, list[str]]]:

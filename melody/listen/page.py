@@ -2,6 +2,7 @@
 
     python -m melody.listen.page songs/china               # writes songs/china/index.html
     python -m melody.listen.page songs/china --data mine   # names the most similar songs of mine/songs.h5
+    python -m melody.listen.page songs/* --out all         # writes all/index.html, one page without links to files
 
 Twenty songs take a second.
 """
@@ -38,29 +39,43 @@ def main() -> None:
     flags = Flags(__doc__)
     flags.add_argument("folders", nargs="+", type=Path, metavar="DIR", help="folders written by generate_song.py")
     flags.add_setting("DATA", help="folder of songs.h5, the collection of the most similar songs")
+    flags.add_argument("--out", type=Path, metavar="DIR", help="write one page of the songs of all folders to this one")
     args = flags.parse_args()
-    for songs in args.folders:
-        log(args, f"wrote {write_folder_page(songs, args.data, args.quiet)}")
+    if args.out:
+        songs = [song for folder in args.folders for song in songs_of(folder, collection_of(args.data), args.quiet)]
+        check_page_size(len(songs))
+        title = f"Songs in the style of {', '.join(folder.resolve().name for folder in args.folders)}"
+        return log(args, f"wrote {write_page(args.out, title, [replace(song, files=()) for song in songs])}")
+    for folder in args.folders:
+        log(args, f"wrote {write_folder_page(folder, args.data, args.quiet)}")
 
 
-def write_folder_page(songs: Path, data: Path, quiet: bool = False) -> Path:
+def write_folder_page(folder: Path, data: Path, quiet: bool = False) -> Path:
     """Write index.html for all songs of a folder, with the most similar songs when `data` contains songs.h5.
 
     Raises `UserError` for a folder without songs or with too many, and for a damaged record.
     """
-    records = [path for path in songs.glob("*.json") if path.stem.isdecimal()]
-    command = f"python generate_song.py --out {shlex.quote(str(songs.parent))}"
+    songs = songs_of(folder, collection_of(data), quiet)
+    return write_page(folder, f"Songs in the style of {folder.resolve().name}", songs)
+
+
+def collection_of(data: Path) -> Collection | None:
+    return Collection(dataset.load(data)) if (data / "songs.h5").exists() else None
+
+
+def songs_of(folder: Path, collection: Collection | None, quiet: bool) -> list[PageSong]:
+    """The songs of a folder with their files and commands. Raises `UserError` as `write_folder_page`."""
+    records = [path for path in folder.glob("*.json") if path.stem.isdecimal()]
+    command, songs = f"python generate_song.py --out {shlex.quote(str(folder.parent))}", []
     if not records:
-        raise UserError(f"{songs} contains no songs; compose some with: {command}")
+        raise UserError(f"{folder} contains no songs; compose some with: {command}")
     check_page_size(len(records))
-    collection = Collection(dataset.load(data)) if (data / "songs.h5").exists() else None
-    page_songs = []
     for path in progress(sorted(records, key=lambda path: int(path.stem)), quiet, desc="page", unit="song"):
         record = load_json(path, command)
-        files = sorted(file.name for file in songs.glob(f"{path.stem}.*"))
-        one = page_song(record, path, files, collection)
-        page_songs.append(replace(one, command=song_command(record, songs, files)))
-    return write_page(songs, f"Songs in the style of {songs.resolve().name}", page_songs)
+        files = sorted(file.name for file in folder.glob(f"{path.stem}.*"))
+        song = page_song(record, path, files, collection)
+        songs.append(replace(song, command=song_command(record, folder, files)))
+    return songs
 
 
 def page_song(record: dict, source: object, files: Sequence[str], collection: Collection | None) -> PageSong:
