@@ -12,13 +12,14 @@ from pathlib import Path
 from typing import NamedTuple
 
 import generate_song
-from melody import copies, regions
+from melody import copies, records
 from melody.composer import ComposedSong
 from melody.errors import UserError
 from melody.formats.write_abc import abc
 from melody.listen.page import collection_of, page_song, song_command
 from melody.listen.page_html import article
 from melody.models import Models
+from melody.records import VaeRecord, vae_commands
 from melody.song import Song, song_record
 from playground.reader import Reader
 from playground.settings import DEEPEST, MOST_NOTES, MOST_SONGS, RequestError, Settings, abc_tune
@@ -57,11 +58,14 @@ class Studio:
         self.sources = dict(self._sources())
 
     def _sources(self) -> Iterator[tuple[str, list[str]]]:
-        """The name of each VAE, and the flags that select it."""
-        for path in sorted(self.args.weights.glob("vae-*.json")):
+        """The name of each VAE, and the flags that select it. Raises `UserError` if there is none."""
+        paths = sorted(self.args.weights.glob("vae-*.json"))
+        if not paths:
+            raise UserError(f"no VAE in {self.args.weights}; make one with: {vae_commands('--regions china')}")
+        for path in paths:
             name = path.stem.removeprefix("vae-")
-            is_own = regions.is_free(name)
-            yield name, ["--name", name] if is_own else ["--regions", *([] if name == regions.ALL else name.split("+"))]
+            chosen = records.load(VaeRecord, path, vae_commands("--regions REGION")).memories["regions"]
+            yield name, ["--name", name] if chosen is None else ["--regions", *chosen]
 
     # Settings -> flags
 

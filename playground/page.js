@@ -6,11 +6,11 @@ const songs = new Map(); // by id: what the server said of each
 let own = null; // id of the uploaded songs
 let running = null; // AbortController of the request that is composed
 let choices = null;
-let varied = {}; // settings of the next request that have no control: vary, distance, at
+let source = {}; // where memories come from, if not from the sliders: vary and distance, or at
 
 /** Read the values of the page into settings, as they stand in the address. */
 function settings() {
-  const found = { ...varied };
+  const found = { ...source };
   for (const name of FIELDS) {
     const value = $(name).value.trim();
     if (value) found[name] = value;
@@ -18,10 +18,9 @@ function settings() {
   if (found.count === "1") delete found.count;
   else delete found.number;
   if (found.notes && $("keep").checked) found.keep = "1";
-  if (found.vary) for (const name of ["meter", "key"]) if (!$(name).value) delete found[name];
-  const parts = shares();
+  const parts = found.vary ? [] : shares();
   if (parts.some(([name]) => name === "own")) found.own = own;
-  if (!found.vary) found.mix = parts.map(([name, share]) => `${name}=${share}`).join(" ");
+  if (parts.length) found.mix = parts.map(([name, share]) => `${name}=${share}`).join(" ");
   return found;
 }
 
@@ -54,10 +53,21 @@ function addPart(name, label, value) {
     row.querySelector("label").htmlFor = input.id;
     row.querySelector("label").textContent = label;
     row.querySelector("output").htmlFor = input.id;
-    input.addEventListener("input", showShares);
+    input.addEventListener("input", () => composeFrom({}));
     $("mix").append(row);
   }
   input.value = value;
+  showShares();
+}
+
+/** Compose from another song or a point of the map, or with nothing from the sliders. */
+function composeFrom(settings, title = "another song") {
+  source = settings;
+  $("sliders").hidden = !(settings.vary || settings.at);
+  let text = "One region, or a mix of several.";
+  if (settings.at) text = `From the point ${settings.at.replace(" ", ", ")} of the map.`;
+  if (settings.vary) text = settings.distance ? `From memories near that of ${title}.` : `From the memory of ${title}.`;
+  $("source").textContent = text;
   showShares();
 }
 
@@ -67,12 +77,11 @@ function fill(found) {
   if (found.has("number") && !found.has("count")) $("count").value = "1";
   if (found.has("seed")) $("lock").checked = true;
   if (found.has("notes")) $("keep").checked = found.has("keep");
-  varied = {};
-  for (const name of ["vary", "distance", "at"]) if (found.has(name)) varied[name] = found.get(name);
   if (found.has("own")) {
     own = found.get("own");
     addPart("own", "your songs", 0);
   }
+  composeFrom(sourceIn(found));
   if (!found.has("mix")) return;
   for (const input of document.querySelectorAll("#mix input")) input.value = 0;
   for (const part of found.get("mix").split(" ")) {
@@ -82,6 +91,8 @@ function fill(found) {
   }
   showShares();
 }
+
+const sourceIn = (found) => Object.fromEntries([...found].filter(([name]) => ["vary", "distance", "at"].includes(name)));
 
 /** Say what is wrong beside the control that caused it. */
 function complain(text, control = "") {
@@ -123,6 +134,7 @@ async function compose() {
   sounding?.pause();
   if (!$("lock").checked) $("seed").value = crypto.getRandomValues(new Uint32Array(1))[0];
   const found = settings();
+  if (!found.mix && !found.vary) return complain("raise the slider of a region", "mix");
   const query = new URLSearchParams(found).toString();
   history.replaceState(null, "", "?" + query);
   document.querySelector(".batch.current")?.classList.remove("current");
@@ -186,19 +198,19 @@ function act(name, event, box) {
     $("number").value = event.number;
     $("count").value = "1";
     $("lock").checked = true;
-    varied = Object.fromEntries([...new URLSearchParams(event.settings)].filter(([key]) => ["vary", "distance", "at"].includes(key)));
+    composeFrom(sourceIn(new URLSearchParams(event.settings)), "that song");
   } else if (name === "continue") {
     $("notes").value = event.abc;
     $("keep").checked = true;
     $("lock").checked = false;
-    varied = {};
+    composeFrom({});
   } else {
-    varied = { vary: event.settings, ...(name === "step" ? { distance: "1" } : {}) };
     $("notes").value = "";
     $("lock").checked = false;
     $("number").value = "1";
+    composeFrom({ vary: event.settings, ...(name === "step" ? { distance: "1" } : {}) }, `${event.title}, seed ${event.seed}`);
   }
-  compose().then(() => { if (name !== "again") varied = {}; });
+  compose();
 }
 
 function offer(event, box) {
@@ -250,6 +262,7 @@ async function readOwn(files) {
         own = event.id;
         for (const input of document.querySelectorAll("#mix input")) input.value = 0;
         addPart("own", "your songs", 100);
+        composeFrom({});
         text.textContent = `${event.songs} ${event.songs === 1 ? "song" : "songs"}, ${event.notes} notes: compose from them, or mix them with a region.`;
       }
     });
@@ -313,12 +326,11 @@ async function showMap(name) {
 
 function composeThere() {
   for (const input of document.querySelectorAll("#mix input")) input.value = input.dataset.name === $("maps").value ? 100 : 0;
-  showShares();
-  varied = { at: `${$("x").value.trim() || 0} ${$("y").value.trim() || 0}` };
+  composeFrom({ at: `${$("x").value.trim() || 0} ${$("y").value.trim() || 0}` });
   const here = $("map").querySelector(".here");
   here?.setAttribute("cx", $("x").value || 0);
   here?.setAttribute("cy", -Number($("y").value || 0));
-  compose().then(() => (varied = {}));
+  compose();
 }
 
 async function start() {
@@ -336,6 +348,7 @@ async function start() {
     compose();
   });
   $("cancel").addEventListener("click", () => running?.abort());
+  $("sliders").addEventListener("click", () => composeFrom({}));
   $("upload").addEventListener("change", (event) => readOwn([...event.target.files]));
   $("tune").addEventListener("change", async (event) => {
     forgive();
@@ -360,9 +373,7 @@ async function start() {
   if (location.search) {
     const found = new URLSearchParams(location.search);
     fill(found);
-    if (!found.has("seed")) return;
-    await compose();
-    varied = {};
+    if (found.has("seed")) compose();
   }
 }
 

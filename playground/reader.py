@@ -31,7 +31,7 @@ class Reader:
 
     def __init__(self, vocabulary: Vocabulary):
         self.vocabulary, self.lock, self.process, self.pid = vocabulary, Lock(), None, 0
-        self.file = lru_cache(maxsize=200)(self._file)  # a file is read when it is uploaded, then for each song
+        self.file = lru_cache(maxsize=64)(self._file)  # a file is read when it is uploaded, then for each song
 
     def read(
         self,

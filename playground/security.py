@@ -50,7 +50,8 @@ class Guard:
             return "this server is not known by that name; open the address that it prints"
         if origins not in ([], [f"http://{hosts[0]}"]):
             return "this server answers its own page alone"
-        if method != "GET" and headers.get("sec-fetch-site", "same-origin") != "same-origin":
+        is_link = method == "GET" and headers.get("sec-fetch-mode") == "navigate"  # from anywhere to the page
+        if headers.get("sec-fetch-site", "same-origin") not in ("same-origin", "none") and not is_link:
             return "this server answers its own page alone"
         return ""
 

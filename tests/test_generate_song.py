@@ -1,5 +1,6 @@
 """Stage 5 with a fake composer: which songs it writes, when, and what it says."""
 
+import argparse
 import json
 import sys
 
@@ -9,6 +10,7 @@ import pytest
 import generate_song
 from melody.cli import run
 from melody.composer import ComposedSong
+from melody.errors import UserError
 from melody.selection import checked
 from melody.song import Song
 from melody.song_folder import SongFolder
@@ -149,6 +151,7 @@ def test_plain_midi_files_are_the_exact_score(script, tmp_path):
         (("--range", "C4", "H5"), "'H5' is not a note name"),
         (("--distance", "1"), "--distance goes with --vary"),
         (("--keep",), "--keep goes with --continue"),
+        (("--at", "1", "7"), "'7' is not a number from -6 to 6"),
         (("--range", "C5", "C4"), "--range C5 C4: the lowest note comes first"),
         (("--min-length", "300"), "--min-length 300 is more than --length 200"),
         (("--continue", "a.abc", "--meter", "3/4"), "--continue goes on in the meter of the tune"),
@@ -165,3 +168,18 @@ def test_the_advice_on_listening_names_the_song_and_the_sound_font(script, tmp_p
     monkeypatch.setattr(generate_song, "check_synthesizer", lambda font: "")
     output = script("--count", "1", "--sound-font", "my font.sf2")[1]
     assert f"python -m melody.listen.audio {tmp_path}/china/001.mid --play --sound-font 'my font.sf2'" in output
+
+
+@pytest.mark.parametrize(
+    ("words", "says"),
+    [
+        (["--key", "H"], "not a key"),
+        (["--keep"], "goes with --continue"),
+        (["x"], "x"),
+        (["--at", "1", "1", "--vary", "a.json"], "one VAE"),
+    ],
+)
+def test_flags_that_are_given_as_words_raise_instead_of_ending_the_process(words, says):
+    with pytest.raises((UserError, argparse.ArgumentError), match=says):
+        generate_song.arguments(words)
+    assert generate_song.arguments(["--seed", "7"]).seed == 7

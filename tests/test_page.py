@@ -229,6 +229,20 @@ def test_songs_are_in_numeric_order(tmp_path):
     assert titles == ["china 002", "china 010", "china 999", "china 1000"]
 
 
+def test_one_page_of_several_folders_links_no_files(tmp_path, monkeypatch):
+    for name in ("china", "deutschl"):
+        (tmp_path / name).mkdir()
+        write_record(tmp_path / name, 1, title=f"{name} 001")
+    flags = [str(tmp_path / "china"), str(tmp_path / "deutschl"), "--out", str(tmp_path / "all"), "--data", "none"]
+    monkeypatch.setattr(sys, "argv", ["page", *flags, "--quiet"])
+    folder_page.main()
+    seen = Elements((tmp_path / "all/index.html").read_text(encoding="utf-8"))
+    assert "Songs in the style of china, deutschl" in seen.text and seen.all("a") == []
+    assert ["china 001" in seen.text, "deutschl 001" in seen.text] == [True, True]
+    assert seen.text.count("python generate_song.py --out") == 2
+    assert not (tmp_path / "china/index.html").exists()
+
+
 def test_the_collection_is_in_the_data_folder_of_config(tmp_path, monkeypatch):
     """The collection of config.DATA is used; here it is damaged, which the error says."""
     write_record(tmp_path, 1)

@@ -330,8 +330,14 @@ def test_the_page_asks_nothing_of_other_servers(port):
 def test_host_and_origin_are_checked(port, heads, status):
     heads = {name: value.replace("PORT", str(port)) for name, value in heads.items()}
     assert ask(port, "POST", "/compose", "seed=1", **heads)[0] == status
-    if "Host" in heads:
-        assert ask(port, "GET", "/", **heads)[0] == status
+    assert ask(port, "GET", "/choices" if status == 403 else "/", **heads)[0] == status
+
+
+def test_a_link_from_another_page_opens_this_one(port):
+    heads = {"Sec-Fetch-Site": "cross-site", "Sec-Fetch-Mode": "navigate"}
+    assert (
+        ask(port, "GET", "/?seed=1", **heads)[0] == 200 and ask(port, "POST", "/compose", "seed=1", **heads)[0] == 403
+    )
 
 
 def test_other_machines_are_let_in_only_when_asked_for():

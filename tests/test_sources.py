@@ -12,7 +12,7 @@ from melody.continuation import tail
 from melody.dataset import dataset_of
 from melody.song import exact, onsets
 from melody.source_flags import mixture_part, split_part, with_title
-from melody.sources import MixedSource, SongsSource, VaeSource, VariedSource
+from melody.sources import MixedSource, PlaneSource, SongsSource, VaeSource, VariedSource
 from melody.vocabulary import ESSEN, Vocabulary
 from tests.composed import songs as composed_songs
 from tests.synthetic import tunes
@@ -39,6 +39,17 @@ def test_a_memory_depends_on_its_generator_alone():
     alone, _ = VaeSource(FakeVae()).memories(rngs()[2:3])
     np.testing.assert_array_equal(alone[0], together[2])
     np.testing.assert_allclose(np.repeat([one["latent"] for one in origins], 3, axis=1), together, rtol=1e-6)
+
+
+def test_latents_are_moved_to_the_same_point():
+    vae = FakeVae()
+    vae.plane = lambda: SimpleNamespace(moved=lambda latents, point: latents * [0, 1] + point)
+    _, origins = PlaneSource(vae, [2.0, 0.0]).memories(rngs())
+    latents, sampled = (
+        np.array([one["latent"] for one in found]) for found in (origins, VaeSource(vae).memories(rngs())[1])
+    )
+    np.testing.assert_allclose(latents[:, 0], 2)
+    np.testing.assert_allclose(latents[:, 1], sampled[:, 1])
 
 
 @pytest.mark.parametrize("distance", [0.0, 1.5])

@@ -120,3 +120,21 @@ def test_a_vae_too_large_for_memory_is_refused_before_it_is_built(monkeypatch):
 def test_the_last_line_says_whether_the_vae_is_good(row, says):
     names = ("validation_reconstruction", "reconstruction", "active_units")
     assert re.match(says, verdict(dict(zip(names, row, strict=True)), 8))
+
+
+def test_the_plane_is_that_of_the_two_longest_axes():
+    """A mixture of two Gaussians in three dimensions: its variance is 9 + 1 along the first axis, between the means,
+    4 along the third and 1 along the second."""
+    vae = VAE(memory=6, latent=3, hidden=[4], mixture=2)
+    vae.mixture_weights.assign([0.5, 0.5])
+    vae.mixture_means.assign([[3.0, 1.0, 0.0], [-3.0, 1.0, 0.0]])
+    vae.mixture_scale_tril.assign([np.diag([1.0, 1.0, 2.0])] * 2)
+    plane = vae.plane()
+    np.testing.assert_allclose(plane.mean, [0, 1, 0])
+    np.testing.assert_allclose(plane.axes, [[1, 0, 0], [0, 0, 1]], atol=1e-6)
+    np.testing.assert_allclose(plane.std, [10**0.5, 2], rtol=1e-6)
+    moved = plane.moved(np.array([[7.0, 5.0, -4.0], [0.0, 1.0, 0.0]]), np.array([1.0, -0.5]))
+    np.testing.assert_allclose(plane.points(moved), [[1, -0.5]] * 2, atol=1e-6)
+    np.testing.assert_allclose(moved[:, 1], [5, 1])
+    points = plane.points(vae.sample(4000, np.random.default_rng(0)))
+    np.testing.assert_allclose([points.mean(axis=0), points.std(axis=0)], [[0, 0], [1, 1]], atol=0.05)
