@@ -15,6 +15,7 @@ import uvicorn
 
 import serve
 from melody.errors import UserError
+from melody.formats.write_midi import write_midi
 from melody.song import Song, song_record
 from melody.vocabulary import Vocabulary
 from playground import app as server
@@ -412,9 +413,14 @@ def test_uploads_that_are_refused(port, body, says):
     assert status == 400 and says in json.loads(content)["error"] and json.loads(content)["control"] == "own"
 
 
-def test_first_notes_from_a_file(port):
-    status, _, content = ask(port, "POST", "/notes", uploads(("a.abc", TUNE.encode())))
-    assert status == 200 and json.loads(content)["abc"].endswith("G2 A2 B2| c2 B2 A2| G6|]\n")
+def test_first_notes_from_a_file(port, tmp_path):
+    song = Song("", ["G4", "A4", "B4"], [1.0] * 3, [0.0] * 3, [False] * 3, meter="3/4", key="G")
+    write_midi(tmp_path / "a.mid", song, 120)
+    tunes = {"a.abc": (TUNE.encode(), "G2 A2 B2| c2 B2 A2| G6|]\n")}
+    tunes["b.mid"] = ((tmp_path / "a.mid").read_bytes(), "G2 A2 B2|]\n")
+    for name, (content, notes) in tunes.items():
+        status, _, answer = ask(port, "POST", "/notes", uploads((name, content)))
+        assert status == 200 and json.loads(answer)["abc"].endswith(notes)
     status, _, content = ask(port, "POST", "/notes", uploads(("a.mid", b"MThd")))
     assert status == 400 and json.loads(content)["control"] == "notes"
 

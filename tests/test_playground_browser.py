@@ -124,6 +124,10 @@ def test_upload_and_compose_from_it(page, tmp_path):
     until(browser, "document.getElementById('uploaded').textContent.startsWith('3 songs, 21 notes')", 60)
     assert "broken.abc: not an ABC file" in browser.find_element("css selector", "#own .error").text
     assert browser.find_element("id", "part-own").get_attribute("aria-valuetext") == "100 %"
+    drop = "const data = new DataTransfer(); data.items.add(new File([arguments[0]], 'dropped.abc'));"
+    drop += "document.getElementById('own').dispatchEvent(new DragEvent('drop', {dataTransfer: data, bubbles: true}))"
+    browser.execute_script(drop, ABC.partition("X:2")[0])
+    until(browser, "document.getElementById('uploaded').textContent.startsWith('1 song, 7 notes')", 60)
     fill(browser, length=16)
     compose(browser)
     assert "own=" in browser.current_url
