@@ -11,6 +11,7 @@ unless --host says otherwise. It is ready after half a minute on two cores; the 
 """
 
 import argparse
+import os
 import socket
 import webbrowser
 
@@ -21,6 +22,7 @@ from melody.listen.soundfont import check_synthesizer
 from playground.security import LOOPBACK
 
 MOST_CONNECTIONS = 100  # at once
+PATIENCE = 2  # seconds that open requests have to end when the server is stopped
 FOLDERS = ("data", "weights")  # flags that generate_song.py has as well
 
 
@@ -35,13 +37,15 @@ def main() -> None:
 
     args.sound = has_sound(args)
     app = Playground(Studio(args)).app(args.host)
-    address = f"http://{args.host}:{listener.getsockname()[1]}"
-    if args.host not in LOOPBACK:
+    host = f"[{args.host}]" if ":" in args.host else args.host
+    address = f"http://{host}:{listener.getsockname()[1]}"
+    if host not in LOOPBACK:
         log(args, f"warning: every machine that reaches {address} can compose here and upload songs")
     log(args, f"{address} is ready; Ctrl-C stops it")
     if not args.no_browser:
         webbrowser.open(address)
-    config = uvicorn.Config(app, log_level="warning", server_header=False, limit_concurrency=MOST_CONNECTIONS)
+    limits = {"limit_concurrency": MOST_CONNECTIONS, "timeout_graceful_shutdown": PATIENCE}
+    config = uvicorn.Config(app, log_level="warning", server_header=False, **limits)
     uvicorn.Server(config).run(sockets=[listener])
 
 
@@ -67,8 +71,8 @@ def listen(host: str, port: int) -> socket.socket:
     try:
         return socket.create_server((host, port), family=socket.AF_INET6 if ":" in host else socket.AF_INET)
     except OSError as problem:
-        reason = f"{host} port {port}: {problem.strerror or problem}"
-        raise UserError(f"{reason}; choose another with --port or --host") from None
+        reason = os.strerror(problem.errno) if problem.errno else str(problem)
+        raise UserError(f"{host} port {port}: {reason}; choose another with --port or --host") from None
 
 
 def has_sound(args: argparse.Namespace) -> bool:

@@ -7,6 +7,7 @@ import shlex
 import sys
 from urllib.parse import urlencode
 
+import h5py
 import numpy as np
 import pytest
 
@@ -178,3 +179,18 @@ def test_songs_go_nowhere_else(studio):
     paths = [path.relative_to(studio.args.out).as_posix() for path in studio.args.out.rglob("*") if path.is_file()]
     names = r"playground/(own/ID/\d{3}\.abc|tunes/ID/tune\.abc|composed/ID/[\w-]+/\d{3}\.json)"
     assert len(paths) > 1 and all(re.fullmatch(names.replace("ID", "[0-9a-f]{16}"), path) for path in paths), paths
+
+
+def test_the_map_of_real_memories_names_the_songs_that_they_end_with(studio):
+    vae, _ = studio.models.vae("china", "")
+    memories = vae.decode(vae.sample(9, np.random.default_rng(1)))
+    path = studio.args.data / "memories/china.h5"
+    path.parent.mkdir(parents=True)
+    with h5py.File(path, "w") as file:
+        file["memory"], file["song"] = memories, np.arange(27).reshape(9, 3) % 4
+        file["name"] = np.array(["a", "b", "c", "d"], h5py.string_dtype())
+        file.attrs["settings"] = json.dumps({"network": studio.models.trained.fingerprint})
+    shown = latent_map(studio, "china")
+    assert shown["real"] and shown["songs"] == list("cbadcbadc")
+    np.testing.assert_allclose(shown["points"], vae.plane().points(vae.encode(memories)), atol=0.01)
+    path.unlink()
