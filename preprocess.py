@@ -15,20 +15,21 @@ A second run with the same songs and settings has nothing to do.
 
 import argparse
 import csv
+from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 
-from melody import dataset
-from melody.atomic import atomic_write_all, file_lock, open_hdf5
+from melody.atomic import atomic_write_all, file_lock, load_json, open_hdf5
 from melody.cli import log, run
-from melody.encoding import rhythm_vocabulary
+from melody.dataset import COMMAND, Dataset, load_blocks
+from melody.encoding import rhythm_vocabulary_of
 from melody.errors import UserError
 from melody.flags import parser
 from melody.formats import essen
-from melody.formats.corpus import READER_VERSION, find_songs, read_all
-from melody.meter import bar_length
+from melody.formats.corpus import READER_VERSION, SongFiles, find_songs, read_each
 from melody.provenance import files_fingerprint, settings_of
-from melody.song import Song
-from melody.split import load_split, write_split
+from melody.song_spool import SongSpool
+from melody.split import write_split
 from melody.vocabulary import ESSEN, Vocabulary
 
 OUTPUTS = ("songs.h5", "vocabulary.json", "skipped.csv", "split.json")
@@ -45,12 +46,8 @@ def main() -> None:
         changed = ", ".join(name for name in settings if settings[name] != before.get(name))
         log(args, f"{args.data / 'songs.h5'} was made with other settings ({changed}); reading the songs again")
     with file_lock(args.data / OUTPUTS[0]):
-        songs, skipped = read_all(files, args.jobs, args.quiet)
-        vocabulary = vocabulary_of(songs)
         with atomic_write_all(args.data, OUTPUTS) as temporary:
-            write(temporary, songs, skipped, vocabulary, settings)
-            lines = summary(songs, skipped, vocabulary)
-            del songs, skipped  # frees memory, which the split of a large collection needs
+            lines = write_songs(temporary, files, settings, args)
             write_split(temporary, args.seed)
             add_rhythms(temporary)
     for line in lines:
@@ -82,37 +79,41 @@ def previous_settings(data: Path) -> dict:
         return {}
 
 
-def vocabulary_of(songs: list[Song]) -> Vocabulary:
-    """The notes of the Essen collection and of these songs."""
-    return Vocabulary({*ESSEN.names, *(name for song in songs for name in song.pitch)})
-
-
-def write(data: Path, songs: list[Song], skipped: list, vocabulary: Vocabulary, settings: dict) -> None:
-    """Write all files except the split into the folder `data`."""
-    with (data / "skipped.csv").open("w", newline="", encoding="utf-8") as file:
-        csv.writer(file, lineterminator="\n").writerows([("file", "reason"), *skipped])
-    vocabulary.save(data / "vocabulary.json")
-    dataset.write_songs(data / "songs.h5", dataset.dataset_of(songs, vocabulary), settings)
+def write_songs(data: Path, files: SongFiles, settings: dict, args: argparse.Namespace) -> list[str]:
+    """Read the files and write all but the split into the folder `data`; the lines that say what was read."""
+    skipped: list[tuple[str, str]] = []
+    with closing(SongSpool(data / "notes")) as songs:
+        for song in read_each(files, args.jobs, args.quiet, skipped):
+            songs.add(song)
+        vocabulary = Vocabulary({*ESSEN.names, *songs.pitches})  # the notes of the Essen collection and of these songs
+        with (data / "skipped.csv").open("w", newline="", encoding="utf-8") as file:
+            csv.writer(file, lineterminator="\n").writerows([("file", "reason"), *skipped])
+        vocabulary.save(data / "vocabulary.json")
+        songs.write(data / "songs.h5", vocabulary, settings)
+        return summary(songs, skipped, vocabulary)
 
 
 def add_rhythms(data: Path) -> None:
     """Add the rhythms and openings of the training songs to vocabulary.json."""
-    songs = dataset.load(data)
-    training = load_split(data, songs)["training"]
-    Vocabulary(songs.vocabulary.names, rhythm_vocabulary(songs, training)).save(data / "vocabulary.json")
+    names = Vocabulary.load(data / "vocabulary.json").names
+    Vocabulary(names, rhythm_vocabulary_of(lambda: training_songs(data))).save(data / "vocabulary.json")
 
 
-def summary(songs: list[Song], skipped: list, vocabulary: Vocabulary) -> list[str]:
+def training_songs(data: Path) -> Iterator[tuple[Dataset, list[int]]]:
+    """The songs of `data`, some at a time, and the indices of those of the training part."""
+    training = set(load_json(data / "split.json", COMMAND)["training"])
+    for songs in load_blocks(data):
+        yield songs, [s for s, name in enumerate(songs.name) if name in training]
+
+
+def summary(songs: SongSpool, skipped: list, vocabulary: Vocabulary) -> list[str]:
     """The lines that say what was read."""
-    notes = sum(len(song.pitch) for song in songs)
-    used = Vocabulary(name for song in songs for name in song.pitch)
-    free = sum(bool(bar_length(song.meter)) and not any(song.bar) for song in songs)
-    chords, parts = sum(song.chords for song in songs), sum(song.parts - 1 for song in songs)
     lines = [
-        f"{len(songs):,} songs, {notes:,} notes, {notes / len(songs):.1f} per song; different: {used}",
+        f"{len(songs):,} songs, {songs.notes:,} notes, {songs.notes / len(songs):.1f} per song; "
+        f"different: {Vocabulary(songs.pitches)}",
         f"skipped files and tunes: {len(skipped):,}{' (see skipped.csv)' if skipped else ''}; "
-        f"chords reduced to their highest note: {chords:,}; further parts left out: {parts:,}; "
-        f"songs read as free because their bars do not fit their meter: {free:,}",
+        f"chords reduced to their highest note: {songs.chords:,}; further parts left out: {songs.parts:,}; "
+        f"songs read as free because their bars do not fit their meter: {songs.free:,}",
     ]
     new = len(vocabulary) - len(ESSEN)
     if new:

@@ -1,7 +1,8 @@
 """The songs as arrays: what songs.h5 holds, written and loaded. A pitch is an integer, its index in the vocabulary."""
 
 import json
-from collections.abc import Iterable, Sequence
+import sys
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -15,6 +16,7 @@ from melody.song import LONGEST, Song
 from melody.vocabulary import Vocabulary
 
 COMMAND = "python preprocess.py"
+BLOCK = 10_000  # songs in memory at a time, where not all need to be
 NOTE_FIELDS = dict.fromkeys(("duration", "rest_before", "beat", "bar"), np.float32) | {"phrase": bool}  # and `pitch`
 SONG_FIELDS = ("pickup", "rest_after")  # one float32 per song
 ARRAYS = ("pitch", *NOTE_FIELDS, *SONG_FIELDS, "start")
@@ -55,7 +57,11 @@ class Dataset:
     @cached_property
     def intervals(self) -> list[np.ndarray]:
         """The intervals of each song, see `intervals_of`."""
-        return [intervals_of(song, self.vocabulary) for song in self.songs(range(len(self)))]
+        return list(self.each_interval())
+
+    def each_interval(self) -> Iterator[np.ndarray]:
+        """The same, one song at a time."""
+        return (intervals_of(self.song(s), self.vocabulary) for s in range(len(self)))
 
 
 def intervals_of(song: Sequence[int], vocabulary: Vocabulary) -> np.ndarray:
@@ -94,14 +100,25 @@ def write_songs(path: Path, songs: Dataset, settings: dict) -> None:
     """Write songs as songs.h5, with the settings that made it."""
     arrays = {field: getattr(songs, field) for field in ARRAYS}
     texts = {field: getattr(songs, field) for field in TEXT_FIELDS}
-    text_bytes = sum(len(text.encode()) + 32 for column in texts.values() for text in column)
-    size = sum(array.nbytes for array in arrays.values()) + 2 * text_bytes
+    size = sum(array.nbytes for array in arrays.values()) + text_bytes(texts)
     with atomic_write(path, size) as temporary, h5py.File(temporary, "w") as file:
         for field, array in arrays.items():
             file[field] = array
-        for field, column in texts.items():
-            file[field] = np.array(column, h5py.string_dtype())
+        write_texts(file, texts)
         file.attrs["settings"] = json.dumps(settings)
+
+
+def text_bytes(texts: dict[str, Sequence[str]]) -> int:
+    """The most bytes that `write_texts` needs on disk."""
+    return 2 * sum(len(text.encode()) + 32 for column in texts.values() for text in column)
+
+
+def write_texts(file: h5py.File, texts: dict[str, Sequence[str]]) -> None:
+    """Write the texts of each field."""
+    for field, column in texts.items():
+        written = file.create_dataset(field, len(column), h5py.string_dtype())
+        for first in range(0, len(column), BLOCK):
+            written[first : first + BLOCK] = column[first : first + BLOCK]
 
 
 def _concatenate(parts: Iterable[Sequence], kind: type) -> np.ndarray:
@@ -109,17 +126,40 @@ def _concatenate(parts: Iterable[Sequence], kind: type) -> np.ndarray:
 
 
 def load(data: Path) -> Dataset:
-    """Load songs.h5 and vocabulary.json. Raises `UserError` if one of them is missing or damaged."""
+    """Load songs.h5 and vocabulary.json. Raises `UserError` if one of them is missing or damaged.
+
+    The arrays stay on disk until they are used, and do not change if the file is replaced.
+    """
     path = data / "songs.h5"
     with open_hdf5(path, COMMAND) as file:
-        arrays = {field: file[field][:] for field in ARRAYS}
-        texts = {field: file[field].asstr()[:].tolist() for field in TEXT_FIELDS}
+        arrays = {field: _mapped(path, file[field]) for field in ARRAYS}
+        texts = {field: [sys.intern(text) for text in file[field].asstr()[:]] for field in TEXT_FIELDS}
         _check_arrays(arrays, texts)
     vocabulary = Vocabulary.load(data / "vocabulary.json")
     if arrays["pitch"].size and arrays["pitch"].max() >= len(vocabulary):
         other = f"{data / 'vocabulary.json'} ({vocabulary})"
         raise UserError(f"{path} has notes that are not in {other}; make both again with: {COMMAND}")
     return Dataset(vocabulary, **arrays, **texts)
+
+
+def _mapped(path: Path, array: h5py.Dataset) -> np.ndarray:
+    """An array of an HDF5 file, mapped into memory if it lies there in one piece."""
+    first = array.id.get_offset()
+    return array[:] if first is None else np.memmap(path, array.dtype, "c", first, array.shape)
+
+
+def load_blocks(data: Path, block: int = BLOCK) -> Iterator[Dataset]:
+    """The songs of `load`, `block` at a time: for a file that has just been written, since nothing is checked."""
+    vocabulary = Vocabulary.load(data / "vocabulary.json")
+    with open_hdf5(data / "songs.h5", COMMAND) as file:
+        start = file["start"][:]
+        for first in range(0, len(start) - 1, block):
+            songs = slice(first, first + block)
+            edges = start[first : first + block + 1]
+            notes = slice(edges[0], edges[-1])
+            arrays = {field: file[field][notes] for field in ("pitch", *NOTE_FIELDS)}
+            arrays |= {field: file[field][songs] for field in SONG_FIELDS} | {"start": edges - edges[0]}
+            yield Dataset(vocabulary, **arrays, **{field: file[field].asstr()[songs].tolist() for field in TEXT_FIELDS})
 
 
 def _check_arrays(arrays: dict[str, np.ndarray], texts: dict[str, list[str]]) -> None:

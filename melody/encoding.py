@@ -5,7 +5,7 @@ start of a transposed song. One index beyond the rhythms, openings, time signatu
 """
 
 from collections import Counter
-from collections.abc import Container, Iterable, Iterator, Sequence
+from collections.abc import Callable, Container, Iterable, Iterator, Sequence
 from fractions import Fraction
 from typing import NamedTuple
 
@@ -48,14 +48,21 @@ def openings_of(songs: Dataset) -> list[Opening]:
 
 def rhythm_vocabulary(songs: Dataset, training: Sequence[int]) -> RhythmVocabulary:
     """The commonest rhythms and openings of the training songs, and what songs in one meter do in their bars."""
-    symbols, openings = _rhythms(songs), openings_of(songs)
-    rows = [slice(*songs.start[s : s + 2]) for s in training]
-    counts = Counter(symbol for row in rows for symbol in symbols[row] if symbol.duration >= SMALLEST)
+    return rhythm_vocabulary_of(lambda: [(songs, training)])
+
+
+def rhythm_vocabulary_of(blocks: Callable[[], Iterable[tuple[Dataset, Sequence[int]]]]) -> RhythmVocabulary:
+    """The same of songs that come in blocks, each with the indices of its training songs; `blocks` is called twice."""
+    counts, found = Counter(), Counter()
+    for songs, training in blocks():
+        symbols, openings = _rhythms(songs), openings_of(songs)
+        rows = (slice(*songs.start[s : s + 2]) for s in training)
+        counts.update(symbol for row in rows for symbol in symbols[row] if symbol.duration >= SMALLEST)
+        found.update(openings[s] for s in training)
     rhythms = [symbol for symbol, _ in sorted(counts.items(), key=lambda item: (-item[1], item[0]))[:MOST_RHYTHMS]]
-    found = Counter(openings[s] for s in training)
     common = {one: n for one, n in sorted(found.items(), key=lambda item: (-item[1], item[0])) if n >= FEWEST_SONGS}
-    transitions, endings = observe(rhythms, _in_one_meter(songs, training, rhythms, common))
-    return RhythmVocabulary(rhythms, common, *_sorted(transitions, endings))
+    in_one_meter = (song for block in blocks() for song in _in_one_meter(*block, rhythms, common))
+    return RhythmVocabulary(rhythms, common, *_sorted(*observe(rhythms, in_one_meter)))
 
 
 def with_bars_of(vocabulary: Vocabulary, songs: Dataset, chosen: Sequence[int]) -> Vocabulary:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Iterable
+from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -44,7 +45,14 @@ def check_settings(path: Path, made: dict, settings: dict) -> None:
 
 def fingerprint(*contents: bytes) -> str:
     """The first 16 hexadecimal digits of the SHA-256 of `contents`, enough to distinguish two files."""
-    return hashlib.sha256(b"".join(contents)).hexdigest()[:16]
+    return _digest(contents)
+
+
+def _digest(contents: Iterable[bytes]) -> str:
+    sha = hashlib.sha256()
+    for content in contents:
+        sha.update(content)
+    return sha.hexdigest()[:16]
 
 
 def file_fingerprint(path: Path) -> str:
@@ -57,8 +65,8 @@ def files_fingerprint(files: Iterable[tuple[Path, Path]]) -> str:
 
     `files` are song files, each with the folder that its name starts from.
     """
-    stats = [(str(path), str(root), *_size_and_time(path)) for path, root in files]
-    return fingerprint(json.dumps(stats).encode("utf-8", "surrogateescape"))
+    stats = (json.dumps([str(path), str(root), *_size_and_time(path)]) for path, root in files)
+    return _digest(chain([b"["], (f"{', ' * (k > 0)}{text}".encode() for k, text in enumerate(stats)), [b"]"]))
 
 
 def _size_and_time(path: Path) -> tuple[int, int]:

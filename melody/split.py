@@ -1,6 +1,7 @@
 """The grouped split: near-duplicates are in the same part."""
 
 import json
+from collections.abc import Iterable
 from pathlib import Path
 
 import numpy as np
@@ -8,22 +9,33 @@ from scipy.sparse import coo_array, csr_array
 from scipy.sparse.csgraph import connected_components
 
 from melody.atomic import load_json, write_json
-from melody.dataset import COMMAND, Dataset, load
+from melody.dataset import COMMAND, Dataset, load_blocks
 from melody.errors import UserError
 from melody.provenance import fingerprint
 
 PARTS = ("training", "validation", "test")
 GRAM = 8  # intervals in an n-gram
 MIN_SHARED = 0.25  # fraction of a song's n-grams that another song must contain to be its near-duplicate
+MOST_EXACT = 30_000  # songs that are compared exactly, which takes half a GB
 MAX_HELD_OUT_GROUP = 40  # songs; a larger group of near-duplicates is always in the training part
 
 
-def near_duplicates(intervals: list[np.ndarray]) -> np.ndarray:
+def near_duplicates(intervals: Iterable[np.ndarray], songs: int = 0) -> np.ndarray:
     """Number the groups of near-duplicates: (songs,) integers, equal for songs of the same group.
 
     Songs i and j are linked when |G_i ∩ G_j| / |G_i| ≥ .25 for their sets G of interval 8-grams, or when their
-    interval sequences are equal; a group is a connected component.
+    interval sequences are equal; a group is a connected component. Of more than `MOST_EXACT` songs the sets are
+    estimated, see `melody.minhash`; `songs` is their number where `intervals` is no list.
     """
+    songs = songs or len(intervals)
+    if songs > MOST_EXACT:
+        from melody import minhash  # late: datasketch need not be installed for fewer songs
+
+        return minhash.near_duplicates(intervals, songs)
+    return _exactly(intervals, songs)
+
+
+def _exactly(intervals: Iterable[np.ndarray], songs: int) -> np.ndarray:
     first_with, columns_of = {}, {}
     links, rows, columns = [], [], []
     for s, sequence in enumerate(intervals):
@@ -34,23 +46,28 @@ def near_duplicates(intervals: list[np.ndarray]) -> np.ndarray:
         grams = {sequence[i : i + GRAM].tobytes() for i in range(len(sequence) - GRAM + 1)}
         rows += [s] * len(grams)
         columns += [columns_of.setdefault(gram, len(columns_of)) for gram in grams]
-    songs = len(intervals)
     contains = csr_array((np.ones(len(rows), np.int32), (rows, columns)), shape=(songs, max(len(columns_of), 1)))
     shared = coo_array(contains @ contains.T)
     i, j = shared.coords
     close = shared.data >= MIN_SHARED * contains.sum(axis=1)[i]
     pairs = np.concatenate([np.stack([i[close], j[close]], axis=1), np.array(links).reshape(-1, 2)])
-    return connected_components(coo_array((np.ones(len(pairs)), pairs.T), shape=(songs, songs)), directed=False)[1]
+    return components(pairs, songs)
 
 
-def grouped_split(names: list[str], intervals: list[np.ndarray], seed: int) -> dict[str, list[str]]:
+def components(pairs: np.ndarray, songs: int) -> np.ndarray:
+    """The number of the connected component of each song, (songs,), from linked pairs, (pairs, 2)."""
+    links = coo_array((np.ones(len(pairs), bool), pairs.T), shape=(songs, songs))
+    return connected_components(links, directed=False)[1]
+
+
+def grouped_split(names: list[str], intervals: Iterable[np.ndarray], seed: int) -> dict[str, list[str]]:
     """Names of the training, validation and test songs: 10 % of the songs are test, 10 % validation.
 
     The groups of near-duplicates are shuffled by the hash of the seed and their first name. So the split is the same
     on every machine, and adding a song changes the part of few others.
     """
     groups: dict[int, list[str]] = {}
-    for group, name in sorted(zip(near_duplicates(intervals), names, strict=True), key=lambda pair: pair[1]):
+    for group, name in sorted(zip(near_duplicates(intervals, len(names)), names, strict=True), key=lambda pair: pair[1]):
         groups.setdefault(group, []).append(name)
     parts: dict[str, list[str]] = {part: [] for part in PARTS}
     limit = len(names) // 10
@@ -62,8 +79,8 @@ def grouped_split(names: list[str], intervals: list[np.ndarray], seed: int) -> d
 
 def write_split(data: Path, seed: int) -> dict[str, list[str]]:
     """Split the songs of `data` and write data/split.json."""
-    songs = load(data)
-    split = grouped_split(songs.name, songs.intervals, seed)
+    names = [name for songs in load_blocks(data) for name in songs.name]
+    split = grouped_split(names, (one for songs in load_blocks(data) for one in songs.each_interval()), seed)
     write_json(data / "split.json", split)
     return split
 

@@ -11,7 +11,7 @@ from melody.errors import UserError
 from melody.song import Song
 from melody.split import grouped_split, load_split, near_duplicates, write_split
 from melody.vocabulary import ESSEN, Vocabulary
-from tests.synthetic import melodies
+from tests.synthetic import dataset_of, melodies, tunes
 
 DURATIONS, RESTS = st.sampled_from([0.25, 1.0, 1 / 3]), st.sampled_from([0.0, 0.5])
 BEATS, BARS = st.sampled_from([0.0, 1.5, 2 / 3]), st.sampled_from([2.0, 3.0])
@@ -62,6 +62,20 @@ def test_the_error_says_whether_songs_are_missing_damaged_or_of_another_vocabula
     (tmp_path / "songs.h5").write_bytes(b"no HDF5")
     with pytest.raises(UserError, match="damaged"):
         dataset.load(tmp_path)
+
+
+def test_songs_are_loaded_in_blocks_as_at_once(tmp_path):
+    made = dataset_of(tunes(4))
+    dataset.write_songs(tmp_path / "songs.h5", made, {})
+    made.vocabulary.save(tmp_path / "vocabulary.json")
+    whole, blocks = dataset.load(tmp_path), list(dataset.load_blocks(tmp_path, 5))
+    assert [len(block) for block in blocks] == [5, 5, 5, 5, 4]
+    for field in dataset.ARRAYS[:-1]:
+        np.testing.assert_array_equal(np.concatenate([getattr(block, field) for block in blocks]), getattr(whole, field))
+    assert [name for block in blocks for name in block.name] == whole.name == made.name
+    assert all((one == two).all() for one, two in zip(whole.intervals, made.intervals, strict=True))
+    dataset.write_songs(tmp_path / "songs.h5", dataset_of(tunes(1)), {})
+    assert whole.pitch.tolist() == made.pitch.tolist(), "does not change with the file"
 
 
 # Grouped split

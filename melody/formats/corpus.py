@@ -6,12 +6,13 @@ import os
 import re
 import stat
 from array import array
-from collections.abc import Iterator
+from collections import deque
+from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import replace
 from functools import cache, lru_cache
-from itertools import groupby
+from itertools import chain, groupby, islice
 from multiprocessing import get_context
 from pathlib import Path
 from types import ModuleType
@@ -39,52 +40,76 @@ def reader_of(kind: str) -> ModuleType:
     return {"kern": read_kern, "midi": read_midi, "abc": read_abc, "musicxml": read_musicxml}[kind]
 
 
-def find_songs(patterns: list[str]) -> list[tuple[Path, Path]]:
-    """The song files at `patterns`, each with the folder its name starts from, sorted by path.
+class SongFiles(Sequence):
+    """Song files, each with the folder its name starts from; kept as texts, since a million paths fill half a GB."""
+
+    def __init__(self, files: list[tuple[str, Path]]):
+        self._files = files
+
+    def __len__(self) -> int:
+        return len(self._files)
+
+    def __getitem__(self, index):
+        if isinstance(index, slice):
+            return SongFiles(self._files[index])
+        path, root = self._files[index]
+        return Path(path), root
+
+
+def find_songs(patterns: list[str]) -> SongFiles:
+    """The song files at `patterns`, sorted by path.
 
     A pattern is a folder (all songs below it), a file, or has wildcards; the folder of a pattern is the part before the
     first wildcard: `essen` in `essen/**/*.krn`. A file that several paths or symbolic links lead to is returned once,
     with its shortest path. Raises `UserError` for a pattern without songs.
     """
-    found: dict[str, tuple[Path, Path]] = {}
+    found: dict[str, tuple[str, Path]] = {}
     for pattern in patterns:
         matches = _matches(os.path.expanduser(pattern))
         if not matches:
             raise UserError(f"no songs at {pattern}; looked for {' '.join(FORMATS)}")
-        for path, root in sorted(matches, key=lambda match: (len(match[0].parts), match[0])):
-            real = os.path.realpath(path) if path.is_symlink() else os.path.join(_real_folder(path.parent), path.name)
+        for path, root in sorted(matches, key=lambda match: (match[0].count(os.sep), _order(match))):
+            folder, name = os.path.split(path)
+            real = os.path.realpath(path) if os.path.islink(path) else os.path.join(_real_folder(folder), name)
             found.setdefault(real, (path, root))
-    return sorted(found.values())
+    return SongFiles(sorted(found.values(), key=_order))
+
+
+def _order(file: tuple[str, Path]) -> str:
+    """Sorts files folder by folder, as `Path` does."""
+    return file[0].replace(os.sep, "\0")
 
 
 _real_folder = lru_cache(maxsize=2**16)(os.path.realpath)  # takes a system call for each part of a path
 _absolute = lru_cache(maxsize=2**16)(os.path.abspath)
 
 
-def _matches(pattern: str) -> list[tuple[Path, Path]]:
+def _matches(pattern: str) -> list[tuple[str, Path]]:
     path = Path(pattern)
     if path.is_dir():
         return [(song, path) for song in _below(path)]
     if path.exists():
-        return [(path, path.parent)]
+        return [(str(path), path.parent)]
     head = re.split(r"[^/\\]*[*?\[]", pattern)[0]
     root, wildcards = Path(head or "."), pattern[len(head) :]
     try:
         hits = sorted(root.glob(wildcards)) if wildcards else []  # `**` does not follow links, so no link can loop
     except ValueError:  # not a pattern
         return []
-    files = [file for hit in hits for file in (_below(hit) if hit.is_dir() else [hit])]
-    return [(file, root) for file in files if not any(part.startswith(".") for part in file.relative_to(root).parts)]
+    files = (file for hit in hits for file in (_below(hit) if hit.is_dir() else [str(hit)]))
+    return [
+        (file, root) for file in files if not any(part.startswith(".") for part in Path(file).relative_to(root).parts)
+    ]
 
 
-def _below(folder: Path) -> list[Path]:
+def _below(folder: Path) -> list[str]:
     """The songs below a folder, and the folders there that cannot be opened, so that reading reports them."""
-    closed: list[Path] = []
+    closed: list[str] = []
     songs = [
-        Path(parent, name)
-        for parent, _, names in os.walk(folder, onerror=lambda error: closed.append(Path(error.filename)))
+        os.path.normpath(os.path.join(parent, name))
+        for parent, _, names in os.walk(folder, onerror=lambda error: closed.append(error.filename))
         for name in names
-        if Path(name).suffix.lower() in FORMATS and not name.startswith(".")
+        if os.path.splitext(name)[1].lower() in FORMATS and not name.startswith(".")
     ]
     return songs + closed
 
@@ -155,33 +180,44 @@ def _content(path: Path, kind: str) -> bytes:
     return content
 
 
-def read_all(files: list[tuple[Path, Path]], jobs: int, quiet: bool) -> tuple[list[Song], list[tuple[str, str]]]:
+def read_all(files: Sequence[tuple[Path, Path]], jobs: int, quiet: bool) -> tuple[list[Song], list[tuple[str, str]]]:
     """All songs, sorted by name, and (file, reason) of what cannot be read. Raises `UserError` if there is no song."""
-    batches = list(_batches(files))
-    found: dict[str, tuple[str, Song]] = {}
-    skipped = []
-    with progress(None, quiet, total=sum(map(len, batches)), unit="file", desc="reading") as bar:
-        for batch, (read, unread) in zip(batches, _results(batches, jobs), strict=True):
+    skipped: list[tuple[str, str]] = []
+    return sorted(read_each(files, jobs, quiet, skipped), key=lambda song: song.name), skipped
+
+
+def read_each(
+    files: Sequence[tuple[Path, Path]], jobs: int, quiet: bool, skipped: list[tuple[str, str]]
+) -> Iterator[Song]:
+    """Songs in the order of their files; `skipped` receives (file, reason) of what cannot be read.
+
+    Raises `UserError` if there is no song.
+    """
+    found: dict[str, str] = {}
+    with progress(None, quiet, total=sum(map(len, _batches(files))), unit="file", desc="reading") as bar:
+        for batch, (read, unread) in _results(_batches(files), jobs):
             skipped += unread
             for path, song in read:
-                first = found.setdefault(song.name, (path, song))
-                if first[1] is not song:
-                    skipped.append((path, f"the name {song.name} is taken by {first[0]}; name the folder above both"))
+                if song.name in found:
+                    taken = f"the name {song.name} is taken by {found[song.name]}; name the folder above both"
+                    skipped.append((path, taken))
+                else:
+                    found[song.name] = path
+                    yield song
             bar.update(len(batch))
     if not found:
         path, reason = skipped[0]
         raise UserError(f"none of {len(files):,} files can be read; the first, {path}: {reason}")
-    return [found[name][1] for name in sorted(found)], skipped
 
 
-def _batches(files: list[tuple[Path, Path]]) -> Iterator[list[Source]]:
+def _batches(files: Iterable[tuple[Path, Path]]) -> Iterator[list[Source]]:
     """The files in batches for the processes; each part of a large book is a batch."""
     for parts, group in groupby(files, key=lambda file: _parts(file[0])):
-        sources = list(group)
         if parts == 1:
-            yield from (sources[first : first + BATCH] for first in range(0, len(sources), BATCH))
+            while batch := list(islice(group, BATCH)):
+                yield batch
         else:
-            yield from ([(*file, part, parts)] for file in sources for part in range(parts))
+            yield from ([(*file, part, parts)] for file in group for part in range(parts))
 
 
 def _parts(path: Path) -> int:
@@ -193,18 +229,24 @@ def _parts(path: Path) -> int:
     return min(1 + size // PART_BYTES, MAX_PARTS) if size <= LARGEST["abc"] * 2**20 else 1
 
 
-def _results(batches: list[list[Source]], jobs: int) -> Iterator[tuple[list, list]]:
-    """The result of `read_batch` for each batch, in order, even if the system kills a process."""
+def _results(batches: Iterator[list[Source]], jobs: int) -> Iterator[tuple[list[Source], tuple[list, list]]]:
+    """Each batch and the result of `read_batch`, in order, even if the system kills a process."""
     from joblib import Parallel, delayed  # late saves 0.15 s of CPU time
 
-    done = 0
+    first = list(islice(batches, 2))
+    unsent, unread = chain(first, batches), deque()
+
+    def sent() -> Iterator:
+        for batch in unsent:
+            unread.append(batch)
+            yield delayed(read_batch)(batch)
+
     try:
-        readers = Parallel(n_jobs=1 if len(batches) == 1 else jobs, return_as="generator")
-        for result in readers(delayed(read_batch)(batch) for batch in batches):
-            yield result
-            done += 1
+        for result in Parallel(n_jobs=1 if len(first) == 1 else jobs, return_as="generator")(sent()):
+            yield unread.popleft(), result
     except BrokenProcessPool:
-        yield from map(_read_separately, batches[done:])
+        for batch in chain(unread, unsent):
+            yield batch, _read_separately(batch)
 
 
 def _read_separately(files: list[Source]) -> tuple[list, list]:
