@@ -26,10 +26,11 @@ from dataclasses import asdict
 from pathlib import Path
 
 from evaluation import report
+from melody import cluster
 from melody.atomic import atomic_write, load_json, write_json
 from melody.cli import init_keras, log, progress, run
 from melody.errors import UserError
-from melody.flags import parser
+from melody.flags import add_cluster, parser
 
 METRICS = [*(f"M{k}" for k in range(1, 13)), "E1", "E2", "E3", "E5", "E6", "E7", *(f"R{k}" for k in range(1, 10))]
 NEEDED = (["china"], ["deutschl"])  # the regions that the targets are about
@@ -66,6 +67,7 @@ def arguments() -> argparse.Namespace:
     flags.add_argument("--listen", action="store_true", help=listen)
     only = {"choices": METRICS, "default": METRICS, "help": f"of {', '.join(METRICS)} (default: all)"}
     flags.add_argument("--only", nargs="+", metavar="METRIC", **only)
+    add_cluster(flags)
     args = flags.parse_args()
     args.part = args.part or ("test" if args.table else "validation")
     return args
@@ -167,19 +169,29 @@ def about(context) -> dict[str, dict[str, str]]:
 def measure(context, args: argparse.Namespace) -> list[dict]:
     """The rows of all metrics, each logged when it has been computed."""
     rows, metrics = {}, load_metrics()
+    if args.cluster:
+        found = cluster.results(args.cluster, "evaluate:rows_of", args.only, args, "evaluate:load_context")
+    else:
+        found = (rows_of(context, name) for name in args.only)
     with progress(args.only, args.quiet, unit="metric") as bar:
         for name in bar:
             bar.set_description(name)
-            started = time.monotonic()
-            for row in metrics[name](context):
+            computed, seconds = next(found)
+            for row in computed:
                 # What takes no guidance is computed beside every guidance and reported once
                 rows.setdefault(tuple(row[field] for field in report.FIELDS), row)
-            log(args, f"{name:3} {time.monotonic() - started:.0f} s: {' '.join(metrics[name].__doc__.split())}")
+            log(args, f"{name:3} {seconds:.0f} s: {' '.join(metrics[name].__doc__.split())}")
             for row in rows.values():
                 if row["metric"] == name and row["target"]:
                     text = report.label(row["measure"], row["region"], row["notes"])
                     log(args, f"    {text}: {report.cell(row)}, target {row['target']}: {report.MET[row['met']]}")
     return list(rows.values())
+
+
+def rows_of(context, name: str) -> tuple[list[dict], float]:
+    """The rows of a metric, and the seconds that it took."""
+    started = time.monotonic()
+    return list(load_metrics()[name](context)), time.monotonic() - started
 
 
 def draw(context, args: argparse.Namespace, rows: list[dict]) -> list[dict]:

@@ -19,21 +19,24 @@ know are transposed to where it knows all of them; of these there are at most 50
 
 import argparse
 import json
+from collections.abc import Iterator
 from functools import partial
+from itertools import tee
 from pathlib import Path
+from typing import Self
 
 import h5py
 import numpy as np
 
-from melody import dataset, encoding, memory, own_songs, regions
+from melody import cluster, dataset, encoding, memory, own_songs, regions
 from melody.atomic import atomic_write, file_lock
 from melody.cli import init_keras, log, progress, run
 from melody.copies import CopyIndex
 from melody.descriptors import describe_all
 from melody.errors import UserError
-from melody.flags import add_regions, parser
-from melody.formats.corpus import find_songs
-from melody.provenance import files_fingerprint, is_up_to_date
+from melody.flags import add_cluster, add_regions, parser
+from melody.formats.song_files import find_songs
+from melody.provenance import files_fingerprint, fingerprint, is_up_to_date
 
 BLOCK = 256  # memories made at a time
 PER_SONG = 50  # memories of songs of one's own, at most: more would hardly be different
@@ -62,21 +65,27 @@ def main() -> None:
     settings |= {"name": args.name, "files": files_fingerprint(files)} if files else {}
     if not args.overwrite and is_up_to_date(path, settings):
         return log(args, f"{path} exists and was made with these settings; nothing to do")
-    if files:
-        own = own_songs.read(files, trained.vocabulary, partial(log, args), args.jobs, args.quiet)
-        songs = dataset.dataset_of(own, trained.vocabulary)
-        log(args, f"{len(songs):,} songs of {args.name}, {len(songs.pitch):,} notes")
-        chosen = list(range(len(songs)))
-    else:
-        songs = dataset.load(args.data)
-        lstm.check_vocabulary(trained, songs.vocabulary)
-        chosen = choose(args, songs, trained.held_out)
+    songs, chosen = load_songs(args, trained)
     if len(chosen) < regions.FEW:
         log(args, f"warning: {len(chosen)} songs are too few for a style; the memories will hardly differ")
     count = min(args.count, PER_SONG * len(chosen)) if files else args.count
     with file_lock(path):
-        different = write_memories(path, trained, songs, chosen, count, settings, args.quiet)
+        different = write_memories(path, Reader(args, trained, songs, chosen), count, settings)
     log(args, f"wrote {count:,} memories, {different:,} of them different, to {path}")
+
+
+def load_songs(args: argparse.Namespace, trained) -> tuple[dataset.Dataset, list[int]]:
+    """The songs of --songs or --data, and the indices of those that are read."""
+    from melody import lstm
+
+    if args.songs:
+        own = own_songs.read(find_songs(args.songs), trained.vocabulary, partial(log, args), args.jobs, args.quiet)
+        songs = dataset.dataset_of(own, trained.vocabulary)
+        log(args, f"{len(songs):,} songs of {args.name}, {len(songs.pitch):,} notes")
+        return songs, list(range(len(songs)))
+    songs = dataset.load(args.data)
+    lstm.check_vocabulary(trained, songs.vocabulary)
+    return songs, choose(args, songs, trained.held_out)
 
 
 def arguments() -> argparse.Namespace:
@@ -89,6 +98,7 @@ def arguments() -> argparse.Namespace:
     listed += f" fields ({', '.join(regions.FIELDS)}) all of these, and stop; of all songs, or those of given --regions"
     flags.add_argument("--list", nargs="*", choices=regions.FIELDS, metavar="FIELD", help=listed)
     flags.add_argument("--overwrite", action="store_true", help="replace the memories of the region")
+    add_cluster(flags)
     args = flags.parse_args()
     if bool(args.songs) != (args.regions is None):
         flags.error("--songs and --name go together: --songs tunes --name irish")
@@ -146,37 +156,70 @@ def choose(args: argparse.Namespace, songs: dataset.Dataset, held_out: dict[str,
     return chosen
 
 
-def write_memories(
-    path: Path, trained, songs: dataset.Dataset, chosen: list[int], count: int, settings: dict, quiet: bool
-) -> int:
-    """Write the memories, block by block to save memory, and return how many of them are different."""
-    from melody import scoring
+class Reader:
+    """The network, and the songs that it reads."""
 
-    rng, state_encoder = np.random.default_rng(settings["seed"]), scoring.StateEncoder(trained.network)
-    encoded = encoding.encode(songs, trained.vocabulary)
-    tokens = [encoding.inputs(encoded[s], trained.vocabulary) for s in chosen]
-    how, different, size = (settings["similar"], settings["songs"]), set(), trained.record.shape.memory
-    names = [songs.name[s] for s in chosen]
-    index = CopyIndex.of(songs, chosen, bool(trained.vocabulary.rhythm.rhythms))
-    descriptions = describe_all([encoded[s] for s in chosen], trained.vocabulary)
+    def __init__(self, args: argparse.Namespace, trained, songs: dataset.Dataset, chosen: list[int]):
+        from melody import scoring
+
+        self.args, self.trained, self.songs, self.chosen = args, trained, songs, chosen
+        self.encoder = scoring.StateEncoder(trained.network)
+        encoded = encoding.encode(songs, trained.vocabulary)
+        self.encoded = [encoded[s] for s in chosen]
+        self.tokens = [encoding.inputs(song, trained.vocabulary) for song in self.encoded]
+
+    @classmethod
+    def load(cls, args: argparse.Namespace) -> Self:
+        from melody import lstm
+
+        trained = lstm.load(args.weights)
+        return cls(args, trained, *load_songs(args, trained))
+
+    def read(self, block: tuple[np.ndarray, np.ndarray]) -> tuple[np.ndarray, list[str]]:
+        """The memories of a block, (count, memory), and the fingerprint of what was read for each."""
+        rows = memory.inputs(self.tokens, *block, self.args.memory_notes)
+        return memory.pack(self.encoder.encode(rows)), [fingerprint(row.tobytes()) for row in rows]
+
+
+def write_memories(path: Path, reader: Reader, count: int, settings: dict) -> int:
+    """Write the memories, block by block to save memory, and return how many of them are different."""
+    args, trained, different, size = reader.args, reader.trained, set(), reader.trained.record.shape.memory
+    names = [reader.songs.name[s] for s in reader.chosen]
+    index = CopyIndex.of(reader.songs, reader.chosen, bool(trained.vocabulary.rhythm.rhythms))
+    descriptions = describe_all(reader.encoded, trained.vocabulary)
+    blocks, to_read = tee(sampled_blocks(reader.tokens, descriptions, count, settings))
+    if args.cluster:
+        found = cluster.results(
+            args.cluster, "generate_memories:Reader.read", to_read, args, "generate_memories:Reader.load"
+        )
+    else:
+        found = map(reader.read, to_read)
     texts = sum(len(name.encode()) + 32 for name in names)
     file_size = 4 * count * (size + settings["songs"]) + texts + index.table.nbytes
-    bar = progress(None, quiet, total=count, unit="memory")
+    bar = progress(None, args.quiet, total=count, unit="memory")
     with atomic_write(path, file_size + descriptions.nbytes) as temporary, h5py.File(temporary, "w") as file, bar:
         memories = file.create_dataset("memory", (count, size), np.float32)
         indices = file.create_dataset("song", (count, settings["songs"]), np.int32)
         file["name"], file["description"] = np.array(names, h5py.string_dtype()), descriptions
         index.store(file)
         file.attrs["settings"] = json.dumps(settings)
-        for first in range(0, count, BLOCK):
-            block = slice(first, min(first + BLOCK, count))
-            sampled = memory.sample_similar_songs(descriptions, *how, block.stop - first, rng)
-            indices[block] = sampled
-            rows = memory.sample_inputs(tokens, sampled, settings["notes"], settings["mid_song_fraction"], rng)
-            memories[block] = memory.pack(state_encoder.encode(rows))
-            different.update(row.tobytes() for row in rows)
-            bar.update(len(rows))
+        for number, ((songs, _), (states, read)) in enumerate(zip(blocks, found, strict=True)):
+            block = slice(number * BLOCK, number * BLOCK + len(songs))
+            indices[block], memories[block] = songs, states
+            different.update(read)
+            bar.update(len(songs))
     return len(different)
+
+
+def sampled_blocks(
+    tokens: list[np.ndarray], descriptions: np.ndarray, count: int, settings: dict
+) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+    """The songs that are read for the memories, (count, songs) integers, and how much of the last one, (count,)."""
+    rng = np.random.default_rng(settings["seed"])
+    for first in range(0, count, BLOCK):
+        how = settings["similar"], settings["songs"], min(BLOCK, count - first)
+        songs = memory.sample_similar_songs(descriptions, *how, rng)
+        yield songs, memory.sample_ends(tokens, songs, settings["mid_song_fraction"], rng)
 
 
 if __name__ == "__main__":

@@ -35,8 +35,8 @@ from melody.cli import init_keras, log, progress, run
 from melody.copies import CopyIndex
 from melody.dataset import Dataset
 from melody.errors import UserError
-from melody.flags import in_range, parser, positive
-from melody.formats.corpus import find_songs
+from melody.flags import add_cluster, in_range, parser, positive
+from melody.formats.song_files import find_songs
 from melody.listen.audio import play, write_wav
 from melody.listen.page import MAX_SONGS, check_page_size, write_folder_page
 from melody.listen.soundfont import check_synthesizer
@@ -111,6 +111,7 @@ def arguments(words: Sequence[str] | None = None) -> argparse.Namespace:
     page = f"write index.html, a page to listen to all songs of the folder, at most {MAX_SONGS:,}"
     flags.add_argument("--page", action="store_true", help=page)
     flags.add_argument("--overwrite", action="store_true", help="replace songs; number from 001 again")
+    add_cluster(flags)
     args = with_title(flags, flags.parse_args(words))
     if args.range and Spelling(args.range[0]).midi > Spelling(args.range[1]).midi:
         flags.error(f"--range {' '.join(args.range)}: the lowest note comes first")
@@ -142,7 +143,7 @@ def load_composer(
     `args.weights`, if they are loaded; `further` checks come before those of the flags."""
     # Late: Keras takes 4 seconds to import, which `--help` and errors in flags need not wait for.
     from melody import sources
-    from melody.composer import Composer
+    from melody.composer import Composer, compose_on_workers
     from melody.continuation import Continuation
     from melody.models import Models
     from vae import sample
@@ -166,7 +167,8 @@ def load_composer(
         continuation,
         **({"candidates": CANDIDATES, "score": curation.score} if args.curate else {}),
     )
-    return composer.compose, settings_of(args) | {"network": trained.fingerprint} | fingerprints
+    compose = partial(compose_on_workers, args, "generate_song:load_composer") if args.cluster else composer.compose
+    return compose, settings_of(args) | {"network": trained.fingerprint} | fingerprints
 
 
 def copy_indexes(args: argparse.Namespace, trained: TrainedNetwork, shown: Sequence[Dataset]) -> list[CopyIndex]:
@@ -222,8 +224,9 @@ def compose_songs(compose: Callable, folder: SongFolder, numbers: list[int], arg
             bar.update()
 
         try:
-            for first in range(0, len(numbers), BLOCK):
-                compose(numbers[first : first + BLOCK], on_song)
+            block = len(numbers) if args.cluster else BLOCK
+            for first in range(0, len(numbers), block):
+                compose(numbers[first : first + block], on_song)
         except KeyboardInterrupt:
             done = f"{len(written)} of {len(numbers)} songs are written to {folder.path}"
             raise KeyboardInterrupt(f"stopped; {done}; the same command composes further songs") from None

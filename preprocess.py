@@ -9,6 +9,7 @@ writes  data/songs.h5         the notes of all songs, sorted by name
 
     python preprocess.py                                the Essen collection: a quarter of a minute on two cores
     python preprocess.py --songs essen "more/**/*.abc"  songs of your own
+    python preprocess.py --cluster tcp://10.0.0.1:8786  the same on the workers of a Dask scheduler
 
 A second run with the same songs and settings has nothing to do.
 """
@@ -19,17 +20,19 @@ from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
 
+from melody import minhash
 from melody.atomic import atomic_write_all, file_lock, load_json, open_hdf5
 from melody.cli import log, run
 from melody.dataset import COMMAND, Dataset, load_blocks
 from melody.encoding import rhythm_vocabulary_of
 from melody.errors import UserError
-from melody.flags import parser
+from melody.flags import add_cluster, parser
 from melody.formats import essen
-from melody.formats.corpus import READER_VERSION, SongFiles, find_songs, read_each
+from melody.formats.corpus import READER_VERSION, read_each
+from melody.formats.song_files import SongFiles, find_songs
 from melody.provenance import files_fingerprint, settings_of
 from melody.song_spool import SongSpool
-from melody.split import write_split
+from melody.split import MOST_EXACT, write_split
 from melody.vocabulary import ESSEN, Vocabulary
 
 OUTPUTS = ("songs.h5", "vocabulary.json", "skipped.csv", "split.json")
@@ -38,6 +41,8 @@ OUTPUTS = ("songs.h5", "vocabulary.json", "skipped.csv", "split.json")
 def main() -> None:
     args = arguments()
     files = find_songs(args.songs or [essen_folder(args)])
+    if len(files) > MOST_EXACT:
+        minhash.check_installed()
     settings = {"reader": READER_VERSION, "seed": args.seed, "files": len(files), "songs": files_fingerprint(files)}
     before = previous_settings(args.data)
     if before == settings:
@@ -45,18 +50,19 @@ def main() -> None:
     if before:
         changed = ", ".join(name for name in settings if settings[name] != before.get(name))
         log(args, f"{args.data / 'songs.h5'} was made with other settings ({changed}); reading the songs again")
-    with file_lock(args.data / OUTPUTS[0]):
-        with atomic_write_all(args.data, OUTPUTS) as temporary:
-            lines = write_songs(temporary, files, settings, args)
-            write_split(temporary, args.seed)
-            add_rhythms(temporary)
+    with file_lock(args.data / OUTPUTS[0]), atomic_write_all(args.data, OUTPUTS) as temporary:
+        lines = write_songs(temporary, files, settings, args)
+        write_split(temporary, args.seed)
+        add_rhythms(temporary)
     for line in lines:
         log(args, line)
     log(args, f"wrote {args.data / 'songs.h5'}")
 
 
 def arguments() -> argparse.Namespace:
-    return parser(__doc__, "data", "jobs", songs="SONG_FILES").parse_args()
+    flags = parser(__doc__, "data", "jobs", songs="SONG_FILES")
+    add_cluster(flags)
+    return flags.parse_args()
 
 
 def essen_folder(args: argparse.Namespace) -> str:
@@ -83,7 +89,7 @@ def write_songs(data: Path, files: SongFiles, settings: dict, args: argparse.Nam
     """Read the files and write all but the split into the folder `data`; the lines that say what was read."""
     skipped: list[tuple[str, str]] = []
     with closing(SongSpool(data / "notes")) as songs:
-        for song in read_each(files, args.jobs, args.quiet, skipped):
+        for song in read_each(files, args.jobs, args.quiet, skipped, args.cluster):
             songs.add(song)
         vocabulary = Vocabulary({*ESSEN.names, *songs.pitches})  # the notes of the Essen collection and of these songs
         with (data / "skipped.csv").open("w", newline="", encoding="utf-8") as file:

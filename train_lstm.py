@@ -26,7 +26,7 @@ from melody import dataset, own_songs, training_settings
 from melody.cli import init_keras, log, run, with_given_folders
 from melody.errors import UserError
 from melody.flags import add_pitch_only, add_training_start, parser, songs_name
-from melody.formats.corpus import find_songs
+from melody.formats.song_files import find_songs
 from melody.provenance import files_fingerprint
 
 COMMAND = "python train_lstm.py"

@@ -2,8 +2,8 @@
 
     python -m benchmarks.variations essen-folksong-collection out --songs 100000
 
-Every note of a copy is moved by a random number of diatonic steps, so that rhythm, bars, phrases and the place of notes
-are those of real songs, and hardly eight intervals in a row are those of the original. A thousand songs lie in a folder.
+Every note of a copy is moved by a random number of diatonic steps, so that rhythm, bars and phrases are those of real
+songs, and hardly eight intervals in a row are those of the original. A thousand songs lie in a folder.
 """
 
 import argparse

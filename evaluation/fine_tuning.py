@@ -46,7 +46,7 @@ def main() -> None:
         return print(table(load_json(path, COMMAND)))
     init_keras(args)
     from melody import dataset, lstm, own_songs  # Keras takes 5 s to load, which --table and --help need not wait for
-    from melody.formats.corpus import find_songs
+    from melody.formats.song_files import find_songs
 
     trained = lstm.load(args.weights)
     found = own_songs.read(find_songs(args.songs), trained.vocabulary, partial(log, args), args.jobs, args.quiet)

@@ -124,7 +124,7 @@ def songs_of(args: argparse.Namespace, songs: Dataset, split: Split, tradition: 
     beside the songs that there are, or of a region of these."""
     from melody import own_songs
     from melody.dataset import dataset_of, joined
-    from melody.formats.corpus import find_songs
+    from melody.formats.song_files import find_songs
 
     if tradition in {region for region, _ in NETWORKS.values()}:
         return songs, sorted({*regions.members(songs, tradition)} - {*split["test"]})

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
@@ -9,7 +10,7 @@ from functools import partial
 
 import numpy as np
 
-from melody import encoding, memory
+from melody import cluster, encoding, memory
 from melody.continuation import Continuation
 from melody.encoding import EncodedSong
 from melody.key import notated_key
@@ -18,6 +19,8 @@ from melody.selection import Check, checked
 from melody.song import Song
 from melody.sources import Source
 from melody.vocabulary import Vocabulary
+
+BLOCK = 64  # songs that a worker of --cluster composes at once
 
 
 @dataclass(frozen=True)
@@ -109,3 +112,20 @@ class Composer:
         about = {"rejected": dict(trial.rejected)} if trial.rejected else {}
         about |= {"score": round(self.score(best.song), 3)} if self.candidates > 1 else {}
         return replace(best, record=best.record | about)
+
+
+def compose_on_workers(
+    args: argparse.Namespace, load: str, numbers: Sequence[int], on_song: Callable[[int, ComposedSong], None]
+) -> None:
+    """`Composer.compose` by the workers of --cluster; `load` names the function that makes their composers."""
+    blocks = (numbers[first : first + BLOCK] for first in range(0, len(numbers), BLOCK))
+    for songs in cluster.results(args.cluster, "melody.composer:composed", blocks, args, load):
+        for number, song in songs.items():
+            on_song(number, song)
+
+
+def composed(loaded: tuple[Callable, dict], numbers: Sequence[int]) -> dict[int, ComposedSong]:
+    """The songs of these numbers, on a worker."""
+    found: dict[int, ComposedSong] = {}
+    loaded[0](numbers, found.__setitem__)
+    return {number: found[number] for number in numbers}

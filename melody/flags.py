@@ -3,6 +3,7 @@
 import argparse
 import difflib
 import os
+import re
 import sys
 import tokenize
 from collections.abc import Callable
@@ -60,6 +61,7 @@ jobs = parsed(int, lambda count: count == -1 or count > 0, "-1 or a whole number
 precision = parsed(str, ("mixed_bfloat16", "float32").__contains__, "mixed_bfloat16 or float32")
 meter = parsed(str, lambda text: text == FREE or bar_length(text), f"a time signature such as 3/4, or {FREE}")
 key = parsed(kern_key, bool, "a key of up to 7 sharps or flats, such as G, d, B- or F# minor")
+address = parsed(str, re.compile(r"(\w+://)?[^\s/]+:\d{1,5}").fullmatch, "an address such as 10.0.0.1:8786")
 natural = in_range(0, 2**32 - 1, int)  # a seed: Keras takes no larger ones
 positive = in_range(1, 1_000_000, int)
 size = in_range(1, 16_384, int)  # of an array in memory
@@ -185,6 +187,12 @@ def add_regions(flags: Flags, help: str = ""):
     flags.add_setting("REGIONS", help=help, group=one)
     one.add_argument("--name", type=songs_name, help="songs of your own, which generate_memories.py read by this name")
     return one
+
+
+def add_cluster(flags: Flags) -> None:
+    """Add `--cluster`."""
+    help = "work on the workers of the Dask scheduler at this address, such as tcp://10.0.0.1:8786; see docs/scaling.md"
+    flags.add_argument("--cluster", type=address, metavar="ADDRESS", help=help)
 
 
 def add_training_start(flags: Flags) -> None:

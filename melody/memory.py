@@ -95,12 +95,23 @@ def sample_inputs(
     `songs` are (time, columns) each, see `melody.encoding.inputs`. A fraction of the memories is taken at a random note
     of their last song, the others at its end.
     """
+    return inputs(songs, chosen, sample_ends(songs, chosen, mid_song_fraction, rng), tokens)
+
+
+def sample_ends(
+    songs: Sequence[np.ndarray], chosen: np.ndarray, mid_song_fraction: float, rng: np.random.Generator
+) -> np.ndarray:
+    """How many tokens of the last song of each memory are read, (count,); see `sample_inputs`."""
+    lengths = (len(songs[last]) for last in chosen[:, -1])
+    return np.array([rng.integers(1, n) + 1 if rng.random() < mid_song_fraction else n for n in lengths])
+
+
+def inputs(songs: Sequence[np.ndarray], chosen: np.ndarray, ends: np.ndarray, tokens: int) -> np.ndarray:
+    """What is read for each memory, (count, tokens, columns), given the ends of `sample_ends`."""
     rows = []
-    for indices in chosen:
-        parts = [songs[s] for s in indices]
-        if rng.random() < mid_song_fraction:
-            parts[-1] = parts[-1][: rng.integers(1, len(parts[-1])) + 1]
-        rows.append(input_sequence(parts, tokens))
+    for indices, end in zip(chosen, ends, strict=True):
+        *before, last = (songs[s] for s in indices)
+        rows.append(input_sequence([*before, last[:end]], tokens))
     return np.stack(rows)
 
 

@@ -213,3 +213,19 @@ def file_name(constraints: Sequence[str]) -> str:
 
 def _term(field: str, pattern: str) -> str:
     return pattern if field == NAME else f"{field}={pattern}"
+
+
+def load(path: Path) -> list[list[str]]:
+    """The regions in a text file, one a line: its constraints as after --regions; after # a remark.
+
+    Raises `UserError` for a line that is no region.
+    """
+    try:
+        lines = [shlex.split(line, comments=True) for line in path.read_text(encoding="utf-8").splitlines()]
+    except ValueError as mistake:
+        raise UserError(f"{path} is not a text file of regions ({mistake})") from None
+    for wrong in (constraint for line in lines for constraint in line if not is_constraint(constraint)):
+        raise UserError(f"{path}: {wrong!r} is not a region")
+    if not any(lines):
+        raise UserError(f"{path} has no regions; write one a line, such as: han shanxi")
+    return [line for line in lines if line]

@@ -21,7 +21,7 @@ from melody.cli import log
 from melody.dataset import Dataset, dataset_of
 from melody.descriptors import describe_all
 from melody.errors import UserError
-from melody.formats.corpus import find_songs
+from melody.formats.song_files import find_songs
 from melody.neighbors import MemoryNeighbors
 from melody.provenance import files_fingerprint
 from melody.records import VaeRecord

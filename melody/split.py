@@ -67,7 +67,9 @@ def grouped_split(names: list[str], intervals: Iterable[np.ndarray], seed: int) 
     on every machine, and adding a song changes the part of few others.
     """
     groups: dict[int, list[str]] = {}
-    for group, name in sorted(zip(near_duplicates(intervals, len(names)), names, strict=True), key=lambda pair: pair[1]):
+    for group, name in sorted(
+        zip(near_duplicates(intervals, len(names)), names, strict=True), key=lambda pair: pair[1]
+    ):
         groups.setdefault(group, []).append(name)
     parts: dict[str, list[str]] = {part: [] for part in PARTS}
     limit = len(names) // 10

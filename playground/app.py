@@ -22,7 +22,7 @@ from starlette.responses import FileResponse, JSONResponse, Response, StreamingR
 from starlette.routing import Route
 
 from melody.errors import UserError
-from melody.formats.corpus import FORMATS
+from melody.formats.song_files import FORMATS
 from melody.listen.page_html import PLAYER, STYLE
 from playground.choices import choices, latent_map
 from playground.composing import Kept, Studio

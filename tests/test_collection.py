@@ -8,7 +8,8 @@ from tempfile import TemporaryDirectory
 import pytest
 from joblib import Parallel, delayed
 
-from melody.formats.corpus import find_songs, read_songs
+from melody.formats.corpus import read_songs
+from melody.formats.song_files import find_songs
 from melody.formats.write_abc import write_abc
 from melody.formats.write_kern import write_kern
 from melody.formats.write_midi import write_midi

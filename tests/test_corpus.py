@@ -15,8 +15,9 @@ from melody.automaton import BarAutomaton, observe
 from melody.dataset import dataset_of
 from melody.errors import UserError
 from melody.formats import corpus, essen
-from melody.formats.corpus import find_songs, read_songs, song_name
+from melody.formats.corpus import read_songs
 from melody.formats.limits import Unreadable
+from melody.formats.song_files import find_songs, song_name
 from melody.meter import Opening, Rhythm, bar_length, closing_rest
 from melody.regions import choose
 from melody.vocabulary import ESSEN, Spelling, Vocabulary

@@ -71,7 +71,9 @@ def test_songs_are_loaded_in_blocks_as_at_once(tmp_path):
     whole, blocks = dataset.load(tmp_path), list(dataset.load_blocks(tmp_path, 5))
     assert [len(block) for block in blocks] == [5, 5, 5, 5, 4]
     for field in dataset.ARRAYS[:-1]:
-        np.testing.assert_array_equal(np.concatenate([getattr(block, field) for block in blocks]), getattr(whole, field))
+        np.testing.assert_array_equal(
+            np.concatenate([getattr(block, field) for block in blocks]), getattr(whole, field)
+        )
     assert [name for block in blocks for name in block.name] == whole.name == made.name
     assert all((one == two).all() for one, two in zip(whole.intervals, made.intervals, strict=True))
     dataset.write_songs(tmp_path / "songs.h5", dataset_of(tunes(1)), {})

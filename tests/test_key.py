@@ -13,7 +13,7 @@ from melody import flags
 from melody.dataset import dataset_of, intervals_of
 from melody.errors import UserError
 from melody.formats import corpus
-from melody.formats.corpus import find_songs
+from melody.formats.song_files import find_songs
 from melody.key import KEYS, find_key, fitted, kern_key, notated_key, transposed
 from melody.regions import choose
 from melody.song import Song

@@ -9,6 +9,7 @@ writes  weights/vae-<name>.weights.h5      the weights after the last epoch
     python -m vae.train                        memories of config.REGIONS: under a minute on two cores
     python -m vae.train --regions han shanxi   memories that generate_memories.py made of these
     python -m vae.train --name irish           memories of songs of your own
+    python -m vae.train --regions-file regions.txt --cluster tcp://10.0.0.1:8786   many VAEs, one a line
 
 A tenth of the memories is held out for validation. They were read from the same songs as the training memories, in
 other combinations; so validation says how well unseen memories of these songs are reconstructed, not those of other
@@ -19,16 +20,17 @@ that were read; see `melody.reach`.
 import argparse
 import sys
 from collections.abc import Callable
+from pathlib import Path
 
 if not __package__:  # run as a file, so that the project's packages cannot be imported
     sys.exit("error: run this in the project's folder as: python -m vae.train")
 
 import numpy as np
 
-from melody import memory, reach
-from melody.cli import init_keras, log, run
+from melody import cluster, memory, reach, regions
+from melody.cli import init_keras, log, progress, run
 from melody.errors import UserError
-from melody.flags import add_regions, add_training_start, parser
+from melody.flags import add_cluster, add_regions, add_training_start, parser
 
 VALIDATION_FRACTION = 0.1  # of the memories
 MAX_ERROR = 0.6  # squared error of a good reconstruction; the shipped VAEs have .35
@@ -44,14 +46,28 @@ COMPOSING = ("temperature", "guidance", "length")  # flags of the songs that are
 def main() -> None:
     args = arguments()
     init_keras(args)
+    runs = [args.regions]
+    if args.regions_file:
+        runs = regions.load(args.regions_file)
+    if args.cluster:
+        found = cluster.results(args.cluster, "vae.train:train", runs, args)
+    else:
+        found = (train(args, chosen) for chosen in runs)
+    for lines in progress(found, args.quiet or len(runs) == 1, total=len(runs), unit="VAE"):
+        log(args, lines)
+
+
+def train(args: argparse.Namespace, chosen: list[str] | None) -> str:
+    """Train the VAE of the chosen regions, or with None of --name; the lines that say how good it is."""
     from melody.training_run import TrainingRun, same_command  # Keras takes 5 s to load, which --help need not wait for
 
-    memories, descriptions, memory_settings = memory.load(args.data, args.name, args.regions)
+    name = args.name if chosen is None else regions.file_name(chosen)
+    memories, descriptions, memory_settings = memory.load(args.data, name, chosen)
     settings = {flag: getattr(args, flag) for flag in (*SETTINGS, "seed")} | {"memories": memory_settings}
     trainer = Trainer(memories, settings)
     training = TrainingRun(
         args.weights,
-        f"vae-{args.name}",
+        f"vae-{name}",
         model=trainer.vae,
         eval_model=trainer.vae,
         monitor="validation_loss",
@@ -63,18 +79,21 @@ def main() -> None:
     with training.lock():
         done = training.start(args.resume, args.overwrite)
         network = reach.load_network(args.weights, memory_settings, descriptions)
-        log(args, f"{len(memories)} memories of {args.name}; epochs done: {done} of {args.epochs}")
+        log(args, f"{len(memories)} memories of {name}; epochs done: {done} of {args.epochs}")
         training.train(args.epochs, 1, trainer.epoch, args.quiet)
         found = measure(trainer.vae, network, descriptions, args)
         training.add_to_record(reach=found._asdict())
-    log(args, f"{verdict(training.history[-1], args.latent)}\n{found.text(args.name, args.regions is None)}")
-    log(args, f"wrote {training.weights}")
+    quality = f"{verdict(training.history[-1], args.latent)}\n{found.text(name, chosen is None)}"
+    return f"{quality}\nwrote {training.weights}"
 
 
 def arguments() -> argparse.Namespace:
     flags = parser(__doc__, "data", "weights", *COMPOSING, **SETTINGS)
-    add_regions(flags, "regions as given to generate_memories.py")
+    one = add_regions(flags, "regions as given to generate_memories.py")
+    many = "text file of many regions, one a line, each as after --regions: a VAE of each"
+    one.add_argument("--regions-file", type=Path, metavar="FILE", help=many)
     add_training_start(flags)
+    add_cluster(flags)
     return flags.parse_args()
 
 

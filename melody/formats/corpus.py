@@ -1,9 +1,8 @@
-"""Find song files, name them, and read them in parallel processes. Each format has a module in `melody.formats`."""
+"""Read song files in parallel processes. Each format has a module in `melody.formats`."""
 
 from __future__ import annotations
 
 import os
-import re
 import stat
 from array import array
 from collections import deque
@@ -11,16 +10,17 @@ from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import replace
-from functools import cache, lru_cache
-from itertools import chain, groupby, islice
+from functools import cache
+from itertools import chain, groupby, islice, tee
 from multiprocessing import get_context
 from pathlib import Path
 from types import ModuleType
 
+from melody import cluster
 from melody.cli import progress
 from melody.errors import UserError
-from melody.formats import essen
 from melody.formats.limits import LARGEST, Unreadable, reading_limits
+from melody.formats.song_files import FORMATS, utf8, song_name
 from melody.song import Song
 
 BATCH = 64  # files that a process reads before it returns them
@@ -28,8 +28,6 @@ PART_BYTES = 32_000  # of a book that a process reads before it returns them: ab
 MAX_PARTS = 64  # of a book, since each process that reads a part splits the whole book
 Source = tuple[Path, Path] | tuple[Path, Path, int, int]  # file, the folder its name starts from, part, parts
 READER_VERSION = 6  # increases when the same files give other notes, so that songs.h5 is made again
-MUSICXML = dict.fromkeys((".xml", ".musicxml", ".mxl"), "musicxml")
-FORMATS = {".krn": "kern", ".mid": "midi", ".midi": "midi", ".abc": "abc", **MUSICXML}
 
 
 @cache
@@ -38,100 +36,6 @@ def reader_of(kind: str) -> ModuleType:
     from melody.formats import read_abc, read_kern, read_midi, read_musicxml  # music21: late saves 0.3 s of CPU time
 
     return {"kern": read_kern, "midi": read_midi, "abc": read_abc, "musicxml": read_musicxml}[kind]
-
-
-class SongFiles(Sequence):
-    """Song files, each with the folder its name starts from; kept as texts, since a million paths fill half a GB."""
-
-    def __init__(self, files: list[tuple[str, Path]]):
-        self._files = files
-
-    def __len__(self) -> int:
-        return len(self._files)
-
-    def __getitem__(self, index):
-        if isinstance(index, slice):
-            return SongFiles(self._files[index])
-        path, root = self._files[index]
-        return Path(path), root
-
-
-def find_songs(patterns: list[str]) -> SongFiles:
-    """The song files at `patterns`, sorted by path.
-
-    A pattern is a folder (all songs below it), a file, or has wildcards; the folder of a pattern is the part before the
-    first wildcard: `essen` in `essen/**/*.krn`. A file that several paths or symbolic links lead to is returned once,
-    with its shortest path. Raises `UserError` for a pattern without songs.
-    """
-    found: dict[str, tuple[str, Path]] = {}
-    for pattern in patterns:
-        matches = _matches(os.path.expanduser(pattern))
-        if not matches:
-            raise UserError(f"no songs at {pattern}; looked for {' '.join(FORMATS)}")
-        for path, root in sorted(matches, key=lambda match: (match[0].count(os.sep), _order(match))):
-            folder, name = os.path.split(path)
-            real = os.path.realpath(path) if os.path.islink(path) else os.path.join(_real_folder(folder), name)
-            found.setdefault(real, (path, root))
-    return SongFiles(sorted(found.values(), key=_order))
-
-
-def _order(file: tuple[str, Path]) -> str:
-    """Sorts files folder by folder, as `Path` does."""
-    return file[0].replace(os.sep, "\0")
-
-
-_real_folder = lru_cache(maxsize=2**16)(os.path.realpath)  # takes a system call for each part of a path
-_absolute = lru_cache(maxsize=2**16)(os.path.abspath)
-
-
-def _matches(pattern: str) -> list[tuple[str, Path]]:
-    path = Path(pattern)
-    if path.is_dir():
-        return [(song, path) for song in _below(path)]
-    if path.exists():
-        return [(str(path), path.parent)]
-    head = re.split(r"[^/\\]*[*?\[]", pattern)[0]
-    root, wildcards = Path(head or "."), pattern[len(head) :]
-    try:
-        hits = sorted(root.glob(wildcards)) if wildcards else []  # `**` does not follow links, so no link can loop
-    except ValueError:  # not a pattern
-        return []
-    files = (file for hit in hits for file in (_below(hit) if hit.is_dir() else [str(hit)]))
-    return [
-        (file, root) for file in files if not any(part.startswith(".") for part in Path(file).relative_to(root).parts)
-    ]
-
-
-def _below(folder: Path) -> list[str]:
-    """The songs below a folder, and the folders there that cannot be opened, so that reading reports them."""
-    closed: list[str] = []
-    songs = [
-        os.path.normpath(os.path.join(parent, name))
-        for parent, _, names in os.walk(folder, onerror=lambda error: closed.append(error.filename))
-        for name in names
-        if os.path.splitext(name)[1].lower() in FORMATS and not name.startswith(".")
-    ]
-    return songs + closed
-
-
-def song_name(path: Path, root: Path) -> str:
-    """The name of a song: the folder `root` and the path below it, without suffix.
-
-    A song of the Essen collection has its name in the kern edition, whatever folder is given. It is recognized by its
-    file name, and by lying directly in `root` or in the same folder as in the kern edition.
-
-    >>> song_name(Path("my/irish/reels/tune.abc"), Path("my/irish")), song_name(Path("midi/han0001.mid"), Path("midi"))
-    ('irish/reels/tune', 'asia/china/han/han0001')
-    """
-    folder = essen.folder_of(path.stem)
-    if folder and (path.parent == root or Path(_absolute(path.parent)).as_posix().endswith(f"/{folder}")):
-        return f"{folder}/{path.stem}"
-    return _utf8(Path(Path(_absolute(root)).name, path.relative_to(root)).with_suffix("").as_posix())
-
-
-def _utf8(path: str) -> str:
-    """A path without the bytes that are not UTF-8."""
-    return path.encode("utf-8", "replace").decode("utf-8")
 
 
 def read_songs(path: Path, root: Path, broken: dict[str, str] | None = None) -> list[Song]:
@@ -187,15 +91,22 @@ def read_all(files: Sequence[tuple[Path, Path]], jobs: int, quiet: bool) -> tupl
 
 
 def read_each(
-    files: Sequence[tuple[Path, Path]], jobs: int, quiet: bool, skipped: list[tuple[str, str]]
+    files: Sequence[tuple[Path, Path]],
+    jobs: int,
+    quiet: bool,
+    skipped: list[tuple[str, str]],
+    address: str | None = None,
 ) -> Iterator[Song]:
     """Songs in the order of their files; `skipped` receives (file, reason) of what cannot be read.
 
-    Raises `UserError` if there is no song.
+    They are read by `jobs` processes, or by the workers of the Dask scheduler at `address`. Raises `UserError` if there
+    is no song.
     """
     found: dict[str, str] = {}
     with progress(None, quiet, total=sum(map(len, _batches(files))), unit="file", desc="reading") as bar:
-        for batch, (read, unread) in _results(_batches(files), jobs):
+        for batch, (read, unread) in (
+            _on_workers(_batches(files), address) if address else _results(_batches(files), jobs)
+        ):
             skipped += unread
             for path, song in read:
                 if song.name in found:
@@ -249,6 +160,21 @@ def _results(batches: Iterator[list[Source]], jobs: int) -> Iterator[tuple[list[
             yield batch, _read_separately(batch)
 
 
+def _on_workers(batches: Iterator[list[Source]], address: str) -> Iterator[tuple[list[Source], tuple[list, list]]]:
+    """The same on the workers of a Dask scheduler. What ends every worker that tries it is read here."""
+    to_send, sent = tee(batches)
+    read = cluster.results(address, "melody.formats.corpus:read_there", to_send, if_it_kills=_read_separately)
+    return zip(sent, read, strict=True)
+
+
+def read_there(_: None, files: list[Source]) -> tuple[list, list]:
+    """`read_batch` on a worker, which must see the same folders."""
+    for root in {root for _, root, *_ in files}:
+        if not root.exists():
+            raise UserError(f"{root} is not there; workers need the same folders")
+    return read_batch(files)
+
+
 def _read_separately(files: list[Source]) -> tuple[list, list]:
     """`read_batch` in a new process; if the system kills it, in two halves, down to the one file that causes it."""
     try:
@@ -256,7 +182,7 @@ def _read_separately(files: list[Source]) -> tuple[list, list]:
             return process.submit(read_batch, files).result()
     except BrokenProcessPool:
         if len(files) == 1:
-            return [], [(_utf8(str(files[0][0])), "reading it needs too much memory, and the system stopped it")]
+            return [], [(utf8(str(files[0][0])), "reading it needs too much memory, and the system stopped it")]
         halves = [_read_separately(half) for half in (files[: len(files) // 2], files[len(files) // 2 :])]
         return halves[0][0] + halves[1][0], halves[0][1] + halves[1][1]
 
@@ -265,7 +191,7 @@ def read_batch(files: list[Source]) -> tuple[list[tuple[str, Song]], list[tuple[
     """Read files or parts of books: (file, song) of each song, and (file, reason) of each file or tune without one."""
     songs, skipped = [], []
     for path, root, *part in files:
-        file = _utf8(str(path))
+        file = utf8(str(path))
         try:
             for found in read_file(path, root, *part):
                 if isinstance(found, Song):

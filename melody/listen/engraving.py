@@ -20,8 +20,9 @@ from melody.atomic import atomic_write
 from melody.cli import log, run
 from melody.errors import UserError
 from melody.flags import Flags
-from melody.formats.corpus import find_songs, read_songs
+from melody.formats.corpus import read_songs
 from melody.formats.limits import Unreadable
+from melody.formats.song_files import find_songs
 from melody.formats.write_abc import write_abc
 from melody.formats.write_kern import write_kern
 from melody.formats.write_musicxml import musicxml, write_musicxml

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import numpy as np
 
-from melody.formats.corpus import FORMATS
+from melody.formats.song_files import FORMATS
 from melody.formats.write_midi import write_midi
 from melody.formats.write_musicxml import musicxml
 from melody.song import Song
