@@ -11,6 +11,8 @@ writes  weights/lstm.weights.h5     the best weights, by bits per note on valida
 
     python train_lstm.py            a new network: one to two hours on two cores
     python train_lstm.py --resume   continues after the last complete epoch
+    KERAS_BACKEND=jax python train_lstm.py --processes 2 --address HOST:8476 --process 0   on two machines, see
+                                    docs/scaling.md; the other one is process 1
     python train_lstm.py --from weights --songs tunes --name irish   fine-tuning: minutes; --from DIR --help: its flags
 
 Fine-tuning mixes songs of your own with the collection, so that the network forgets little of it. One in ten of ten
@@ -22,7 +24,7 @@ import shlex
 from functools import partial
 from pathlib import Path
 
-from melody import dataset, own_songs, training_settings
+from melody import dataset, distribution, own_songs, training_settings
 from melody.cli import init_keras, log, run, with_given_folders
 from melody.errors import UserError
 from melody.flags import add_pitch_only, add_training_start, parser, songs_name
@@ -35,9 +37,11 @@ FEWEST_SONGS = 5  # to go on with
 
 def main() -> None:
     args = arguments()
-    init_keras(args)
     if args.network:
+        init_keras(args)
         return fine_tune(args)
+    distribution.join(args)
+    init_keras(args)
     from melody.training import train  # Keras takes 5 s to load, which --help need not wait for
 
     train(args, "lstm", COMMAND, training_settings.training(args))
@@ -50,6 +54,7 @@ def arguments() -> argparse.Namespace:
     if start.parse_known_args()[0].network is None:
         flags = parser(__doc__, "data", "weights", *training_settings.SHAPE, *training_settings.TRAINING)
         add_pitch_only(flags)
+        distribution.add_processes(flags)
     else:
         flags = parser(__doc__, "data", "weights", "jobs", *training_settings.SHARED, **training_settings.OWN)
     add_training_start(flags)

@@ -10,9 +10,11 @@ import logging
 import platform
 import threading
 import time
+import traceback
 import warnings
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import CancelledError
 from contextlib import chdir, contextmanager
 from dataclasses import dataclass
 from functools import cache
@@ -89,6 +91,9 @@ def do(work: Work, piece: Any) -> Any:
                 return _named(work.function)(_loaded(work), piece)
         except UserError as error:
             raise UserError(f"{_worker()}: {error}") from None
+        except Exception as failure:
+            failure.add_note(traceback.format_exc(limit=-5))  # a long traceback would not reach the client
+            raise failure.with_traceback(None) from None
 
 
 def _loaded(work: Work) -> Any:
@@ -150,35 +155,27 @@ def _connected(address: str) -> Iterator:
 
 def _result(client, address: str, future, piece: Any, if_it_kills: Callable | None) -> Any:
     """The result of a future, with an end to waiting when nobody is left who computes it."""
-    from concurrent.futures import CancelledError
-
-    from distributed import wait
     from distributed.scheduler import KilledWorker
 
-    alone_since = None
-    while not future.done():
+    alone_since = time.monotonic()
+    while True:
         try:
-            wait(future, timeout=1)
-        except TimeoutError:
-            if client.status == "running" and not client.scheduler_info(n_workers=-1)["workers"]:
-                alone_since = alone_since or time.monotonic()
-                if time.monotonic() - alone_since > PATIENCE:
-                    start = f"start some in the project's folder with: {WORKER} {address} --nthreads 1"
-                    raise UserError(f"the scheduler at {address} has no workers; {start}") from None
-            else:
-                alone_since = None
+            return future.result(timeout=1)
+        except KilledWorker:
+            if if_it_kills:
+                return if_it_kills(piece)
+            raise UserError(f"{piece} ended every worker that tried it; give workers more memory") from None
         except CancelledError:
-            break
-    try:
-        return future.result()
-    except KilledWorker:
-        if if_it_kills:
-            return if_it_kills(piece)
-        raise UserError(f"{piece} ended every worker that tried it; give workers more memory") from None
-    except CancelledError:
-        raise UserError(
-            f"the scheduler at {address} has gone; start it and its workers, then this command again"
-        ) from None
-    except ImportError as missing:
-        start = f"start it in this version's folder with: {WORKER} {address} --nthreads 1"
-        raise UserError(f"a worker cannot import the project ({missing}); {start}") from None
+            start = "start it and its workers, then this command again"
+            raise UserError(f"the scheduler at {address} has gone; {start}") from None
+        except ImportError as missing:
+            start = f"start it in this version's folder with: {WORKER} {address} --nthreads 1"
+            raise UserError(f"a worker cannot import the project ({missing}); {start}") from None
+        except TimeoutError:
+            if future.done():
+                raise
+        if client.status != "running" or client.scheduler_info(n_workers=-1)["workers"]:
+            alone_since = time.monotonic()
+        elif time.monotonic() - alone_since > PATIENCE:
+            start = f"start some in the project's folder with: {WORKER} {address} --nthreads 1"
+            raise UserError(f"the scheduler at {address} has no workers; {start}")

@@ -8,7 +8,7 @@ import keras
 import numpy as np
 from keras import ops
 
-from melody import batching, copies, dataset, encoding, lstm, regions, scoring
+from melody import batching, copies, dataset, distribution, encoding, lstm, regions, scoring
 from melody.backend import check_memory
 from melody.calibration import calibrate
 from melody.cli import log
@@ -42,7 +42,8 @@ def train(
         raise UserError(f"{len(songs)} songs leave none for validation; read more with: {dataset.COMMAND} --songs")
     log(args, f"{len(split['training'])} training and {len(split['validation'])} validation songs")
     settings = settings | {"split": split_fingerprint(songs, split)}
-    trainer = Trainer(songs, split, settings, build)
+    distributed = getattr(args, "processes", 1) > 1 or getattr(args, "all_devices", False)
+    trainer = Trainer(songs, split, settings, build, distributed=distributed)
     log(args, str(trainer.vocabulary))
     record = {"vocabulary": trainer.vocabulary.record()}
     if trainer.token_probability:
@@ -54,8 +55,9 @@ def train(
     run = TrainingRun(args.weights, name, **models, settings=settings, record=record, command=command)
     with run.lock():
         log(args, f"epochs done: {run.start(args.resume, args.overwrite)} of {settings['epochs']}")
-        index = copies.CopyIndex.of(songs, split["training"], bool(trainer.vocabulary.rhythm.rhythms))
-        copies.write(copies.path_of(args.weights, name), index, {"split": settings["split"]})
+        if distribution.is_first():
+            index = copies.CopyIndex.of(songs, split["training"], bool(trainer.vocabulary.rhythm.rhythms))
+            copies.write(copies.path_of(args.weights, name), index, {"split": settings["split"]})
         run.train(settings["epochs"], trainer.steps, trainer.epoch, args.quiet)
     log(args, f"{run.best:.3f} bits per note on validation songs; wrote {run.weights}")
 
@@ -121,6 +123,7 @@ class Trainer:
     makes the network of a shape.
 
     `own` are songs of the user's own, of which the setting `own_share` of the streams are made; see `fine_tuning`.
+    `distributed` divides each batch among all devices of all processes; see `distribution`.
     With the further setting `token_probability` > 0 the network reads a control token: in that fraction of the
     training streams the number of the song's collection in `region_names`, else 0; in validation songs always theirs.
     The further setting `groupings` names those of `melody.groupings.SHARES` that streams are made of, if not all are.
@@ -133,6 +136,7 @@ class Trainer:
         settings: dict,
         build: Callable[..., keras.Model] = lstm.build,
         own: batching.TrainingSongs | None = None,
+        distributed: bool = False,
     ):
         keras.utils.set_random_seed(settings["seed"])
         self.settings = settings
@@ -152,9 +156,13 @@ class Trainer:
         shape = lstm.Shape.of(self.vocabulary, settings, len(self.region_names) if self.token_probability else 0)
         remedy = "lower --units, --layers, --batch or --bptt-length"
         check_memory(training_bytes(shape, settings["batch"], settings["bptt_length"]), "this training", remedy)
+        if distributed:
+            distribution.distribute(settings["batch"])
         network = build(shape, settings["dropout"], settings["precision"])
         auxiliary = self.descriptors.segments, settings["auxiliary_weight"]
-        self.model, self.eval_model = StreamModel(network, settings["batch"], *auxiliary), build(shape)
+        self.model = StreamModel(network, settings["batch"], *auxiliary)
+        with distribution.undivided():
+            self.eval_model = build(shape)
         self.steps = self._streams(0).steps()
         if not self.steps:
             raise UserError(
@@ -175,15 +183,18 @@ class Trainer:
     def epoch(self, number: int, on_step: Callable[[dict], None]) -> dict[str, float]:
         """Train on an epoch of streams; loss (nats a token) and bits so far, and those of the validation songs."""
         totals: dict[str, float] = {}
+        rows = distribution.rows(self.settings["batch"])
         for step, (inputs, targets, descriptions, is_start) in enumerate(self._streams(number).epoch(), start=1):
             starts = np.full((len(inputs), 1), is_start, np.float32)
-            row = self.model.train_on_batch([np.maximum(inputs, 0), starts], [targets, descriptions], return_dict=True)
+            read, predicted = [np.maximum(inputs, 0)[rows], starts[rows]], [targets[rows], descriptions[rows]]
+            row = self.model.train_on_batch(read, predicted, return_dict=True)
             totals = {name: totals.get(name, 0.0) + float(value) for name, value in row.items()}  # Keras resets them
             row = {name: total / step for name, total in totals.items()}
             on_step(row)
-        self.eval_model.set_weights(self.model.network.get_weights())
-        temperatures = self._calibrate()
-        return row | self._validate() | {f"{head}_temperature": value for head, value in temperatures.items()}
+        with distribution.undivided():
+            self.eval_model.set_weights(self.model.network.get_weights())
+            temperatures, validation = self._calibrate(), self._validate()
+        return row | validation | {f"{head}_temperature": value for head, value in temperatures.items()}
 
     def _calibrate(self) -> dict[str, float]:
         return calibrate(self.eval_model, self.validation, self.validation_region_ids)

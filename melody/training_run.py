@@ -15,6 +15,7 @@ import h5py
 import keras
 import numpy as np
 
+from melody import distribution
 from melody.atomic import atomic_write, file_lock, open_hdf5, write_json
 from melody.checkpoint import load_weights, size_on_disk, write_weights
 from melody.cli import progress
@@ -62,7 +63,9 @@ class TrainingRun:
         return min((row[self.monitor] for row in self.history), default=float("inf"))
 
     def lock(self):
-        """Make this the only run that writes these files."""
+        """Make this the only run that writes these files; of processes that train together the first one does."""
+        if not distribution.is_first():
+            return nullcontext()
         return file_lock(self.weights, self.checkpoint, self.history_file, self.json, *curves(self.history_file))
 
     def start(self, resume: bool, overwrite: bool) -> int:
@@ -93,7 +96,7 @@ class TrainingRun:
                         with bar.external_write_mode():
                             print(f"epoch {number + 1}/{epochs}: {_line(row)}", flush=True)
             finally:
-                if self.history:
+                if self.history and distribution.is_first():
                     training_curve(self.history_file, self.history, self.curve or self.monitor)
 
     def _epoch(self, number: int, epoch: Callable, on_step: Callable[[Row], None]) -> Row:
@@ -115,6 +118,9 @@ class TrainingRun:
         result. In the first epoch the checkpoint of another run is removed before the weights are replaced.
         """
         history = [*self.history, row]
+        if not distribution.is_first():
+            self.history = history
+            return
         wanted = row[self.monitor] < self.best if self.save_best else len(history) == self.settings["epochs"]
         with atomic_write(self.checkpoint, size_on_disk(self.model, optimizer=True)) as temporary:
             self.model.save_weights(temporary)
@@ -135,6 +141,8 @@ class TrainingRun:
 
     def _write_record(self) -> None:
         """Write what follows from the checkpoint: the history as a table and the record of the weights."""
+        if not distribution.is_first():
+            return
         with atomic_write(self.history_file) as temporary, open(temporary, "w", newline="") as file:
             table = csv.DictWriter(file, self.history[0])
             table.writeheader()

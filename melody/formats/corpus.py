@@ -20,7 +20,7 @@ from melody import cluster
 from melody.cli import progress
 from melody.errors import UserError
 from melody.formats.limits import LARGEST, Unreadable, reading_limits
-from melody.formats.song_files import FORMATS, utf8, song_name
+from melody.formats.song_files import FORMATS, song_name, utf8
 from melody.song import Song
 
 BATCH = 64  # files that a process reads before it returns them
