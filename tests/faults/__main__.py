@@ -27,6 +27,7 @@ from melody.cli import run
 from melody.flags import Flags, natural
 from melody.formats.limits import LARGEST
 from tests.faults.bad_songs import bad_songs
+from tests.faults.cluster import cluster
 from tests.faults.commands import Row
 from tests.faults.concurrent import concurrent, repeatable
 from tests.faults.kills import kills
@@ -35,7 +36,7 @@ from tests.faults.mismatches import mismatches
 from tests.faults.settings import many_songs, settings
 from tests.faults.workspace import WRITES, Workspace, run_all
 
-CAMPAIGNS = ["bad_songs", "kills", "machine", "concurrent", "mismatches", "settings", "many_songs", "repeatable"]
+CAMPAIGNS = "bad_songs kills cluster machine concurrent mismatches settings many_songs repeatable".split()
 
 
 def faults(args: argparse.Namespace, scratch: Path) -> dict:
@@ -44,6 +45,7 @@ def faults(args: argparse.Namespace, scratch: Path) -> dict:
     campaigns: dict[str, Callable[[tqdm], list[Row]]] = {
         "bad_songs": lambda bar: bad_songs(round(5000 * fraction), args.seed, scratch, bar),
         "kills": lambda bar: kills(round(50 * fraction), args.seed, scratch, workspace(), bar),
+        "cluster": lambda bar: cluster(1 if args.quick else 5, args.seed, scratch, workspace(), bar),
         "machine": lambda bar: machine(scratch, workspace(), bar),
         "concurrent": lambda bar: concurrent(1 if args.quick else 3, scratch, workspace(), bar),
         "mismatches": lambda bar: mismatches(fraction, args.seed, scratch, workspace(), bar),
