@@ -172,8 +172,8 @@ def _result(client, address: str, future, piece: Any, if_it_kills: Callable | No
             start = f"start it in this version's folder with: {WORKER} {address} --nthreads 1"
             raise UserError(f"a worker cannot import the project ({missing}); {start}") from None
         except TimeoutError:
-            if future.done():
-                raise
+            if future.status == "error" and isinstance(future.exception(), TimeoutError):
+                raise  # of the piece of work itself
         if client.status != "running" or client.scheduler_info(n_workers=-1)["workers"]:
             alone_since = time.monotonic()
         elif time.monotonic() - alone_since > PATIENCE:

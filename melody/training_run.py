@@ -118,9 +118,14 @@ class TrainingRun:
         result. In the first epoch the checkpoint of another run is removed before the weights are replaced.
         """
         history = [*self.history, row]
-        if not distribution.is_first():
-            self.history = history
-            return
+        if distribution.is_first():
+            with distribution.undivided():  # Keras makes variables when it saves, which the other processes would miss
+                self._write(history)
+        self.history = history
+        self._write_record()
+
+    def _write(self, history: list[Row]) -> None:
+        row = history[-1]
         wanted = row[self.monitor] < self.best if self.save_best else len(history) == self.settings["epochs"]
         with atomic_write(self.checkpoint, size_on_disk(self.model, optimizer=True)) as temporary:
             self.model.save_weights(temporary)
@@ -131,8 +136,6 @@ class TrainingRun:
                     write_weights(self.eval_model, best)
                     if len(history) == 1:
                         self.checkpoint.unlink(missing_ok=True)
-        self.history = history
-        self._write_record()
 
     def add_to_record(self, **fields: object) -> None:
         """Save what is known of the weights once they are trained."""

@@ -119,11 +119,33 @@ def test_what_is_no_process_does_not_count():
 # Two processes over gloo
 
 
-def training(data, weights, *more, **environment):
+STOPPED = """
+import train_lstm
+from melody import distribution
+
+join = distribution.join
+
+def stopped(self, number, on_step, epoch=None):
+    if number:
+        raise KeyboardInterrupt
+    return epoch(self, number, on_step)
+
+def join_and_stop(args):
+    join(args)
+    from functools import partialmethod
+    from melody.training import Trainer
+    Trainer.epoch = partialmethod(stopped, epoch=Trainer.epoch)
+
+distribution.join = join_and_stop
+train_lstm.run(train_lstm.main)
+"""  # train_lstm.py, with Ctrl-C in the second epoch
+
+
+def training(data, weights, *more, script="", **environment):
     """A training of a small network in float32, with JAX, as a process of its own."""
     words = [*SMALL.split(), "--precision", "float32", "--data", data, "--weights", weights, "--quiet", *more]
     settings = os.environ | {"KERAS_BACKEND": "jax", "PYTHONPATH": str(ROOT)} | environment
-    command = [sys.executable, "-m", "train_lstm", *map(str, words)]
+    command = [sys.executable, *(["-c", script] if script else ["-m", "train_lstm"]), *map(str, words)]
     return subprocess.Popen(command, cwd=ROOT, env=settings, stderr=subprocess.PIPE, text=True)
 
 
@@ -134,9 +156,10 @@ def finish(*processes):
     return [process.returncode for process in processes], lines
 
 
-def both(data, weights, *more):
-    together = ("--processes", 2, "--address", free_address(), *more, "--process")
-    return [training(data, weights, *together, process) for process in (1, 0)]
+def both(data, weights, **settings):
+    """Processes 1 and 0 of a training."""
+    together = ("--processes", 2, "--address", free_address(), "--process")
+    return [training(data, weights, *together, process, **settings) for process in (1, 0)]
 
 
 @pytest.fixture(scope="module")
@@ -174,8 +197,10 @@ def test_two_processes_train_what_one_does(collection):
 
 @pytest.mark.slow
 def test_one_process_continues_what_two_began(collection):
-    """One epoch on two processes, the next on one."""
-    assert finish(*both(collection / "data", collection / "resumed", "--epochs", 2)) == ([0, 0], [])
+    """Both are stopped after the first epoch; --resume trains the second one on one process."""
+    stopped = both(collection / "data", collection / "resumed", script=STOPPED)
+    status, lines = finish(*stopped)
+    assert status == [2, 2] and all("stopped after 1 epochs; continue with:" in line for line in lines)
     assert finish(training(collection / "data", collection / "resumed", "--resume")) == ([0], [])
     assert_same(collection / "one", collection / "resumed")
 
