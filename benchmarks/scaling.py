@@ -200,7 +200,7 @@ CASES = {"preprocess": read, "cluster": cluster, "simulated": simulated, "agreem
 
 
 def table(rows: list[dict]) -> str:
-    """The rows as a Markdown table."""
+    """The rows as a Markdown table, and what hashing found."""
     lines = [f"| {' | '.join(HEADER)} |", "| --- | --: | --: | --: | --: | --: | --: |"]
     for row in rows:
         each = 1000 * row["seconds"] / row["size"]
@@ -208,6 +208,10 @@ def table(rows: list[dict]) -> str:
         cells = row["work"], f"{row['size']:,} {row['unit']}s", str(row["workers"]), f"{row['seconds']:,.0f}"
         cells += f"{each:.2f} ms", f"{cpu:,.0f}" if cpu else "", f"{peak:,.0f} MB" if peak else ""
         lines.append(f"| {' | '.join(cells)} |")
+    for row in rows:
+        if row["work"].endswith("by hashing"):
+            found = f"{row['pairs_both']:,} of the {row['pairs']:,} pairs of songs in one group"
+            lines += ["", f"Hashing found {found}, and {row['pairs_hashed'] - row['pairs_both']:,} others."]
     return "\n".join(lines)
 
 
