@@ -1,6 +1,7 @@
 """The stages of the project as benchmark programs: each function sets one up and returns it."""
 
 import math
+from argparse import Namespace
 from itertools import count
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -8,7 +9,7 @@ from tempfile import TemporaryDirectory
 import numpy as np
 
 from benchmarks import Round, synthetic
-from generate_memories import write_memories
+from generate_memories import Reader, write_memories
 from melody.sampling import Sampler
 from melody.training import Trainer
 from vae.train import Trainer as VaeTrainer
@@ -36,11 +37,12 @@ def memories(shape: dict, memories: int, notes: int, songs: int) -> Round:
     """Make memories of `notes` notes and write them, as stage 3 does; work is memories."""
     trained, (dataset, split) = synthetic.network(shape), synthetic.dataset_of(200)
     settings = {"seed": 0, "songs": songs, "notes": notes, "similar": 20, "mid_song_fraction": 0.5}
+    flags = Namespace(memory_notes=notes, cluster=None, quiet=True)
 
     def run_round() -> float:
         with TemporaryDirectory() as folder:
-            path = Path(folder) / "memories.h5"
-            write_memories(path, trained, dataset, split["training"], memories, settings, quiet=True)
+            reader = Reader(flags, trained, dataset, split["training"])
+            write_memories(Path(folder) / "memories.h5", reader, memories, settings)
         return memories
 
     return run_round
