@@ -24,7 +24,7 @@ from __future__ import annotations
 
 import argparse
 import shlex
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -88,9 +88,8 @@ def main() -> None:
 
 def arguments(words: Sequence[str] | None = None) -> argparse.Namespace:
     """The flags of the command line, or of `words`; for these an invalid one raises `UserError` or `ArgumentError`."""
-    music = "temperature guidance length key tempo instrument sound_font".split()
-    read = "memory_songs", "memory_similar", "memory_notes"  # of songs of --like
-    flags = parser(__doc__, "data", "weights", "count", *music, *read, out="SONGS", meter="METERS")
+    music = "temperature guidance length key tempo instrument sound_font memory_songs memory_similar memory_notes"
+    flags = parser(__doc__, "data", "weights", "count", *music.split(), out="SONGS", meter="METERS")
     flags.exit_on_error = words is None
     add_sources(flags)
     flags.add_argument("--min-length", type=positive, metavar="N", help="fewest notes of a song")
@@ -124,16 +123,14 @@ def arguments(words: Sequence[str] | None = None) -> argparse.Namespace:
     return args
 
 
-def warnings(args: argparse.Namespace) -> list[str]:
+def warnings(args: argparse.Namespace) -> Iterator[str]:
     """What is unusual about songs with these settings; the figures are from 48 songs of China for each value."""
-    found = {
-        f"at temperatures up to {LOOPING:g} a third of the songs mostly repeat the same notes": args.temperature
-        <= LOOPING,
-        f"at temperatures from {RANDOM:g} notes are nearly random, 1 step in 20 over an octave": args.temperature
-        >= RANDOM,
-        f"with guidance from {STRONG:g} songs are a third shorter than with the default": args.guidance >= STRONG,
-    }
-    return [text for text, is_so in found.items() if is_so]
+    if args.temperature <= LOOPING:
+        yield f"at temperatures up to {LOOPING:g} a third of the songs mostly repeat the same notes"
+    if args.temperature >= RANDOM:
+        yield f"at temperatures from {RANDOM:g} notes are nearly random, 1 step in 20 over an octave"
+    if args.guidance >= STRONG:
+        yield f"with guidance from {STRONG:g} songs are a third shorter than with the default"
 
 
 def load_composer(

@@ -146,7 +146,7 @@ class Studio:
             return song, ""
 
         args = self.flags(settings)
-        emit({"songs": 1 if args.number else args.count, "warnings": generate_song.warnings(args)})
+        emit({"songs": 1 if args.number else args.count, "warnings": list(generate_song.warnings(args))})
 
         def on_song(number: int, kept: Kept, missed: list[str]) -> None:
             emit(self.shown(settings.of_song(number, args.seed), kept, missed))
