@@ -71,7 +71,7 @@ class Studio:
 
     def flags(self, settings: Settings, depth: int = 0) -> argparse.Namespace:
         """The flags of generate_song.py. Raises `RequestError`, which names the control, if a setting is not valid."""
-        words = [*self._source(settings, depth), *self._tune(settings).words(), *self._notes(settings)]
+        words = [*self._source(settings, depth), *settings.words(), *self._notes(settings)]
         folders = ["--data", str(self.args.data), "--weights", str(self.args.weights), "--quiet"]
         try:
             args = generate_song.arguments([*words, *folders])
@@ -111,10 +111,11 @@ class Studio:
             raise RequestError(f"a song can be varied {DEEPEST} times in a row; keep it and begin anew", "vary")
         if not {"seed", "number"} <= settings.values.keys() or "count" in settings.values:
             raise RequestError("the song to vary is not named by its seed and number", "vary")
-        if settings.id not in self.songs:
-            self._compose(settings, self.flags(settings, depth + 1), lambda number, kept, missed: None)
-        kept = self.songs[settings.id]
-        return self.store.composed(settings.id, title_of(kept.record), kept.record)
+        args = self.flags(settings, depth + 1)
+        id = settings.of_song(args.number, args.seed).id
+        if id not in self.songs:
+            self._compose(settings, args, lambda number, kept, missed: None)
+        return self.store.composed(id, title_of(self.songs[id].record), self.songs[id].record)
 
     def _notes(self, settings: Settings) -> list[str]:
         """The flag of the tune that is continued."""
@@ -126,11 +127,6 @@ class Studio:
             return ["--continue", str(self.store.tune(self.reader.tune("abc", text.encode())))]
         except UserError as reason:
             raise RequestError(str(reason), "notes") from None
-
-    def _tune(self, settings: Settings) -> Settings:
-        """The settings without those that the first notes decide: meter and key."""
-        decided = ("meter", "key") if "notes" in settings.values else ()
-        return Settings({name: value for name, value in settings.values.items() if name not in decided})
 
     # Songs
 
@@ -178,9 +174,8 @@ class Studio:
         files = [f"songs/{settings.id}{suffix}" for suffix in suffixes]
         entry = page_song(record, record["title"], files, self.collection)
         longest = self.copied.longest(entry.song)
-        warnings = (
-            [f"Not as asked for, after {generate_song.ATTEMPTS} attempts: {', '.join(missed)}."] if missed else []
-        )
+        attempts = f"after {generate_song.ATTEMPTS} attempts: {', '.join(missed)}"
+        warnings = [f"Not as asked for, {attempts}."] if missed else []
         if longest > COPIED:
             shared = f"{longest} notes in a row are those of songs that the network was trained on"
             warnings.append(f"Perhaps a copy: {shared}, in any key.")

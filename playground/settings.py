@@ -8,6 +8,7 @@ from typing import Self
 from urllib.parse import parse_qsl, urlencode
 
 from melody.errors import UserError
+from melody.meter import FREE
 from melody.provenance import fingerprint
 
 MOST_SONGS = 32  # in a request
@@ -18,6 +19,7 @@ VALUES = "key temperature guidance length seed count number tempo instrument dis
 LISTS = "meter at range".split()  # values with spaces between them
 SWITCHES = "keep curate".split()
 OTHERS = "mix own notes vary".split()  # that stand for the flags of a source, or for a file
+METERS = {"": "4/4", FREE: "none"}  # how ABC says what else a meter may be
 NAMES = {*VALUES, *LISTS, *SWITCHES, *OTHERS}
 
 
@@ -81,8 +83,12 @@ class Settings:
         return [(name, weight) for name, _, weight in found]
 
     def words(self) -> list[str]:
-        """The flags of the settings that are flags. A text that a flag could be taken for raises `RequestError`."""
-        values, words = self.values, []
+        """The flags of the settings that are flags, but for meter and key where the first notes decide them.
+
+        A list with a word that could be taken for a flag raises `RequestError`.
+        """
+        decided, words = ("meter", "key") if "notes" in self.values else (), []
+        values = {name: value for name, value in self.values.items() if name not in decided}
         for name in VALUES:
             words += [f"--{name}={values[name]}"] if name in values else []
         for name in LISTS:
@@ -102,5 +108,5 @@ def abc_tune(text: str, meter: str, key: str) -> str:
     lines = [line.strip() for line in text.splitlines() if line.strip()]
     if not any(line.startswith("K:") for line in lines):
         name = key.replace("-", "b").capitalize() + "m" * key.islower() if key else "C"
-        lines = ["X:1", f"M:{meter or '4/4'}", "L:1/8", f"K:{name}", *lines]
+        lines = ["X:1", f"M:{METERS.get(meter, meter)}", "L:1/8", f"K:{name}", *lines]
     return "\n".join(lines) + "\n"

@@ -73,6 +73,8 @@ def test_no_value_becomes_another_flag():
 def test_typed_notes_get_a_head_unless_they_have_one():
     assert abc_tune("G2 A2\n\nB4", "6/8", "f#") == "X:1\nM:6/8\nL:1/8\nK:F#m\nG2 A2\nB4\n"
     assert abc_tune(TUNE, "6/8", "f#") == TUNE
+    assert "M:4/4\nL:1/8\nK:C\n" in abc_tune("G", "", "") and "M:none\n" in abc_tune("G", "free", "")
+    assert Settings.parse("notes=G&meter=3/4&key=d&seed=1").words() == ["--seed=1"]
 
 
 # Files
