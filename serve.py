@@ -33,10 +33,10 @@ def main() -> None:
     import uvicorn  # late: --help needs none of them
 
     from playground.app import Playground
-    from playground.composing import Studio
+    from playground.composing import SongService
 
     args.sound = has_sound(args)
-    app = Playground(Studio(args)).app(args.host)
+    app = Playground(SongService(args)).app(args.host)
     host = f"[{args.host}]" if ":" in args.host else args.host
     address = f"http://{host}:{listener.getsockname()[1]}"
     if host not in LOOPBACK:

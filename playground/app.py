@@ -25,9 +25,9 @@ from melody.errors import UserError
 from melody.formats.song_files import FORMATS
 from melody.listen.page_html import PLAYER, STYLE
 from playground.choices import choices, latent_map
-from playground.composing import Kept, Studio
-from playground.line import Line, line_of
-from playground.security import Guard, own_names
+from playground.composing import SongService, StoredSong
+from playground.queue import Queue, line_of
+from playground.security import SameOriginMiddleware, own_names
 from playground.settings import RequestError, Settings
 
 MOST_BODY = 8 * 2**20  # bytes of a request
@@ -43,8 +43,8 @@ WARM_UP = ("count=1&seed=0", "count=8&seed=0", "count=3&seed=0")  # compiles wha
 class Playground:
     """The answers to requests. What needs the models is done in the thread that composes, files in another one."""
 
-    def __init__(self, studio: Studio):
-        self.studio, self.line, self.files = studio, Line(), asyncio.Lock()
+    def __init__(self, service: SongService):
+        self.service, self.queue, self.files = service, Queue(), asyncio.Lock()
 
     def app(self, host: str) -> Starlette:
         routes = [Route(path, partial(asset, path=file)) for path, file in ASSETS.items()]
@@ -57,11 +57,11 @@ class Playground:
             Route("/keep", self.keep, methods=["POST"]),
             Route("/songs/{name}", self.song),
         ]
-        guard = Middleware(Guard, is_own_name=own_names(host))
+        same_origin = Middleware(SameOriginMiddleware, is_own_name=own_names(host))
         handlers = {UserError: refused, RequestError: refused, HTTPException: failed}
         return Starlette(
             routes=routes,
-            middleware=[guard],
+            middleware=[same_origin],
             exception_handlers=handlers,
             lifespan=self.lifespan,
             max_body_size=MOST_BODY,
@@ -69,35 +69,35 @@ class Playground:
 
     @asynccontextmanager
     async def lifespan(self, app: Starlette) -> AsyncIterator[None]:
-        for query in WARM_UP if self.studio.args.warm_up else ():
-            self.line.add(partial(self.studio.compose, Settings.parse(query)))
+        for query in WARM_UP if self.service.args.warm_up else ():
+            self.queue.add(partial(self.service.compose, Settings.parse(query)))
         yield
-        self.line.close()
-        self.studio.reader.close()
+        self.queue.close()
+        self.service.reader.close()
 
     async def choices(self, request: Request) -> Response:
-        return JSONResponse(choices(self.studio) | {"most_files": MOST_FILES, "most_body": MOST_BODY})
+        return JSONResponse(choices(self.service) | {"most_files": MOST_FILES, "most_body": MOST_BODY})
 
     async def map(self, request: Request) -> Response:
         name = request.path_params["name"]
-        if name not in self.studio.sources:
+        if name not in self.service.sources:
             raise HTTPException(404, "there is no such region")
-        return JSONResponse(await self.line.call(latent_map, self.studio, name))
+        return JSONResponse(await self.queue.call(latent_map, self.service, name))
 
     async def compose(self, request: Request) -> Response:
         settings = Settings.parse((await request.body()).decode("utf-8", "replace"))
-        return stream(self.line.add(partial(self.studio.compose, settings)).lines())
+        return stream(self.queue.add(partial(self.service.compose, settings)).lines())
 
     async def own(self, request: Request) -> Response:
         """Songs of the user's own: a JSON list of {name, content in base64}. Answers line by line as they are read."""
         return stream(self._own(uploaded(await request.body())))
 
     async def _own(self, files: list[tuple[str, str, bytes]]) -> AsyncIterator[bytes]:
-        folder = self.studio.store.add_own([(suffix, content) for _, suffix, content in files])
+        folder = self.service.store.add_own([(suffix, content) for _, suffix, content in files])
         songs, notes, left_out = 0, 0, []
         for path, (name, _, _), place in zip(sorted(folder.iterdir()), files, range(1, len(files) + 1), strict=True):
             try:
-                read = await self._call(self.studio.reader.read, [(path, folder)], None, lambda message: None)
+                read = await self._call(self.service.reader.read, [(path, folder)], None, lambda message: None)
                 songs, notes = songs + len(read), notes + sum(len(song.pitch) for song in read)
             except UserError as reason:
                 left_out.append(f"{name}: {str(reason).partition(f'{path}: ')[2] or reason}")
@@ -110,31 +110,31 @@ class Playground:
         if others:
             raise RequestError("give one file", "notes")
         try:
-            return JSONResponse({"abc": await self._call(self.studio.reader.tune, FORMATS[suffix], content)})
+            return JSONResponse({"abc": await self._call(self.service.reader.tune, FORMATS[suffix], content)})
         except UserError as reason:
             raise RequestError(str(reason), "notes") from None
 
     async def keep(self, request: Request) -> Response:
-        kept = self._kept((await request.body()).decode("utf-8", "replace"))
-        return JSONResponse({"path": str(await self._call(self.studio.store.keep, *kept))})
+        stored = self._stored((await request.body()).decode("utf-8", "replace"))
+        return JSONResponse({"path": str(await self._call(self.service.store.keep, *stored))})
 
     async def song(self, request: Request) -> Response:
         """A file of a song, by its id and suffix."""
         id, dot, suffix = request.path_params["name"].partition(".")
-        kept, suffix = self._kept(id), dot + suffix
-        name = f"{kept.record['title'].replace(' ', '-')}{suffix}"
-        if suffix == ".wav" and self.studio.args.sound:
-            path = await self._call(self.studio.store.sound, id, *kept, self.studio.args.sound_font)
+        stored, suffix = self._stored(id), dot + suffix
+        name = f"{stored.record['title'].replace(' ', '-')}{suffix}"
+        if suffix == ".wav" and self.service.args.sound:
+            path = await self._call(self.service.store.sound, id, *stored, self.service.args.sound_font)
             return FileResponse(path, media_type="audio/wav", filename=name, content_disposition_type="inline")
         if suffix not in (*SUFFIXES, ".zip"):
             raise HTTPException(404, "there is no such file")
-        content = await self._call(self._file, kept, suffix)
+        content = await self._call(self._file, stored, suffix)
         heads = {"Content-Disposition": f"attachment; filename*=UTF-8''{quote(name)}"}
         return Response(content, media_type="application/octet-stream", headers=heads)
 
-    def _file(self, kept: Kept, suffix: str) -> bytes:
+    def _file(self, stored: StoredSong, suffix: str) -> bytes:
         """The content of one of a song's files, or of all as a zip."""
-        with self.studio.store.files(*kept) as midi:
+        with self.service.store.files(*stored) as midi:
             if suffix != ".zip":
                 return midi.with_suffix(suffix).read_bytes()
             zipped = io.BytesIO()
@@ -143,10 +143,10 @@ class Playground:
                     archive.write(path, path.name)
             return zipped.getvalue()
 
-    def _kept(self, id: str) -> Kept:
-        if id not in self.studio.songs:
+    def _stored(self, id: str) -> StoredSong:
+        if id not in self.service.songs:
             raise HTTPException(404, "this song is not remembered any more; compose it again")
-        return self.studio.songs[id]
+        return self.service.songs[id]
 
     async def _call(self, function: Callable, *arguments):
         """Call a function that reads or writes files, one at a time."""

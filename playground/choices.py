@@ -11,19 +11,19 @@ from melody.key import NAMES
 from melody.listen.instruments import INSTRUMENTS
 from melody.provenance import settings_of
 from melody.source_flags import FARTHEST
-from playground.composing import Studio
+from playground.composing import SongService
 from playground.settings import MOST_NOTES, MOST_SONGS
 
 POINTS = 500  # memories on the map
 DEFAULTS = "TEMPERATURE GUIDANCE LENGTH TEMPO INSTRUMENT KEY".split()
 
 
-def choices(studio: Studio) -> dict:
+def choices(service: SongService) -> dict:
     """The values of the controls, and their defaults and limits."""
     config, _ = load_config()
-    meters = sampling.meters_of(studio.models.trained.vocabulary.rhythm)
+    meters = sampling.meters_of(service.models.trained.vocabulary.rhythm)
     return {
-        "regions": list(studio.sources),
+        "regions": list(service.sources),
         "meters": [meter for meter, songs in meters.items() if songs >= sampling.FEWEST_SONGS],
         "keys": NAMES,
         "instruments": INSTRUMENTS,
@@ -32,14 +32,14 @@ def choices(studio: Studio) -> dict:
     }
 
 
-def latent_map(studio: Studio, name: str) -> dict:
+def latent_map(service: SongService, name: str) -> dict:
     """Where memories of a region lie on the latent plane of its VAE, (x, y, song) each, at most `POINTS` of them.
 
     They are the real ones of data/memories, or ones that are sampled from the VAE if these are not there.
     """
-    vae, _ = studio.models.vae(name, " ".join(studio.sources[name]))
-    path, rng = studio.args.data / "memories" / f"{name}.h5", np.random.default_rng(0)
-    memories, songs = _memories(path, studio.models.trained.fingerprint, rng)
+    vae, _ = service.models.vae(name, " ".join(service.sources[name]))
+    path, rng = service.args.data / "memories" / f"{name}.h5", np.random.default_rng(0)
+    memories, songs = _memories(path, service.models.trained.fingerprint, rng)
     latents = vae.sample(POINTS, rng) if memories is None else vae.encode(memories)
     points = np.clip(vae.plane().points(latents), -FARTHEST, FARTHEST).round(2).tolist()
     return {"name": name, "real": memories is not None, "points": points, "songs": songs}

@@ -32,7 +32,7 @@ FILES = (".mid", ".musicxml", ".abc", ".krn", ".svg", ".json", ".zip")  # that e
 CONTROLS = {"too few to compose in it": "meter", "continue": "notes"}  # by words of a message
 
 
-class Kept(NamedTuple):
+class StoredSong(NamedTuple):
     """A composed song: its record, and the settings that its files hold."""
 
     record: dict
@@ -43,14 +43,14 @@ class Cancelled(Exception):
     """Nobody waits for the song any more."""
 
 
-class Studio:
+class SongService:
     """Composes songs with models that are loaded once. `args` are the flags of serve.py."""
 
     def __init__(self, args: argparse.Namespace):
         self.args, self.store, self.models = args, Store(args.out / "playground"), Models(args.weights, sample.load)
         self.reader = Reader(self.models.trained.vocabulary)
         self.models.read = self.reader.read
-        self.songs: OrderedDict[str, Kept] = OrderedDict()
+        self.songs: OrderedDict[str, StoredSong] = OrderedDict()
         self.places = count(1)
         split = {"split": self.models.trained.record.settings.get("split")}
         self.copied = copies.load(copies.path_of(args.weights), f"{copies.COMMAND} --overwrite", split)
@@ -114,7 +114,7 @@ class Studio:
         args = self.flags(settings, depth + 1)
         id = settings.of_song(args.number, args.seed).id
         if id not in self.songs:
-            self._compose(settings, args, lambda number, kept, missed: None)
+            self._compose(settings, args, lambda number, stored, missed: None)
         return self.store.composed(id, title_of(self.songs[id].record), self.songs[id].record)
 
     def _notes(self, settings: Settings) -> list[str]:
@@ -144,8 +144,8 @@ class Studio:
         args = self.flags(settings)
         emit({"songs": 1 if args.number else args.count, "warnings": list(generate_song.warnings(args))})
 
-        def on_song(number: int, kept: Kept, missed: list[str]) -> None:
-            emit(self.shown(settings.of_song(number, args.seed), kept, missed))
+        def on_song(number: int, stored: StoredSong, missed: list[str]) -> None:
+            emit(self.shown(settings.of_song(number, args.seed), stored, missed))
 
         self._compose(settings, args, on_song, [check])
 
@@ -155,11 +155,11 @@ class Studio:
             compose, of_songs = generate_song.load_composer(args, self.models, further)
 
             def remember(number: int, composed: ComposedSong) -> None:
-                kept = Kept(song_record(composed.song, number, of_songs | composed.record), of_songs)
-                self.songs[settings.of_song(number, args.seed).id] = kept
+                stored = StoredSong(song_record(composed.song, number, of_songs | composed.record), of_songs)
+                self.songs[settings.of_song(number, args.seed).id] = stored
                 while len(self.songs) > REMEMBERED:
                     self.songs.popitem(last=False)
-                on_song(number, kept, composed.missed)
+                on_song(number, stored, composed.missed)
 
             compose([args.number] if args.number else range(1, args.count + 1), remember)
         except RequestError:
@@ -167,9 +167,9 @@ class Studio:
         except UserError as mistake:
             raise RequestError(str(mistake), _control(str(mistake), settings)) from None
 
-    def shown(self, settings: Settings, kept: Kept, missed: list[str]) -> dict:
+    def shown(self, settings: Settings, stored: StoredSong, missed: list[str]) -> dict:
         """The event of a song: its article, the settings that compose it again, and what can be done with it."""
-        record, title = kept.record, title_of(kept.record)
+        record, title = stored.record, title_of(stored.record)
         suffixes = [*FILES, *([".wav"] if self.args.sound else [])]
         files = [f"songs/{settings.id}{suffix}" for suffix in suffixes]
         entry = page_song(record, record["title"], files, self.collection)

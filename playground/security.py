@@ -23,7 +23,7 @@ HEADERS = {
 }
 
 
-class Guard:
+class SameOriginMiddleware:
     """Refuses requests with another Host (a name that was rebound to this machine) or of another Origin (another page),
     and adds the headers that keep the page to itself."""
 

@@ -1,4 +1,4 @@
-"""The playground without its models: settings, line, files, and what the server refuses."""
+"""The playground without its models: settings, queue, files, and what the server refuses."""
 
 import asyncio
 import base64
@@ -19,8 +19,8 @@ from melody.formats.write_midi import write_midi
 from melody.song import Song, song_record
 from melody.vocabulary import Vocabulary
 from playground import app as server
-from playground import line, reader, store
-from playground.composing import Kept
+from playground import queue, reader, store
+from playground.composing import StoredSong
 from playground.reader import Reader
 from playground.security import own_names
 from playground.settings import LONGEST, RequestError, Settings, abc_tune
@@ -33,7 +33,7 @@ NAMES = [f"{letter}{octave}" for octave in (4, 5) for letter in "CDEFGAB"]
 def kept(number=3, title="china"):
     settings = {"regions": ["china"], "seed": 7, "tempo": 120.0, "instrument": 73, "plain": False}
     song = Song("", ["G4", "A4", "B4"], [1.0] * 3, [0.0] * 3, [True, False, False], title=f"{title} {number:03d}")
-    return Kept(song_record(song, number, settings), settings)
+    return StoredSong(song_record(song, number, settings), settings)
 
 
 # Settings
@@ -179,12 +179,12 @@ def test_a_process_that_dies_or_hangs_harms_nothing(reading, monkeypatch, harm, 
     assert reading.tune("abc", TUNE.encode())
 
 
-# The line
+# The queue
 
 
 def test_one_is_composed_at_a_time_and_those_that_wait_are_counted():
     async def main():
-        requests, together, most = line.Line(), [], []
+        requests, together, most = queue.Queue(), [], []
 
         def work(emit, is_cancelled):
             together.append(1)
@@ -206,12 +206,12 @@ def test_one_is_composed_at_a_time_and_those_that_wait_are_counted():
     assert {"waiting": 2} in found[2] and {"waiting": 1} in found[2] and {"waiting": 2} not in found[1]
 
 
-def test_a_full_line_and_cancelled_requests(monkeypatch):
+def test_a_full_queue_and_cancelled_requests(monkeypatch):
     """A cancelled request is no longer counted and never begins."""
-    monkeypatch.setattr(line, "MOST_WAITING", 2)
+    monkeypatch.setattr(queue, "MOST_WAITING", 2)
 
     async def main():
-        requests, go, begun = line.Line(), threading.Event(), []
+        requests, go, begun = queue.Queue(), threading.Event(), []
 
         def work(emit, is_cancelled):
             begun.append(is_cancelled())
@@ -232,7 +232,7 @@ def test_a_full_line_and_cancelled_requests(monkeypatch):
         return begun, jobs
 
     begun, jobs = asyncio.run(main())
-    assert begun == [False] * 3 and jobs[1].is_cancelled and not jobs[3].line.jobs
+    assert begun == [False] * 3 and jobs[1].is_cancelled and not jobs[3].queue.jobs
 
 
 def test_an_error_ends_the_lines_with_its_control():
@@ -240,7 +240,7 @@ def test_an_error_ends_the_lines_with_its_control():
         def work(emit, is_cancelled):
             raise RequestError("no such key", "key")
 
-        requests = line.Line()
+        requests = queue.Queue()
         found = [json.loads(one) async for one in requests.add(work).lines()]
         requests.close()
         return found
@@ -251,7 +251,7 @@ def test_an_error_ends_the_lines_with_its_control():
 # The server
 
 
-class FakeStudio:
+class FakeService:
     """Composes the number of the settings."""
 
     def __init__(self, folder, reading):
@@ -267,7 +267,7 @@ class FakeStudio:
 def port(tmp_path_factory, reading):
     folder = tmp_path_factory.mktemp("playground")
     listener = serve.listen("127.0.0.1", 0)
-    application = server.Playground(FakeStudio(folder, reading)).app("127.0.0.1")
+    application = server.Playground(FakeService(folder, reading)).app("127.0.0.1")
     running = uvicorn.Server(uvicorn.Config(application, log_level="error"))
     thread = threading.Thread(target=running.run, kwargs={"sockets": [listener]})
     thread.start()

@@ -15,7 +15,7 @@ import generate_song
 from melody.cli import run
 from melody.flags import ROOT
 from playground.choices import choices, latent_map
-from playground.composing import Cancelled, Studio
+from playground.composing import Cancelled, SongService
 from playground.settings import RequestError, Settings
 
 TUNE = "D2 | G2 A2 B2 | c2 B2 A2 |"
@@ -23,24 +23,24 @@ SHORT = {"length": "16", "seed": "5", "count": "2"}  # two songs need no compili
 
 
 @pytest.fixture(scope="module")
-def studio(tmp_path_factory):
+def service(tmp_path_factory):
     folder = tmp_path_factory.mktemp("songs")
     flags = {"weights": ROOT / "weights", "data": folder / "data", "out": folder, "sound": False, "given": []}
-    studio = Studio(argparse.Namespace(**flags))
-    yield studio
-    studio.reader.close()
+    service = SongService(argparse.Namespace(**flags))
+    yield service
+    service.reader.close()
 
 
-def compose(studio, cancelled=lambda: False, **values):
+def compose(service, cancelled=lambda: False, **values):
     """The songs of a request, by number."""
     events = []
-    studio.compose(Settings(SHORT | values), events.append, cancelled)
+    service.compose(Settings(SHORT | values), events.append, cancelled)
     assert events[0] == {"songs": 2, "warnings": []}
     return {event["number"]: event for event in events[1:]}
 
 
-def files(studio, event):
-    with studio.store.files(*studio.songs[event["id"]]) as midi:
+def files(service, event):
+    with service.store.files(*service.songs[event["id"]]) as midi:
         return {path.suffix: path.read_bytes() for path in midi.parent.iterdir()}
 
 
@@ -55,57 +55,57 @@ REQUESTS = {
 
 @pytest.mark.slow  # one song alone needs compiling
 @pytest.mark.parametrize("values", REQUESTS.values(), ids=list(REQUESTS))
-def test_the_command_gives_the_same_bytes(studio, tmp_path, monkeypatch, values):
+def test_the_command_gives_the_same_bytes(service, tmp_path, monkeypatch, values):
     """Each song alone, by its own command; and the link of the song alone, from a server that knows it no more."""
-    event = compose(studio, **values)[2]
-    before = files(studio, event)
+    event = compose(service, **values)[2]
+    before = files(service, event)
     words = shlex.split(event["command"])
     assert words[:2] == ["python", "generate_song.py"]
     words[words.index("--out") + 1] = str(tmp_path)
-    folders = ["--weights", str(ROOT / "weights"), "--data", str(studio.args.data), "--quiet", "--score"]
+    folders = ["--weights", str(ROOT / "weights"), "--data", str(service.args.data), "--quiet", "--score"]
     monkeypatch.setattr(sys, "argv", ["generate_song.py", *words[2:], *folders])
-    generated(monkeypatch, studio)
+    generated(monkeypatch, service)
     (midi,) = tmp_path.glob("*/002.mid")
     assert {path.suffix: path.read_bytes() for path in midi.parent.glob("002.*")} == before
-    studio.songs.clear()
+    service.songs.clear()
     again = []
-    studio.compose(Settings.parse(event["settings"]), again.append, lambda: False)
-    assert again[1]["id"] == event["id"] and files(studio, again[1]) == before
+    service.compose(Settings.parse(event["settings"]), again.append, lambda: False)
+    assert again[1]["id"] == event["id"] and files(service, again[1]) == before
 
 
-def generated(monkeypatch, studio):
+def generated(monkeypatch, service):
     """Run generate_song.py with the models that are loaded."""
     load = generate_song.load_composer
     monkeypatch.setattr(generate_song, "init_keras", lambda args: None)
-    monkeypatch.setattr(generate_song, "load_composer", lambda args: load(args, studio.models))
+    monkeypatch.setattr(generate_song, "load_composer", lambda args: load(args, service.models))
     run(generate_song.main)
     monkeypatch.setattr(generate_song, "load_composer", load)
 
 
 @pytest.mark.slow
-def test_a_varied_song_has_the_memory_of_the_first(studio):
+def test_a_varied_song_has_the_memory_of_the_first(service):
     """Its link holds the settings of the first, so it is composed from the link alone."""
-    first = compose(studio, mix="china=1")[1]
-    varied = compose(studio, vary=first["settings"], seed="6")[1]
-    stepped = compose(studio, vary=varied["settings"].replace("seed=6", "seed=06"), distance="1", seed="6")[1]
-    latents = [np.array(studio.songs[event["id"]].record["latent"]) for event in (first, varied, stepped)]
+    first = compose(service, mix="china=1")[1]
+    varied = compose(service, vary=first["settings"], seed="6")[1]
+    stepped = compose(service, vary=varied["settings"].replace("seed=6", "seed=06"), distance="1", seed="6")[1]
+    latents = [np.array(service.songs[event["id"]].record["latent"]) for event in (first, varied, stepped)]
     assert np.abs(latents[0] - latents[1]).max() == 0 and np.linalg.norm(latents[1] - latents[2]) == pytest.approx(1)
-    assert files(studio, first)[".mid"] != files(studio, varied)[".mid"]
-    before = files(studio, stepped)
-    studio.songs.clear()
+    assert files(service, first)[".mid"] != files(service, varied)[".mid"]
+    before = files(service, stepped)
+    service.songs.clear()
     again = []
-    studio.compose(Settings.parse(stepped["settings"]), again.append, lambda: False)
-    assert files(studio, again[1]) == before
+    service.compose(Settings.parse(stepped["settings"]), again.append, lambda: False)
+    assert files(service, again[1]) == before
 
 
 @pytest.mark.slow
-def test_songs_of_the_user_alone_and_in_a_mix(studio):
+def test_songs_of_the_user_alone_and_in_a_mix(service):
     tunes = [f"X:1\nM:3/4\nL:1/4\nK:G\n{notes}|]\n".encode() for notes in ("GAB|cBA|G3", "BAG|ABc|B3", "ddd|cBA|G3")]
-    own = studio.store.add_own([(".abc", tune) for tune in tunes]).name
-    alone = compose(studio, own=own, mix="own=1")[1]
-    mixed = compose(studio, own=own, mix="china=0.5 own=0.5")[1]
-    assert "read" in studio.songs[alone["id"]].record and not alone["varies"]
-    assert [set(part) for part in studio.songs[mixed["id"]].record["mixed"]] == [{"latent"}, {"read"}]
+    own = service.store.add_own([(".abc", tune) for tune in tunes]).name
+    alone = compose(service, own=own, mix="own=1")[1]
+    mixed = compose(service, own=own, mix="china=0.5 own=0.5")[1]
+    assert "read" in service.songs[alone["id"]].record and not alone["varies"]
+    assert [set(part) for part in service.songs[mixed["id"]].record["mixed"]] == [{"latent"}, {"read"}]
 
 
 @pytest.mark.parametrize(
@@ -130,67 +130,67 @@ def test_songs_of_the_user_alone_and_in_a_mix(studio):
         ({"instrument": "flutte"}, "instrument", "flute"),
     ],
 )
-def test_what_is_wrong_is_said_with_its_control(studio, values, control, says):
+def test_what_is_wrong_is_said_with_its_control(service, values, control, says):
     with pytest.raises(RequestError) as refused:
-        compose(studio, **values)
+        compose(service, **values)
     assert refused.value.control == control and says in str(refused.value) and "\n" not in str(refused.value)
 
 
-def test_songs_are_not_varied_without_end(studio):
+def test_songs_are_not_varied_without_end(service):
     query = "seed=1&number=1"
     for _ in range(6):
         query = urlencode({"vary": query, "seed": "1", "number": "1"})
     with pytest.raises(RequestError, match="4 times in a row"):
-        studio.compose(Settings.parse(query), lambda event: None, lambda: False)
+        service.compose(Settings.parse(query), lambda event: None, lambda: False)
 
 
-def test_a_cancelled_request_ends_at_the_next_song(studio):
+def test_a_cancelled_request_ends_at_the_next_song(service):
     asked = []
     with pytest.raises(Cancelled):
-        compose(studio, lambda: len(asked) > 2 or asked.append(1), key="c", **{"min-length": "16"})
+        compose(service, lambda: len(asked) > 2 or asked.append(1), key="c", **{"min-length": "16"})
     assert len(asked) == 3
 
 
-def test_no_more_songs_are_remembered_than_are_needed(studio, monkeypatch):
+def test_no_more_songs_are_remembered_than_are_needed(service, monkeypatch):
     monkeypatch.setattr("playground.composing.REMEMBERED", 3)
-    found = [compose(studio, seed=str(seed))[2] for seed in range(3)]
-    assert len(studio.songs) == 3 and found[2]["id"] in studio.songs and found[0]["id"] not in studio.songs
+    found = [compose(service, seed=str(seed))[2] for seed in range(3)]
+    assert len(service.songs) == 3 and found[2]["id"] in service.songs and found[0]["id"] not in service.songs
 
 
-def test_copies_are_warned_of(studio, monkeypatch):
-    monkeypatch.setattr(type(studio.copied), "longest", lambda index, song: 13)
-    event = compose(studio)[1]
+def test_copies_are_warned_of(service, monkeypatch):
+    monkeypatch.setattr(type(service.copied), "longest", lambda index, song: 13)
+    event = compose(service)[1]
     assert "Perhaps a copy: 13 notes in a row" in event["html"]
 
 
-def test_what_can_be_chosen_and_the_map_without_memories(studio):
-    found = choices(studio)
+def test_what_can_be_chosen_and_the_map_without_memories(service):
+    found = choices(service)
     assert found["regions"] == ["china", "deutschl"] and {"3/4", "6/8", "free"} <= set(found["meters"])
     json.dumps(found)
-    shown = latent_map(studio, "china")
+    shown = latent_map(service, "china")
     points = np.array(shown["points"])
     assert not shown["real"] and points.shape == (500, 2)
     assert np.abs(points.mean(axis=0)).max() < 0.2 and points.std(axis=0) == pytest.approx(1, abs=0.2)
 
 
-def test_songs_go_nowhere_else(studio):
+def test_songs_go_nowhere_else(service):
     """All that is written lies in the folder of the playground, under names of the server."""
-    compose(studio, vary=compose(studio, **NOTES)[1]["settings"])
-    paths = [path.relative_to(studio.args.out).as_posix() for path in studio.args.out.rglob("*") if path.is_file()]
+    compose(service, vary=compose(service, **NOTES)[1]["settings"])
+    paths = [path.relative_to(service.args.out).as_posix() for path in service.args.out.rglob("*") if path.is_file()]
     names = r"playground/(own/ID/\d{3}\.abc|tunes/ID/tune\.abc|composed/ID/[\w-]+/\d{3}\.json)"
     assert len(paths) > 1 and all(re.fullmatch(names.replace("ID", "[0-9a-f]{16}"), path) for path in paths), paths
 
 
-def test_the_map_of_real_memories_names_the_songs_that_they_end_with(studio):
-    vae, _ = studio.models.vae("china", "")
+def test_the_map_of_real_memories_names_the_songs_that_they_end_with(service):
+    vae, _ = service.models.vae("china", "")
     memories = vae.decode(vae.sample(9, np.random.default_rng(1)))
-    path = studio.args.data / "memories/china.h5"
+    path = service.args.data / "memories/china.h5"
     path.parent.mkdir(parents=True)
     with h5py.File(path, "w") as file:
         file["memory"], file["song"] = memories, np.arange(27).reshape(9, 3) % 4
         file["name"] = np.array(["a", "b", "c", "d"], h5py.string_dtype())
-        file.attrs["settings"] = json.dumps({"network": studio.models.trained.fingerprint})
-    shown = latent_map(studio, "china")
+        file.attrs["settings"] = json.dumps({"network": service.models.trained.fingerprint})
+    shown = latent_map(service, "china")
     assert shown["real"] and shown["songs"] == list("cbadcbadc")
     np.testing.assert_allclose(shown["points"], vae.plane().points(vae.encode(memories)), atol=0.01)
     path.unlink()

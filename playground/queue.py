@@ -1,4 +1,4 @@
-"""One composing at a time: requests wait in line, see how many are before them, and can be cancelled."""
+"""One composing at a time: requests wait, see how many are before them, and can be cancelled."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ Work = Callable[[Callable[[dict], None], Callable[[], bool]], None]  # (emit an 
 
 
 class Job:
-    """A request in the line; what it emits is sent line by line, as JSON."""
+    """A request that waits or is composed; what it emits is sent line by line, as JSON."""
 
-    def __init__(self, line: Line, work: Work):
-        self.line, self.work, self.loop = line, work, asyncio.get_running_loop()
+    def __init__(self, queue: Queue, work: Work):
+        self.queue, self.work, self.loop = queue, work, asyncio.get_running_loop()
         self.events: asyncio.Queue[dict] = asyncio.Queue()
         self.is_cancelled = False
 
@@ -39,7 +39,7 @@ class Job:
                 traceback.print_exc()
             end = {"error": "the server failed; its terminal says why", "control": ""}
         finally:
-            self.line.jobs.remove(self)
+            self.queue.jobs.remove(self)
             self.emit(end)
 
     def emit(self, event: dict) -> None:
@@ -55,14 +55,14 @@ class Job:
                 try:
                     event = await asyncio.wait_for(self.events.get(), BEAT)
                 except TimeoutError:
-                    event = {"waiting": self.line.jobs.index(self) if self in self.line.jobs else 0}
+                    event = {"waiting": self.queue.jobs.index(self) if self in self.queue.jobs else 0}
                 ended = "done" in event or "error" in event
                 yield line_of(event)
         finally:
             self.is_cancelled = True
 
 
-class Line:
+class Queue:
     """The requests that wait, the first of which is composed."""
 
     def __init__(self):
@@ -70,7 +70,7 @@ class Line:
         self.thread = ThreadPoolExecutor(1, "composing")
 
     def add(self, work: Work) -> Job:
-        """A job at the end of the line. Raises `RequestError` if too many wait."""
+        """A job at the end of the queue. Raises `RequestError` if too many wait."""
         if sum(not job.is_cancelled for job in self.jobs) > MOST_WAITING:
             raise RequestError(f"{MOST_WAITING} requests are waiting; try again in a minute")
         self.jobs.append(job := Job(self, work))
