@@ -1,16 +1,18 @@
 "use strict";
 const $ = (id) => document.getElementById(id);
 const form = $("settings");
+const FURTHER = ["tempo", "range", "min-length", "max-copy", "curate"];
 const FIELDS = ["meter", "key", "count", "temperature", "guidance", "length", "seed", "number", "instrument", "notes"];
 const songs = new Map(); // by id: what the server said of each
 let own = null; // id of the uploaded songs
 let running = null; // AbortController of the request that is composed
 let choices = null;
+let further = {}; // settings of the address that have no control
 let source = {}; // where memories come from, if not from the sliders: vary and distance, or at
 
 /** Read the values of the page into settings, as they stand in the address. */
 function settings() {
-  const found = { ...source };
+  const found = { ...further, ...source };
   for (const name of FIELDS) {
     const value = $(name).value.trim();
     if (value) found[name] = value;
@@ -81,6 +83,7 @@ function fill(found) {
     own = found.get("own");
     addPart("own", "your songs", 0);
   }
+  further = Object.fromEntries([...found].filter(([name]) => FURTHER.includes(name)));
   composeFrom(sourceIn(found));
   if (!found.has("mix")) return;
   for (const input of document.querySelectorAll("#mix input")) input.value = 0;

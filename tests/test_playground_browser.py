@@ -86,7 +86,7 @@ def test_compose_play_and_share(page):
 
 
 def test_the_seed_is_locked_and_the_temperature_changed(page):
-    browser = page("?mix=deutschl%3D1")
+    browser = page("?mix=deutschl%3D1&tempo=90")
     fill(browser, length=24)
     compose(browser)
     seed, first = browser.find_element("id", "seed").get_property("value"), notes(browser)
@@ -96,7 +96,7 @@ def test_the_seed_is_locked_and_the_temperature_changed(page):
     fill(browser, temperature="1.3")
     compose(browser)
     assert notes(browser) != first and browser.find_element("id", "seed").get_property("value") == seed
-    assert f"seed={seed}" in browser.current_url and "temperature=1.3" in browser.current_url
+    assert all(one in browser.current_url for one in (f"seed={seed}", "temperature=1.3", "tempo=90"))
     browser.find_element("id", "lock").click()
     compose(browser)
     assert browser.find_element("id", "seed").get_property("value") != seed
