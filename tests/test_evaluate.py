@@ -267,6 +267,10 @@ def test_the_docs_show_what_was_measured_on_the_shipped_weights():
     assert report.docs_tables(record) in docs
     assert ablations.table(json.loads((root / "results/ablations.json").read_text())) in docs
     assert record["settings"]["part"] == "test" and not record["settings"]["quick"]
+    validation = json.loads((root / "results/evaluation-validation.json").read_text())
+    met, others = ([row["met"] for row in rows["rows"] if row["met"] is not None] for rows in (validation, record))
+    assert f"{sum(met)} of {len(met)} targets are met there,\n{sum(others)} here" in docs
+    assert validation["settings"]["part"] == "validation" and validation["fingerprints"] == record["fingerprints"]
     for name in ("china", "deutschl"):
         trained = json.loads((root / f"weights/vae-{name}.json").read_text())
         assert record["fingerprints"][f"vae-{name}"] == trained["weights"]
