@@ -8,6 +8,7 @@ that tries it (joblib 1.6), so that futures are waited for here.
 import argparse
 import logging
 import platform
+import random
 import threading
 import time
 import traceback
@@ -81,6 +82,8 @@ def do(work: Work, piece: Any) -> Any:
     """The result for a piece, on a worker. Raises `UserError` if it is of another version or sees other folders."""
     with _one_piece:
         here = installed("Keras" in work.wanted)
+        if "Keras" in work.wanted:
+            _seed_keras_alone()
         for what, value in work.wanted.items():
             if here[what] != value:
                 raise UserError(f"{_worker()} has {what} {here[what]}, this run {value}; start it again with the same")
@@ -94,6 +97,15 @@ def do(work: Work, piece: Any) -> Any:
         except Exception as failure:
             failure.add_note(traceback.format_exc(limit=-5))  # a long traceback would not reach the client
             raise failure.with_traceback(None) from None
+
+
+@cache
+def _seed_keras_alone() -> None:
+    """Keras draws seeds from Python's generator, which Dask's threads use too: give it one of its own."""
+    from keras.src.random import seed_generator
+    from keras.src.utils import rng_utils
+
+    seed_generator.python_random = rng_utils.random = random.Random()
 
 
 def _loaded(work: Work) -> Any:

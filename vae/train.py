@@ -59,8 +59,11 @@ def main() -> None:
 
 def train(args: argparse.Namespace, chosen: list[str] | None) -> str:
     """Train the VAE of the chosen regions, or with None of --name; the lines that say how good it is."""
-    from melody.training_run import TrainingRun, same_command  # Keras takes 5 s to load, which --help need not wait for
+    import keras  # late: it takes 5 s to load, which --help need not wait for
 
+    from melody.training_run import TrainingRun, same_command
+
+    keras.utils.clear_session(free_memory=False)  # so that names do not depend on the regions before
     name = args.name if chosen is None else regions.file_name(chosen)
     memories, descriptions, memory_settings = memory.load(args.data, name, chosen)
     settings = {flag: getattr(args, flag) for flag in (*SETTINGS, "seed")} | {"memories": memory_settings}

@@ -45,7 +45,7 @@ def faults(args: argparse.Namespace, scratch: Path) -> dict:
     campaigns: dict[str, Callable[[tqdm], list[Row]]] = {
         "bad_songs": lambda bar: bad_songs(round(5000 * fraction), args.seed, scratch, bar),
         "kills": lambda bar: kills(round(50 * fraction), args.seed, scratch, workspace(), bar),
-        "cluster": lambda bar: cluster(1 if args.quick else 5, args.seed, scratch, workspace(), bar),
+        "cluster": lambda bar: cluster(1 if args.quick else 5, args.seed, scratch, bar),
         "machine": lambda bar: machine(scratch, workspace(), bar),
         "concurrent": lambda bar: concurrent(1 if args.quick else 3, scratch, workspace(), bar),
         "mismatches": lambda bar: mismatches(fraction, args.seed, scratch, workspace(), bar),
