@@ -52,6 +52,7 @@ def main() -> None:
         log(args, f"{args.data / 'songs.h5'} was made with other settings ({changed}); reading the songs again")
     with file_lock(args.data / OUTPUTS[0]), atomic_write_all(args.data, OUTPUTS) as temporary:
         lines = write_songs(temporary, files, settings, args)
+        del files  # frees memory, which the split of a large collection needs
         write_split(temporary, args.seed)
         add_rhythms(temporary)
     for line in lines:
