@@ -26,7 +26,7 @@ CHINA = ("--regions", "china")
 
 
 def start(program, *flags):
-    """A Dask scheduler or worker, in a session of its own. A file may end a worker twice."""
+    """A Dask scheduler or worker with a process group of its own. A file may end a worker twice."""
     settings = {"DASK_DISTRIBUTED__SCHEDULER__ALLOWED_FAILURES": "1", "PYTHONPATH": str(ROOT)}
     command = [sys.executable, "-m", f"distributed.cli.dask_{program}", *map(str, flags)]
     quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL, "start_new_session": True}
