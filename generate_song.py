@@ -3,7 +3,7 @@
 reads   weights/lstm.*, weights/vae-<name>.*; with --like and --continue also your songs
 writes  songs/<name>/001.mid, 001.json, 002.mid ...    each song, and its settings, latent, notes and rhythm
 
-    python generate_song.py                            8 songs of config.REGIONS in 7 seconds
+    python generate_song.py                            8 songs of config.REGIONS
     python generate_song.py --wav --score --page       also sound, scores and a page: songs/china/index.html
     python generate_song.py --regions deutschl --count 20 --seed 7 --instrument violin
     python generate_song.py --meter 3/4 6/8 --key d --range C4 D5    in 3/4 or 6/8, in D minor, from C4 to D5

@@ -7,7 +7,7 @@ import keras
 import numpy as np
 import pytest
 
-from benchmarks import adapters, baseline_2018, harness, report, synthetic
+from benchmarks import adapters, baseline_2018, commands, harness, report, synthetic
 from benchmarks.cases import CASES
 from benchmarks.harness import Command, Measurement, Worker
 from benchmarks.report import Comparison
@@ -289,6 +289,19 @@ def test_every_case_runs(tmp_path, capsys):
     assert {row["case"] for row in rows} == set(CASES)
     assert stage("benchmarks.run", "--quick", "--table", "--out", tmp_path) == 0
     assert capsys.readouterr().out.strip() == report.tables(rows)
+
+
+def test_the_readme_shows_how_long_its_commands_take():
+    root = Path(__file__).parents[1]
+    rows = json.loads((root / "results/commands.json").read_text())["rows"]
+    assert commands.table(rows) in (root / "README.md").read_text()
+    assert [row["step"] for row in rows] == list(commands.STEPS)
+
+
+def test_a_command_that_fails_is_one_line(tmp_path, monkeypatch):
+    monkeypatch.setitem(commands.STEPS, "broken", (["nowhere.py"], ""))
+    with pytest.raises(UserError, match=r"python nowhere.py failed: .*nowhere\.py"):
+        commands.measured(tmp_path, "broken")
 
 
 def test_the_page_shows_the_results_file():
