@@ -287,6 +287,26 @@ def test_the_same_seed_gives_the_same_figures(ready, tiny, tmp_path):
 
 
 @pytest.mark.slow
+def test_a_worker_of_a_cluster_gives_the_same_figures(ready, tmp_path):
+    from tests.test_cluster import start, start_scheduler, stop, worker_flags
+
+    scheduler, address = start_scheduler(tmp_path)
+    worker = start("worker", *worker_flags(address, tmp_path))
+    try:
+        for folder, flags in (("here", ()), ("there", ("--cluster", address))):
+            out = ("--out", tmp_path / folder, "--quick", "--only", "M1", "M3")
+            assert stage("evaluate", *ready.flags[:-2], *out, *flags) == 0
+    finally:
+        for process in (worker, scheduler):
+            stop(process)
+    here, there = (
+        json.loads((tmp_path / name / "evaluation-quick-partial-validation.json").read_text())
+        for name in ("here", "there")
+    )
+    assert here["rows"] == there["rows"] and here["rows"]
+
+
+@pytest.mark.slow
 def test_real_memories_come_from_the_part_that_is_not_measured(ready, tiny):
     import argparse
 
