@@ -18,7 +18,7 @@ from tqdm import tqdm
 
 from tests.faults import damage
 from tests.faults.commands import Row, call, digests, environment, not_one_line
-from tests.faults.workspace import WRITES, Workspace, copy_of
+from tests.faults.workspace import Workspace, copy_of
 
 
 @contextlib.contextmanager
@@ -62,20 +62,20 @@ def outputs_of(workspace: Workspace, stage: str) -> Path:
     )
 
 
-def machine(scratch: Path, workspace: Workspace, bar: tqdm) -> list[Row]:
+def machine(stages: list[str], scratch: Path, workspace: Workspace, bar: tqdm) -> list[Row]:
     """A full disk, a read-only folder, unreadable files, no network, no audio."""
     rows = []
     again = {"preprocess": ("--seed", "1"), "generate_song": ()}
     for what in ("full disk", "read-only folder", "unreadable files"):
         remarks = []
-        for stage in WRITES:
+        for stage in stages:
             own = copy_of(workspace, scratch / f"{what.split()[0]}-{stage}")
             remarks += [
                 f"{stage}: {remark}" for remark in run_hindered(own, stage, what, again.get(stage, ("--overwrite",)))
             ]
             bar.update()
             shutil.rmtree(own.root)
-        rows.append(Row(what, len(WRITES), len(remarks), remarks))
+        rows.append(Row(what, len(stages), len(remarks), remarks))
     for what, cases in (
         ("no network, or wrong replies of the package index", download_cases(scratch)),
         ("no FluidSynth, or no sound font", audio_cases(scratch, workspace)),
