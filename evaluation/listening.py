@@ -1,7 +1,7 @@
-"""A page on which a listener tells real songs from composed ones: excerpts in random order, and the score at the end.
+"""A page on which a listener distinguishes real songs from composed ones: excerpts in random order, then the score.
 
 The real songs are held-out ones of the reader's own copy of the collection. All excerpts are read from the network's
-integers and written alike, without titles and phrases, so that nothing but the music tells them apart.
+integers and written alike, without titles and phrases, so that they differ in nothing but the music.
 """
 
 import base64

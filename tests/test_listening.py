@@ -1,4 +1,4 @@
-"""The page on which real songs are told from composed ones: its excerpts, its key, and the score in a browser."""
+"""The page on which listeners distinguish real songs from composed ones: excerpts, key, and the score in a browser."""
 
 import base64
 import re
