@@ -7,7 +7,7 @@ import keras
 import numpy as np
 import pytest
 
-from benchmarks import adapters, baseline_2018, commands, harness, report, synthetic
+from benchmarks import adapters, baseline_2018, commands, harness, report, server, synthetic
 from benchmarks.cases import CASES
 from benchmarks.harness import Command, Measurement, Worker
 from benchmarks.report import Comparison
@@ -296,6 +296,13 @@ def test_the_readme_shows_how_long_its_commands_take():
     rows = json.loads((root / "results/commands.json").read_text())["rows"]
     assert commands.table(rows) in (root / "README.md").read_text()
     assert [row["step"] for row in rows] == list(commands.STEPS)
+
+
+def test_the_page_shows_how_long_one_waits_for_the_server():
+    root = Path(__file__).parents[1]
+    rows = json.loads((root / "results/server.json").read_text())["rows"]
+    assert server.table(rows) in (root / "docs/playground.md").read_text()
+    assert [row["wait"] for row in rows] == list(server.TARGETS)
 
 
 def test_a_command_that_fails_is_one_line(tmp_path, monkeypatch):
