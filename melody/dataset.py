@@ -21,6 +21,7 @@ NOTE_FIELDS = dict.fromkeys(("duration", "rest_before", "beat", "bar"), np.float
 SONG_FIELDS = ("pickup", "rest_after")  # one float32 per song
 ARRAYS = ("pitch", *NOTE_FIELDS, *SONG_FIELDS, "start")
 TEXT_FIELDS = ("name", "area", "title", "key", "meter", "genre")  # one text per song
+SHARED_TEXTS = ("area", "key", "meter", "genre")  # that many songs have, and memory holds once
 
 
 @dataclass
@@ -53,6 +54,14 @@ class Dataset:
 
     def songs(self, indices: Iterable[int]) -> list[np.ndarray]:
         return [self.song(s) for s in indices]
+
+    def part(self, first: int, last: int) -> "Dataset":
+        """The songs from `first` to before `last`; their notes are not copied."""
+        edges = self.start[first : last + 1]
+        notes, songs = slice(edges[0], edges[-1]), slice(first, last)
+        arrays = {field: getattr(self, field)[notes] for field in ("pitch", *NOTE_FIELDS)}
+        rest = {field: getattr(self, field)[songs] for field in (*SONG_FIELDS, *TEXT_FIELDS)}
+        return Dataset(self.vocabulary, **arrays, **rest, start=edges - edges[0])
 
     @cached_property
     def intervals(self) -> list[np.ndarray]:
@@ -133,7 +142,8 @@ def load(data: Path) -> Dataset:
     path = data / "songs.h5"
     with open_hdf5(path, COMMAND) as file:
         arrays = {field: _mapped(path, file[field]) for field in ARRAYS}
-        texts = {field: [sys.intern(text) for text in file[field].asstr()[:]] for field in TEXT_FIELDS}
+        texts = {field: file[field].asstr()[:].tolist() for field in TEXT_FIELDS}
+        texts |= {field: list(map(sys.intern, texts[field])) for field in SHARED_TEXTS}
         _check_arrays(arrays, texts)
     vocabulary = Vocabulary.load(data / "vocabulary.json")
     if arrays["pitch"].size and arrays["pitch"].max() >= len(vocabulary):

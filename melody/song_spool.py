@@ -10,7 +10,7 @@ import h5py
 import numpy as np
 
 from melody.atomic import atomic_write
-from melody.dataset import BLOCK, NOTE_FIELDS, SONG_FIELDS, TEXT_FIELDS, text_bytes, write_texts
+from melody.dataset import BLOCK, NOTE_FIELDS, SHARED_TEXTS, SONG_FIELDS, TEXT_FIELDS, text_bytes, write_texts
 from melody.meter import bar_length
 from melody.song import Song
 from melody.vocabulary import Vocabulary
@@ -45,7 +45,8 @@ class SongSpool:
         for field, file in self.files.items():
             file.write(np.asarray(columns[field], KINDS[field]).tobytes())
         for field, column in self.texts.items():
-            column.append(sys.intern(getattr(song, field)))
+            text = getattr(song, field)
+            column.append(sys.intern(text) if field in SHARED_TEXTS else text)
         for field, column in self.values.items():
             column.append(getattr(song, field))
         self.start.append(self.notes + notes)

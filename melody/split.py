@@ -14,20 +14,21 @@ from melody.errors import UserError
 from melody.provenance import fingerprint
 
 PARTS = ("training", "validation", "test")
+TRAINING, VALIDATION, TEST = range(3)  # their indices
 GRAM = 8  # intervals in an n-gram
 MIN_SHARED = 0.25  # fraction of a song's n-grams that another song must contain to be its near-duplicate
 MOST_EXACT = 30_000  # songs that are compared exactly, which takes half a GB
 MAX_HELD_OUT_GROUP = 40  # songs; a larger group of near-duplicates is always in the training part
 
 
-def near_duplicates(intervals: Iterable[np.ndarray], songs: int = 0) -> np.ndarray:
+def near_duplicates(intervals: Iterable[np.ndarray], songs: int | None = None) -> np.ndarray:
     """Number the groups of near-duplicates: (songs,) integers, equal for songs of the same group.
 
     Songs i and j are linked when |G_i ∩ G_j| / |G_i| ≥ .25 for their sets G of interval 8-grams, or when their
     interval sequences are equal; a group is a connected component. Of more than `MOST_EXACT` songs the sets are
     estimated, see `melody.minhash`; `songs` is their number where `intervals` is no list.
     """
-    songs = songs or len(intervals)
+    songs = len(intervals) if songs is None else songs
     if songs > MOST_EXACT:
         from melody import minhash  # late: datasketch need not be installed for fewer songs
 
@@ -66,17 +67,16 @@ def grouped_split(names: list[str], intervals: Iterable[np.ndarray], seed: int) 
     The groups of near-duplicates are shuffled by the hash of the seed and their first name. So the split is the same
     on every machine, and adding a song changes the part of few others.
     """
-    groups: dict[int, list[str]] = {}
-    for group, name in sorted(
-        zip(near_duplicates(intervals, len(names)), names, strict=True), key=lambda pair: pair[1]
-    ):
-        groups.setdefault(group, []).append(name)
-    parts: dict[str, list[str]] = {part: [] for part in PARTS}
-    limit = len(names) // 10
-    for group in sorted(groups.values(), key=lambda group: fingerprint(f"{seed} {group[0]}".encode())):
-        free = [part for part in ("test", "validation") if len(parts[part]) + len(group) <= limit]
-        parts[free[0] if free and len(group) <= MAX_HELD_OUT_GROUP else "training"] += group
-    return {part: sorted(members) for part, members in parts.items()}
+    groups = near_duplicates(intervals, len(names))
+    by_name = np.argsort(np.array(names, object))  # arrays, since lists of a million songs fill half a GB
+    _, first, group, sizes = np.unique(groups[by_name], return_index=True, return_inverse=True, return_counts=True)
+    hashes = (fingerprint(f"{seed} {names[s]}".encode()) for s in by_name[first])
+    part, taken, limit = np.zeros(len(first), np.int8), [0] * len(PARTS), len(names) // 10
+    for g in np.argsort(np.fromiter(hashes, "S16", len(first))):
+        free = [k for k in (TEST, VALIDATION) if taken[k] + sizes[g] <= limit]
+        part[g] = free[0] if free and sizes[g] <= MAX_HELD_OUT_GROUP else TRAINING
+        taken[part[g]] += sizes[g]
+    return {name: [names[s] for s in by_name[part[group] == k]] for k, name in enumerate(PARTS)}
 
 
 def write_split(data: Path, seed: int) -> dict[str, list[str]]:

@@ -1,6 +1,8 @@
 """Near-duplicates by hashing: the groups of the exact way, but for a few links."""
 
+import io
 import os
+import tracemalloc
 from pathlib import Path
 
 import numpy as np
@@ -40,7 +42,7 @@ def test_close_songs_are_those_that_the_exact_way_links():
     rng = np.random.default_rng(0)
     first = rng.integers(-3, 4, 40)
     others = [np.concatenate([first[:n], rng.integers(-3, 4, 19 - n)]) for n in (10, 9)]
-    hashes = minhash.hashed([first, *others], 3)._replace(least=np.zeros((3, minhash.HASHES), np.uint32))
+    hashes = minhash.hashed([first, *others], 3, io.BytesIO())
     assert minhash.close(hashes, np.array([[0, 1], [1, 0], [0, 2]])).tolist() == [True, True, False]
     assert minhash.close(hashes, np.zeros((0, 2), int)).tolist() == []
 
@@ -55,6 +57,20 @@ def test_many_songs_are_split_by_hashing(monkeypatch):
     names = [f"a/b{k:02d}" for k in range(60)]
     parts = split.grouped_split(names, iter(songs), 0)
     assert sorted(name for part in parts.values() for name in part) == names
+
+
+def test_a_split_by_hashing_takes_little_memory_a_song(monkeypatch):
+    """Names included less than 600 bytes, of songs whose intervals fill 400."""
+    minhash.check_installed()
+    monkeypatch.setattr(minhash, "BLOCK", 100)
+    monkeypatch.setattr(split, "MOST_EXACT", 50)
+    rng, songs = np.random.default_rng(0), 4000
+    sequences = (rng.integers(-9, 10, 50) for _ in range(songs))
+    tracemalloc.start()
+    split.grouped_split([f"copies/0000/tune{k:08d}" for k in range(songs)], sequences, 0)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak / songs < 600
 
 
 @pytest.mark.slow
