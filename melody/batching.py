@@ -1,7 +1,8 @@
 """What the network is trained on: streams of songs that have something in common."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 
@@ -20,11 +21,11 @@ TRIES = 8  # songs that are tried before the rest of a stream is left empty
 class TrainingSongs:
     """The songs that streams are made of, and what is known of each."""
 
-    songs: list[EncodedSong]
+    songs: Sequence[EncodedSong]
     groups: dict[str, np.ndarray]  # (songs,) integers for each grouping of `melody.groupings.SHARES`
     mode: list[int]  # index in `melody.descriptors.MODES`
     collection: list[int]  # from 0
-    own: int = 0  # how many of them, the last ones, are songs of the user's own
+    own: Sequence[EncodedSong] = ()  # further songs, the user's own
 
     def with_own(self, own: "TrainingSongs") -> "TrainingSongs":
         """These songs, and as a further collection with groups of its own those of the user."""
@@ -33,7 +34,15 @@ class TrainingSongs:
             for kind, numbers in self.groups.items()
         }
         collection = self.collection + [max(self.collection) + 1] * len(own.songs)
-        return TrainingSongs(self.songs + own.songs, groups, self.mode + own.mode, collection, len(own.songs))
+        return TrainingSongs(self.songs, groups, self.mode + own.mode, collection, own.songs)
+
+    def song(self, s: int) -> EncodedSong:
+        return self.songs[s] if s < len(self.songs) else self.own[s - len(self.songs)]
+
+    @cached_property
+    def tokens(self) -> int:
+        """Of the user's own songs, or of all if there are none."""
+        return sum(len(song.pitch) + 1 for song in self.own or self.songs)
 
 
 class Streams:
@@ -78,9 +87,8 @@ class Streams:
 
     def steps(self) -> int:
         """The number of batches in an epoch; with songs of the user's own, however few, one for each window."""
-        own, size = self.training.own, self.batch * self.bptt_length * self.windows_per_stream
-        tokens = sum(len(song.pitch) + 1 for song in self.training.songs[-own:])  # of all songs if own is 0
-        batches = max(int(tokens / self.own_share / size), 1) if own else tokens // size
+        tokens, size = self.training.tokens, self.batch * self.bptt_length * self.windows_per_stream
+        batches = max(int(tokens / self.own_share / size), 1) if self.training.own else tokens // size
         return batches * self.windows_per_stream
 
     def epoch(self) -> Iterator[tuple[np.ndarray, np.ndarray, np.ndarray, bool]]:
@@ -109,8 +117,9 @@ class Streams:
         for s in order:
             if not left or tries == TRIES:
                 break
-            fits = len(self.training.songs[s].pitch) < left or not parts
-            changed = self._changed(self.training.songs[s], tradition) if fits else None
+            song = self.training.song(s)
+            fits = len(song.pitch) < left or not parts
+            changed = self._changed(song, tradition) if fits else None
             if changed is None:
                 tries += bool(parts)
                 continue
@@ -147,7 +156,7 @@ class Streams:
         return np.concatenate([self.rng.permutation(group), self.rng.permutation(self._collection(s))])
 
     def _random_song(self) -> int:
-        others, own = len(self.training.songs) - self.training.own, self.training.own
+        others, own = len(self.training.songs), len(self.training.own)
         if own and self.rng.random() < self.own_share:
             return others + int(self.rng.integers(own))
         return int(self.rng.integers(others))

@@ -20,6 +20,7 @@ redistributed. With these that is hard, though not impossible.
 
 import argparse
 import json
+from array import array
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -31,7 +32,7 @@ import numpy as np
 from melody import dataset, records
 from melody.atomic import atomic_write, file_lock, open_hdf5
 from melody.cli import log, log_settings, run
-from melody.dataset import Dataset, dataset_of
+from melody.dataset import BLOCK, Dataset, dataset_of, intervals_of
 from melody.errors import UserError
 from melody.flags import parser
 from melody.provenance import is_up_to_date, settings_of
@@ -58,11 +59,18 @@ class CopyIndex:
     @classmethod
     def of(cls, songs: Dataset, chosen: Sequence[int], rhythm: bool = True) -> Self:
         """The index of the chosen songs."""
-        grams = np.unique(np.concatenate([np.zeros(0, np.uint64), *(_grams(songs, s, rhythm) for s in chosen)]))
-        bits = (max(BITS_PER_GRAM * len(grams), FEWEST_BITS) - 1).bit_length()
-        is_set = np.zeros(2**bits, bool)
-        is_set[_addresses(grams, bits)] = True
-        return cls(np.packbits(is_set), rhythm)
+        found = array("Q")
+        for s in chosen:
+            found.frombytes(_grams(songs, s, rhythm).tobytes())
+        grams = np.frombuffer(found, np.uint64)
+        grams.sort()
+        different = int(np.count_nonzero(grams[1:] != grams[:-1])) + bool(len(grams))
+        bits = (max(BITS_PER_GRAM * different, FEWEST_BITS) - 1).bit_length()
+        table = np.zeros(2 ** (bits - 3), np.uint8)
+        for first in range(0, len(grams), BLOCK):
+            address = _addresses(grams[first : first + BLOCK], bits)
+            np.bitwise_or.at(table, address >> 3, (128 >> (address & 7)).astype(np.uint8))
+        return cls(table, rhythm)
 
     def longest(self, song: Song) -> int:
         """Notes in the longest run that the song shares with those of the index; 0 if that is below `GRAM`."""
@@ -159,7 +167,8 @@ def _line(songs: Dataset, s: int, rhythm: bool) -> np.ndarray:
     times = _integers(songs.duration[row]) + _integers(rests) if rhythm else np.ones(len(rests), np.int64)
     before, after = times[:-1], times[1:]
     common = np.maximum(np.gcd(before, after), 1)
-    return _hash([songs.intervals[s], before // common, after // common])
+    intervals = intervals_of(songs.song(s), songs.vocabulary)
+    return _hash([intervals, before // common, after // common])
 
 
 def _integers(times: np.ndarray) -> np.ndarray:

@@ -6,15 +6,16 @@ start of a transposed song. One index beyond the rhythms, openings, time signatu
 
 from collections import Counter
 from collections.abc import Callable, Container, Iterable, Iterator, Sequence
-from fractions import Fraction
+from copy import copy
 from typing import NamedTuple
 
 import numpy as np
 
 from melody.automaton import observe
-from melody.dataset import Dataset
+from melody.dataset import BLOCK, Dataset
 from melody.meter import FREE, Opening, Rhythm, bar_length, closing_rest
-from melody.song import SMALLEST, Song, exact, with_bars
+from melody.rhythms import ends_of, openings_of, rhythms_of
+from melody.song import SMALLEST, Song, with_bars
 from melody.vocabulary import RhythmVocabulary, Vocabulary
 
 MOST_RHYTHMS = 95  # in the vocabulary: 99.99 % of the notes of the Essen collection
@@ -36,16 +37,6 @@ class EncodedSong(NamedTuple):
     opening: int
 
 
-def openings_of(songs: Dataset) -> list[Opening]:
-    """The opening of each song; that of a song without bars is free."""
-    bars = np.maximum.reduceat(np.append(songs.bar, 0), songs.start[:-1]) if len(songs) else []
-    metric = (np.asarray(bars) > 0) & (np.diff(songs.start) > 0)
-    return [
-        Opening(meter, exact(pickup)) if has_bars and bar_length(meter) else Opening(FREE, Fraction(0))
-        for meter, pickup, has_bars in zip(songs.meter, songs.pickup, metric, strict=True)
-    ]
-
-
 def rhythm_vocabulary(songs: Dataset, training: Sequence[int]) -> RhythmVocabulary:
     """The commonest rhythms and openings of the training songs, and what songs in one meter do in their bars."""
     return rhythm_vocabulary_of(lambda: [(songs, training)])
@@ -55,11 +46,13 @@ def rhythm_vocabulary_of(blocks: Callable[[], Iterable[tuple[Dataset, Sequence[i
     """The same of songs that come in blocks, each with the indices of its training songs; `blocks` is called twice."""
     counts, found = Counter(), Counter()
     for songs, training in blocks():
-        symbols, openings = _rhythms(songs), openings_of(songs)
-        rows = (slice(*songs.start[s : s + 2]) for s in training)
-        counts.update(symbol for row in rows for symbol in symbols[row] if symbol.duration >= SMALLEST)
+        (symbols, number), openings = rhythms_of(songs), openings_of(songs)
+        of_training = np.repeat(np.isin(np.arange(len(songs)), training), np.diff(songs.start))
+        times = np.bincount(number[of_training], minlength=len(symbols)).tolist()
+        for symbol, notes in zip(symbols, times, strict=True):
+            counts[symbol] += notes if symbol.duration >= SMALLEST else 0
         found.update(openings[s] for s in training)
-    rhythms = [symbol for symbol, _ in sorted(counts.items(), key=lambda item: (-item[1], item[0]))[:MOST_RHYTHMS]]
+    rhythms = [symbol for symbol, _ in sorted((+counts).items(), key=lambda item: (-item[1], item[0]))[:MOST_RHYTHMS]]
     common = {one: n for one, n in sorted(found.items(), key=lambda item: (-item[1], item[0])) if n >= FEWEST_SONGS}
     in_one_meter = (song for block in blocks() for song in _in_one_meter(*block, rhythms, common))
     return RhythmVocabulary(rhythms, common, *_sorted(*observe(rhythms, in_one_meter)))
@@ -91,12 +84,13 @@ def _in_one_meter(
     songs: Dataset, chosen: Sequence[int], rhythms: Sequence[Rhythm], known: Container[Opening]
 ) -> Iterator[tuple[Opening, list[int]]]:
     """The opening and the indices of the rhythms, -1 for any other one, of those songs that keep a known meter."""
-    symbols, openings = _rhythms(songs), openings_of(songs)
-    index = {symbol: number for number, symbol in enumerate(rhythms)}
+    (symbols, number), openings = rhythms_of(songs), openings_of(songs)
+    index = {symbol: k for k, symbol in enumerate(rhythms)}
+    indices = np.array([index.get(symbol, -1) for symbol in symbols], int)[number]
     for s in chosen:
         row = slice(*songs.start[s : s + 2])
         if openings[s] in known and (songs.bar[row] == float(bar_length(openings[s].time_signature))).all():
-            yield openings[s], [index.get(symbol, -1) for symbol in symbols[row]]
+            yield openings[s], indices[row].tolist()
 
 
 def _sorted(transitions: dict, endings: dict) -> tuple[dict, dict]:
@@ -109,24 +103,59 @@ def _sorted(transitions: dict, endings: dict) -> tuple[dict, dict]:
 
 def encode(songs: Dataset, vocabulary: Vocabulary) -> list[EncodedSong]:
     """All songs as integers of the vocabulary; their pitches already are."""
-    rhythm = vocabulary.rhythm
-    index = {symbol: number for number, symbol in enumerate(rhythm.rhythms)}
-    rhythms = np.array([index.get(symbol, len(index)) for symbol in _rhythms(songs)], np.int32)
-    signatures = {signature: number for number, signature in enumerate(rhythm.signatures)}
-    openings = {opening: number for number, opening in enumerate(rhythm.openings)}
-    beats = {beat: number for number, beat in enumerate(rhythm.beats)}
-    ends = np.array([beats.get(beat, len(beats)) for beat in _ends(songs)], np.int32)
-    encoded = []
-    for s, opening in enumerate(openings_of(songs)):
-        row = slice(*songs.start[s : s + 2])
-        marks = songs.phrase[row].astype(np.int32)
-        (first,) = rhythm.beat_positions(opening, [])
-        beat = np.concatenate([[beats.get(first, len(beats))], ends[row]])
-        signature = signatures.get(opening.time_signature, len(signatures))
+    return list(EncodedSongs(songs, vocabulary))
+
+
+class EncodedSongs(Sequence[EncodedSong]):
+    """Songs as integers of the vocabulary, each made when it is asked for.
+
+    An encoded song fills 2 kB; what it is made of, beside the file that `songs` are mapped to, 2 or 3 bytes a note.
+    """
+
+    def __init__(self, songs: Dataset, vocabulary: Vocabulary):
+        self.songs, self.chosen = songs, range(len(songs))
+        blocks = (songs.part(first, first + BLOCK) for first in range(0, max(len(songs), 1), BLOCK))
+        columns = zip(*(_integers(block, vocabulary) for block in blocks), strict=True)
+        self.rhythm, self.end, self.begin, self.signature, self.opening = map(np.concatenate, columns)
+
+    def of(self, chosen: Sequence[int]) -> "EncodedSongs":
+        """Some of these songs, whose integers both share."""
+        some = copy(self)
+        some.chosen = [self.chosen[k] for k in chosen]
+        return some
+
+    def __len__(self) -> int:
+        return len(self.chosen)
+
+    def __getitem__(self, k: int) -> EncodedSong:
+        s = self.chosen[k]
+        row = slice(*self.songs.start[s : s + 2])
+        marks = self.songs.phrase[row].astype(np.int32)
         phrase = marks if marks.any() else np.full_like(marks, UNKNOWN)
-        number = openings.get(opening, len(openings))
-        encoded.append(EncodedSong(songs.song(s).astype(np.int32), rhythms[row], phrase, beat, signature, number))
-    return encoded
+        beat = np.append(self.begin[s], self.end[row]).astype(np.int32)
+        pitch, rhythm = self.songs.song(s).astype(np.int32), self.rhythm[row].astype(np.int32)
+        return EncodedSong(pitch, rhythm, phrase, beat, int(self.signature[s]), int(self.opening[s]))
+
+
+def _integers(songs: Dataset, vocabulary: Vocabulary) -> tuple[np.ndarray, ...]:
+    """Of each note its rhythm and the beat position at its end; of each song the first one, meter and opening."""
+    known = vocabulary.rhythm
+    (symbols, rhythm), (positions, end), openings = rhythms_of(songs), ends_of(songs), openings_of(songs)
+    firsts = [known.beat_positions(opening, [])[0] for opening in openings]
+    signatures = [opening.time_signature for opening in openings]
+    return (
+        _indices(symbols, known.rhythms)[rhythm],
+        _indices(positions, known.beats)[end],
+        _indices(firsts, known.beats),
+        _indices(signatures, known.signatures),
+        _indices(openings, known.openings),
+    )
+
+
+def _indices(values: Sequence, known: Iterable) -> np.ndarray:
+    """The index of each value among those that are known; one beyond them for any other."""
+    index = {value: k for k, value in enumerate(known)}
+    return np.array([index.get(value, len(index)) for value in values], np.min_scalar_type(len(index)))
 
 
 def composed(
@@ -207,24 +236,3 @@ def targets(song: EncodedSong, vocabulary: Vocabulary) -> np.ndarray:
     opening = np.full(len(pitch), -1)
     opening[0] = song.opening if song.opening < len(known.openings) else -1
     return np.stack([pitch, rhythm, phrase, opening], axis=1).astype(np.int32)
-
-
-def _rhythms(songs: Dataset) -> list[Rhythm]:
-    """The rhythm of every note."""
-    return _each(lambda rest, duration: Rhythm(exact(rest), exact(duration)), songs.rest_before, songs.duration)
-
-
-def _ends(songs: Dataset) -> list[Fraction]:
-    """The beat position at the end of every note; 0 without bars."""
-
-    def end(beat: float, duration: float, bar: float) -> Fraction:
-        return (exact(beat) + exact(duration)) % exact(bar) if bar > 0 else Fraction(0)
-
-    return _each(end, songs.beat, songs.duration, songs.bar)
-
-
-def _each(function, *columns: np.ndarray) -> Iterable:
-    """`function` of each row of the columns, called once for equal rows."""
-    rows, inverse = np.unique(np.stack(columns, axis=1), axis=0, return_inverse=True)
-    values = [function(*row) for row in rows.tolist()]
-    return [values[k] for k in inverse.ravel().tolist()]

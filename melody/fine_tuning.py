@@ -114,7 +114,7 @@ class FineTuner(Trainer):
         parts: dict[str, list[int]],
         settings: dict,
     ):
-        encoded = encoding.encode(own, trained.vocabulary)
+        encoded = encoding.EncodedSongs(own, trained.vocabulary)
         # Names without that of the file, so that all songs are one collection
         folders = replace(own, name=[f"{name.rpartition('/')[0]}/" for name in own.name])
         further = training_songs(folders, parts["training"], encoded, [0] * len(parts["training"]))

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from melody import regions
-from melody.dataset import Dataset
+from melody.dataset import Dataset, intervals_of
 from melody.descriptors import mode_of
 from melody.split import near_duplicates
 
@@ -29,13 +29,14 @@ def groupings(songs: Dataset, chosen: Sequence[int]) -> dict[str, np.ndarray]:
     """For each grouping of `SHARES` the number of each chosen song's group, (chosen,) integers."""
     collection = [regions.prefix(songs.name[s]) for s in chosen]
     mode = [mode_of(songs.key[s]) for s in chosen]
+    intervals = (intervals_of(songs.song(s), songs.vocabulary) for s in chosen)
     keys = {
         "collection": collection,
         "folder": [songs.name[s].rpartition("/")[0] for s in chosen],
         "collection, mode and meter": list(zip(collection, mode, [songs.meter[s] for s in chosen], strict=True)),
         "mode": mode,
         "collection and mode": list(zip(collection, mode, strict=True)),
-        "variants": near_duplicates([songs.intervals[s] for s in chosen]).tolist(),
+        "variants": near_duplicates(intervals, len(chosen)).tolist(),
         "nothing": [0] * len(chosen),
     }
     return {kind: _numbered(keys[kind]) for kind in SHARES}

@@ -141,7 +141,7 @@ class Trainer:
         keras.utils.set_random_seed(settings["seed"])
         self.settings = settings
         self.vocabulary = Vocabulary(songs.vocabulary.names) if settings["pitch_only"] else songs.vocabulary
-        encoded = encoding.encode(songs, self.vocabulary)
+        encoded = encoding.EncodedSongs(songs, self.vocabulary)
         names = {part: [songs.name[s] for s in split[part]] for part in ("training", "validation")}
         self.region_names = sorted({regions.prefix(name) for name in names["training"]})
         training_ids, validation_ids = (np.array(regions.region_ids(names[part], self.region_names)) for part in names)
@@ -218,11 +218,11 @@ class Trainer:
 
 
 def training_songs(
-    songs: dataset.Dataset, chosen: Sequence[int], encoded: Sequence[encoding.EncodedSong], collection: list[int]
+    songs: dataset.Dataset, chosen: Sequence[int], encoded: encoding.EncodedSongs, collection: list[int]
 ) -> batching.TrainingSongs:
     """The chosen songs; `collection` is the number of each one's collection."""
     modes = [mode_of(songs.key[s]) for s in chosen]
-    return batching.TrainingSongs([encoded[s] for s in chosen], groupings(songs, chosen), modes, collection)
+    return batching.TrainingSongs(encoded.of(chosen), groupings(songs, chosen), modes, collection)
 
 
 def tokens_of(

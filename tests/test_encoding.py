@@ -7,7 +7,7 @@ import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from melody import dataset
+from melody import dataset, encoding
 from melody.encoding import (
     HEADS,
     NEXT_PITCH,
@@ -18,6 +18,7 @@ from melody.encoding import (
     TOKENS,
     UNKNOWN,
     EncodedSong,
+    EncodedSongs,
     composed,
     decode,
     encode,
@@ -202,3 +203,20 @@ def test_a_rhythm_too_short_to_be_composed_is_not_known():
     songs = dataset_of([replace(WALTZ, duration=[1.0, 1.0, 0.001, 1.0, 2.0])] * 2, NOTES)
     assert Rhythm(Fraction(1, 2), Fraction(0)) not in songs.vocabulary.rhythm.rhythms
     assert encode(songs, songs.vocabulary)[0].rhythm.tolist() == [0, 0, 2, 0, 1]
+
+
+def test_songs_are_unpacked_from_blocks_as_from_one(monkeypatch):
+    """Of 60 songs, in blocks of 7 songs or in one, the same integers; and of a choice those that were chosen.
+
+    Besides the songs no more than 3 bytes a note and 4 a song are in memory."""
+    songs = dataset_of(tunes(10), Vocabulary({name for song in tunes(10) for name in song.pitch}))
+    whole = encode(songs, songs.vocabulary)
+    monkeypatch.setattr(encoding, "BLOCK", 7)
+    blocks = EncodedSongs(songs, songs.vocabulary)
+    assert len(blocks) == len(whole) == 60
+    some = blocks.of([59, 0, 8]).of([2, 0])
+    for one, other in [*zip(blocks, whole, strict=True), *zip(some, [whole[8], whole[59]], strict=True)]:
+        for field in EncodedSong._fields:
+            np.testing.assert_array_equal(getattr(one, field), getattr(other, field))
+    held = sum(array.nbytes for array in vars(blocks).values() if isinstance(array, np.ndarray))
+    assert held <= 3 * len(songs.pitch) + 4 * len(songs)

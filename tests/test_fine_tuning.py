@@ -52,7 +52,7 @@ def test_training_goes_on_from_the_network(tuner):
 
 def test_songs_of_ones_own_are_one_collection_in_streams_of_their_own(tuner):
     streams = tuner._streams(0)
-    assert len(streams.training.songs) == 50 and streams.training.own == 10
+    assert len(streams.training.songs) == 40 and len(streams.training.own) == 10
     kinds = {tuple(np.unique(streams._order() >= 40)) for _ in range(50)}
     assert kinds == {(False,), (True,)}, "no stream has songs of both"
     streams.own_share = 1.0
@@ -63,7 +63,7 @@ def test_songs_of_ones_own_are_one_collection_in_streams_of_their_own(tuner):
 def test_an_epoch_is_a_pass_over_the_songs_of_ones_own(tuner):
     """Half of the streams are of others. A batch has three streams of two windows of 20 tokens."""
     streams = tuner._streams(0)
-    tokens = sum(len(song.pitch) + 1 for song in streams.training.songs[40:])
+    tokens = sum(len(song.pitch) + 1 for song in streams.training.own)
     assert streams.steps() == int(2 * tokens / (3 * 2 * 20)) * 2 > 0
     streams.batch = 1000
     assert streams.steps() == 2, "one batch of streams at the least"
