@@ -40,11 +40,11 @@ def main() -> None:
     if args.network:
         init_keras(args)
         return fine_tune(args)
-    distribution.join(args)
-    init_keras(args)
-    from melody.training import train  # Keras takes 5 s to load, which --help need not wait for
+    with distribution.joined(args):
+        init_keras(args)
+        from melody.training import train  # Keras takes 5 s to load, which --help need not wait for
 
-    train(args, "lstm", COMMAND, training_settings.training(args))
+        train(args, "lstm", COMMAND, training_settings.training(args))
 
 
 def arguments() -> argparse.Namespace:

@@ -2,7 +2,7 @@
 
 Every process computes the loss of its own rows of each batch, and all have the same weights; validation is computed by
 each, and the first one writes. JAX ends a process without a word where another one is missing, so that the processes
-call each other before it starts.
+call each other before it starts, and watch each other; see `melody.watcher`.
 """
 
 import argparse
@@ -13,6 +13,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 
+from melody import watcher
 from melody.errors import UserError
 from melody.flags import Flags, address, in_range
 
@@ -37,8 +38,28 @@ def add_processes(flags: Flags) -> None:
     flags.add_argument("--all-devices", action="store_true", help=help)
 
 
-def join(args: argparse.Namespace) -> None:
-    """Meet the other processes; called before Keras is imported. Raises `UserError` if one does not come."""
+@contextmanager
+def joined(args: argparse.Namespace) -> Iterator[None]:
+    """Train in this block, which imports Keras, together with the other processes.
+
+    Raises `UserError` if one does not come, or ends.
+    """
+    check(args)
+    if args.processes == 1:
+        yield
+        return
+    args.quiet |= args.process > 0
+    same = {
+        name: str(value) for name, value in vars(args).items() if name not in ("process", "quiet", "data", "weights")
+    }
+    others = roll_call(args.address, args.processes, args.process, same)
+    with watcher.watched(others):
+        initialize(args)
+        yield
+
+
+def check(args: argparse.Namespace) -> None:
+    """Raise `UserError` if the flags of `add_processes` do not go together."""
     args.processes = args.processes or 1
     if args.processes == 1 and not args.all_devices:
         return
@@ -48,15 +69,16 @@ def join(args: argparse.Namespace) -> None:
         raise UserError(f"--batch {args.batch} cannot be divided among {args.processes} processes; choose a multiple")
     if args.processes == 1:
         return
+    if not hasattr(os, "fork"):
+        raise UserError("--processes needs Linux or macOS")
     if args.address is None or args.process is None:
         raise UserError("--processes needs --address HOST:PORT of process 0 and --process, the number of this one")
     if args.process >= args.processes:
         raise UserError(f"--process {args.process}: the last of {args.processes} processes is {args.processes - 1}")
-    args.quiet |= args.process > 0
-    same = {
-        name: str(value) for name, value in vars(args).items() if name not in ("process", "quiet", "data", "weights")
-    }
-    roll_call(args.address, args.processes, args.process, same)
+
+
+def initialize(args: argparse.Namespace) -> None:
+    """Start JAX with the other processes."""
     try:
         import jax
     except ImportError:
@@ -67,19 +89,20 @@ def join(args: argparse.Namespace) -> None:
     jax.distributed.initialize(place, args.processes, args.process, initialization_timeout=PATIENCE)
 
 
-def roll_call(address: str, processes: int, process: int, settings: dict[str, str]) -> None:
-    """Wait until all processes are there. Raises `UserError` if one is missing or has other settings."""
+def roll_call(address: str, processes: int, process: int, settings: dict[str, str]) -> list[socket.socket]:
+    """Wait until all processes are there: connections from process 0 to the others, from these to process 0.
+
+    Raises `UserError` if one is missing or has other settings.
+    """
     host, _, port = address.rpartition("/")[2].rpartition(":")
     place, deadline = (host.strip("[]"), int(port)), time.monotonic() + PATIENCE
-    reply = (
-        _called(place, processes, settings, deadline) if process == 0 else _answered(place, process, settings, deadline)
-    )
-    if reply:
-        raise UserError(reply)
+    if process == 0:
+        return _called(place, processes, settings, deadline)
+    return [_answered(place, process, settings, deadline)]
 
 
-def _called(place: tuple[str, int], processes: int, settings: dict[str, str], deadline: float) -> str:
-    """What process 0 says to the others when they are there: "" if all is well."""
+def _called(place: tuple[str, int], processes: int, settings: dict[str, str], deadline: float) -> list[socket.socket]:
+    """The others, when they are there and process 0 has said that all is well."""
     others: dict[int, socket.socket] = {}
     reply = ""
     with socket.create_server(place) as server:
@@ -106,22 +129,28 @@ def _called(place: tuple[str, int], processes: int, settings: dict[str, str], de
         for connection in others.values():
             with suppress(OSError):
                 connection.sendall(f"{reply}\n".encode())
-                connection.close()
-    return reply
+    if reply:
+        raise UserError(reply)
+    return list(others.values())
 
 
-def _answered(place: tuple[str, int], process: int, settings: dict[str, str], deadline: float) -> str:
-    """What process 0 says to this one."""
-    while time.monotonic() < deadline:
+def _answered(place: tuple[str, int], process: int, settings: dict[str, str], deadline: float) -> socket.socket:
+    """Process 0, when it has said that all is well."""
+    line = ""
+    while not line and time.monotonic() < deadline:
         with suppress(OSError):
-            with socket.create_connection(place, timeout=1) as connection:
-                connection.sendall(f"{json.dumps([process, settings])}\n".encode())
-                connection.settimeout(PATIENCE)
-                line = connection.makefile().readline()
-            if line:
-                return line.strip()
-        time.sleep(0.2)
-    return f"process 0 does not answer at {place[0]}:{place[1]} within {PATIENCE} seconds; start it first"
+            connection = socket.create_connection(place, timeout=1)
+            connection.sendall(f"{json.dumps([process, settings])}\n".encode())
+            connection.settimeout(PATIENCE)
+            line = connection.makefile().readline()
+        if not line:
+            time.sleep(0.2)
+    if line.strip():
+        raise UserError(line.strip())
+    if not line:
+        late = f"process 0 does not answer at {place[0]}:{place[1]} within {PATIENCE} seconds; start it first"
+        raise UserError(late)
+    return connection
 
 
 def distribute(batch: int) -> None:

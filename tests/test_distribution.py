@@ -1,10 +1,12 @@
 """Training on several processes: the same as on one, and errors that do not hang."""
 
 import os
+import re
 import socket
 import subprocess
 import sys
 import threading
+import time
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -12,7 +14,7 @@ import h5py
 import numpy as np
 import pytest
 
-from melody import distribution
+from melody import distribution, watcher
 from melody.errors import UserError
 from melody.formats.write_kern import write_kern
 from tests.synthetic import tunes
@@ -37,8 +39,8 @@ def test_other_backends_are_refused(monkeypatch, backend):
     monkeypatch.setenv("KERAS_BACKEND", backend)
     for given in (flags(), flags(processes=1, all_devices=True)):
         with pytest.raises(UserError, match="train with JAX alone: pip install jax, and set KERAS_BACKEND=jax"):
-            distribution.join(given)
-    distribution.join(flags(processes=None))
+            distribution.check(given)
+    distribution.check(flags(processes=None))
 
 
 @pytest.mark.parametrize(
@@ -53,7 +55,7 @@ def test_other_backends_are_refused(monkeypatch, backend):
 def test_flags_that_do_not_go_together(monkeypatch, changed, says):
     monkeypatch.setenv("KERAS_BACKEND", "jax")
     with pytest.raises(UserError, match=says):
-        distribution.join(flags(**changed))
+        distribution.check(flags(**changed))
 
 
 def test_flags_are_kerass_environment_variables_by_default(monkeypatch, capsys):
@@ -119,26 +121,29 @@ def test_what_is_no_process_does_not_count():
 # Two processes over gloo
 
 
-STOPPED = """
+IN_SECOND_EPOCH = """
 import train_lstm
 from melody import distribution
 
-join = distribution.join
+initialize = distribution.initialize
 
 def stopped(self, number, on_step, epoch=None):
     if number:
-        raise KeyboardInterrupt
+        ACTION
     return epoch(self, number, on_step)
 
-def join_and_stop(args):
-    join(args)
+def initialize_and_stop(args):
+    initialize(args)
     from functools import partialmethod
     from melody.training import Trainer
     Trainer.epoch = partialmethod(stopped, epoch=Trainer.epoch)
 
-distribution.join = join_and_stop
+distribution.initialize = initialize_and_stop
 train_lstm.run(train_lstm.main)
-"""  # train_lstm.py, with Ctrl-C in the second epoch
+"""  # train_lstm.py, with an action at the start of the second epoch
+STOPPED = IN_SECOND_EPOCH.replace("ACTION", "raise KeyboardInterrupt")
+KILLED = IN_SECOND_EPOCH.replace("ACTION", "import os; os.kill(os.getpid(), 9)")
+FAILING = IN_SECOND_EPOCH.replace("ACTION", "from melody.errors import UserError; raise UserError('the disk is full')")
 
 
 def training(data, weights, *more, script="", **environment):
@@ -156,10 +161,10 @@ def finish(*processes):
     return [process.returncode for process in processes], lines
 
 
-def both(data, weights, **settings):
+def both(data, weights, more=(), **settings):
     """Processes 1 and 0 of a training."""
     together = ("--processes", 2, "--address", free_address(), "--process")
-    return [training(data, weights, *together, process, **settings) for process in (1, 0)]
+    return [training(data, weights, *together, process, *more, **settings) for process in (1, 0)]
 
 
 @pytest.fixture(scope="module")
@@ -203,6 +208,34 @@ def test_one_process_continues_what_two_began(collection):
     assert status == [2, 2] and all("stopped after 1 epochs; continue with:" in line for line in lines)
     assert finish(training(collection / "data", collection / "resumed", "--resume")) == ([0], [])
     assert_same(collection / "one", collection / "resumed")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("number", "script", "says"),
+    [
+        (0, KILLED, f"the system stopped this process, perhaps for want of memory; {watcher.AGAIN}"),
+        (1, FAILING, "the disk is full"),
+    ],
+    ids=["killed", "failing"],
+)
+def test_a_process_that_ends_in_an_epoch_ends_the_other_in_one_line(collection, tmp_path, number, script, says):
+    """And --resume trains what an undisturbed training does."""
+    address = free_address()
+    together = ("--processes", 2, "--address", address, "--process")
+    ended, other = (
+        training(collection / "data", tmp_path, *together, process, script=script if process == number else "")
+        for process in (number, 1 - number)
+    )
+    started = time.monotonic()
+    errors = [process.communicate(timeout=TIME_LIMIT)[1] for process in (ended, other)]
+    assert time.monotonic() - started < TIME_LIMIT / 2
+    assert errors[0] == f"error: {says}\n"
+    assert re.fullmatch(r"error: another process of this training has ended.*; start all .* with --resume\n", errors[1])
+    assert [ended.returncode, other.returncode] == [2, 2]
+    assert not list(tmp_path.glob(".*melody-tmp*"))
+    assert finish(*both(collection / "data", tmp_path, more=["--resume"])) == ([0, 0], [])
+    assert_same(collection / "one", tmp_path)
 
 
 @pytest.mark.slow
