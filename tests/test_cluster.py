@@ -195,6 +195,17 @@ def test_a_file_that_ends_every_process_is_skipped(dask, tmp_path, monkeypatch):
 
 
 @pytest.mark.slow
+def test_a_file_that_never_ends_is_skipped(dask, tmp_path):
+    for name in ("b", "endless"):
+        (tmp_path / "few" / f"{name}.krn").parent.mkdir(exist_ok=True)
+        (tmp_path / "few" / f"{name}.krn").write_text("**kern\n4c\n4d\n*-\n")
+    flags = ("--songs", tmp_path / "few", "--data", tmp_path / "data", "--quiet")
+    assert stage("preprocess", *flags, "--cluster", dask) == 0
+    endless = f"{tmp_path / 'few/endless.krn'},it takes longer than 2 seconds to read"
+    assert (tmp_path / "data/skipped.csv").read_text() == f"file,reason\n{endless}\n"
+
+
+@pytest.mark.slow
 def test_the_scheduler_goes_away(songs, tmp_path):
     """Without workers nothing is read, until the scheduler ends: one line, and no file."""
     scheduler, address = start_scheduler(tmp_path)

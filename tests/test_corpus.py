@@ -4,6 +4,7 @@ import os
 import random
 import re
 import signal
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from fractions import Fraction
 from itertools import accumulate
@@ -74,7 +75,10 @@ def test_a_reader_that_the_system_kills_costs_one_file(tmp_path, monkeypatch):
     assert skipped == [(str(tmp_path / "b.krn"), "reading it needs too much memory, and the system stopped it")]
 
 
-def test_a_song_that_takes_too_long_is_skipped(reason, monkeypatch):
+@pytest.mark.parametrize("threads", [False, True])
+def test_a_song_that_takes_too_long_is_skipped(reason, monkeypatch, threads):
+    """Also where Python runs no signal handlers: in a thread, as on a Dask worker."""
+
     def endless(*_):
         while True:
             with suppress(Exception):
@@ -82,7 +86,10 @@ def test_a_song_that_takes_too_long_is_skipped(reason, monkeypatch):
 
     monkeypatch.setattr("melody.formats.limits.PATIENCE", 0.1)
     monkeypatch.setattr("melody.formats.read_kern.read", endless)
-    assert "takes longer than 0.1 seconds" in reason("a.krn", "**kern\n4c\n*-\n")
+    song = "a.krn", "**kern\n4c\n*-\n"
+    with ThreadPoolExecutor(1) as thread:
+        why = thread.submit(reason, *song).result() if threads else reason(*song)
+    assert "takes longer than 0.1 seconds" in why
 
 
 def test_pipes_devices_and_broken_links_are_not_opened(tmp_path):

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import ctypes
 import signal
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -45,7 +47,11 @@ def reading_limits() -> Iterator[None]:
 @contextmanager
 def _time_limit() -> Iterator[None]:
     """Raise `TooSlow` in the block after `PATIENCE`, on systems with such a timer (Windows has none)."""
-    if not hasattr(signal, "setitimer") or threading.current_thread() is not threading.main_thread():
+    if threading.current_thread() is not threading.main_thread():
+        with _time_limit_of_thread():
+            yield
+        return
+    if not hasattr(signal, "setitimer"):
         yield
         return
 
@@ -59,3 +65,28 @@ def _time_limit() -> Iterator[None]:
     finally:
         signal.setitimer(signal.ITIMER_PROF, 0)
         signal.signal(signal.SIGPROF, before)
+
+
+@contextmanager
+def _time_limit_of_thread() -> Iterator[None]:
+    """The same in a thread, such as that of a Dask worker, which gets no signals: another thread looks at its clock."""
+    if not hasattr(time, "pthread_getcpuclockid"):
+        yield
+        return
+    thread, over = threading.get_ident(), threading.Event()
+    clock = time.pthread_getcpuclockid(thread)
+    end = time.clock_gettime(clock) + PATIENCE
+
+    def watch() -> None:
+        while not over.wait(max(end - time.clock_gettime(clock), min(PATIENCE, 1))):
+            if time.clock_gettime(clock) >= end:
+                ctypes.pythonapi.PyThreadState_SetAsyncExc(ctypes.c_ulong(thread), ctypes.py_object(TooSlow))
+
+    watcher = threading.Thread(target=watch, daemon=True)
+    watcher.start()
+    try:
+        yield
+    finally:
+        over.set()
+        watcher.join()
+        ctypes.pythonapi.PyThreadState_SetAsyncExc(ctypes.c_ulong(thread), None)  # one that came too late
