@@ -7,15 +7,16 @@ writes  results/scaling.json   rows: what, size, unit, workers, seconds, CPU sec
     python -m benchmarks.scaling cluster --songs copies/0000   on 1 and 2 workers of a Dask scheduler, started here
     python -m benchmarks.scaling simulated --size 1000000      all but the reading of so many songs, which are random
     python -m benchmarks.scaling agreement                     hashed and exact groups of the songs of data/
-    python -m benchmarks.scaling training                      epochs on 1 and 2 processes, with data/
+    python -m benchmarks.scaling training --data big           what train_lstm.py holds in memory
+    python -m benchmarks.scaling stages                        memories, a VAE and songs, with data/ and weights/
     python -m benchmarks.scaling --table                       the table of docs/scaling.md
 
 A row of the same work is replaced.
 """
 
 import argparse
-import json
 import os
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -33,14 +34,14 @@ from melody.atomic import load_json, write_json
 from melody.cli import log, run
 from melody.errors import UserError
 from melody.flags import ROOT, parser, positive
-from melody.formats.song_files import SongFiles
-from melody.song import Song, with_bars
-from melody.vocabulary import ESSEN
 
 COMMAND = "python -m benchmarks.scaling"
 PORT = 18787
-TRAINING = "--units 128 --layers 2 --embedding 16 --dense 64 --epochs 1 --precision float32 --overwrite".split()
-HEADER = "work, size, workers, seconds, per unit, CPU seconds, peak memory of the command".split(", ")
+TRAINING = "--units 128 --layers 2 --embedding 16 --dense 64 --epochs 1".split()  # a small network
+PLURALS = {"song": "songs", "memory": "memories"}
+STEPS = 3  # of training
+MEMORIES, SONGS = 500, 32
+HEADER = "work, size, workers, seconds, CPU seconds, CPU per unit, peak memory of the command".split(", ")
 
 
 def main() -> None:
@@ -58,7 +59,7 @@ def main() -> None:
 
 
 def arguments() -> argparse.Namespace:
-    flags = parser(__doc__, "data", out="RESULTS")
+    flags = parser(__doc__, "data", "weights", out="RESULTS")
     flags.add_argument("case", nargs="?", choices=CASES, help="what is measured")
     flags.add_argument("--songs", metavar="DIR", help="song files (default: those in data/essen)")
     flags.add_argument("--size", type=positive, default=1_000_000, metavar="N", help="songs (default: 1,000,000)")
@@ -135,27 +136,8 @@ def dask(workers: int, folder: Path) -> Iterator[str]:
 
 def simulated(args: argparse.Namespace, folder: Path) -> list[dict]:
     """What preprocess.py does with songs once they are read."""
-    command = "-c", f"from benchmarks import scaling; scaling.write_simulated({args.size}, {str(folder / 'data')!r})"
+    command = "-c", f"from benchmarks import simulated; simulated.write({args.size}, {str(folder / 'data')!r})"
     return [measured("preprocess.py without reading", args.size, "song", 1, *command)]
-
-
-def write_simulated(songs: int, data: str) -> None:
-    """`preprocess.py` with random songs in place of those that are read, in the lengths of the Essen collection."""
-    preprocess.read_each = lambda *_: map(random_song, range(songs))
-    sys.argv = ["preprocess.py", "--songs", str(ROOT / "tests"), "--data", data, "--quiet"]
-    preprocess.find_songs = lambda _: SongFiles(
-        [(f"copies/{k // 1000:05d}/tune{k:08d}.krn", Path("copies")) for k in range(songs)]
-    )
-    preprocess.main()
-
-
-def random_song(number: int) -> Song:
-    rng = np.random.default_rng(number)
-    notes = int(rng.integers(26, 80))
-    pitch = ESSEN.decode(np.abs(len(ESSEN) // 2 + np.cumsum(rng.integers(-3, 4, notes))) % len(ESSEN))
-    name, title = f"copies/{number // 1000:05d}/tune{number:08d}", f"Tune {number}"
-    song = Song(name, pitch, (rng.integers(1, 7, notes) / 4).tolist(), [0.0] * notes, [False] * notes, title=title)
-    return with_bars(song)
 
 
 def agreement(args: argparse.Namespace, folder: Path) -> list[dict]:
@@ -165,14 +147,16 @@ def agreement(args: argparse.Namespace, folder: Path) -> list[dict]:
     intervals = dataset.load(args.data).intervals
     found = {}
     for way, groups in (("exactly", split.near_duplicates), ("by hashing", minhash.near_duplicates)):
-        start = time.perf_counter()
-        found[way] = groups(intervals, len(intervals)), time.perf_counter() - start
+        start, cpu = time.perf_counter(), time.process_time()
+        numbers = groups(intervals, len(intervals))
+        times = {"seconds": time.perf_counter() - start, "cpu_seconds": time.process_time() - cpu}
+        found[way] = numbers, times
     exact, hashed = found["exactly"][0], found["by hashing"][0]
     both = np.unique(np.stack([exact, hashed]), axis=1, return_inverse=True)[1].ravel()
     pairs = {"pairs": pairs_of(exact), "pairs_hashed": pairs_of(hashed), "pairs_both": pairs_of(both)}
-    row = {"size": len(intervals), "unit": "song", "workers": 1, "cpu_seconds": None, "peak_mb": None}
+    row = {"size": len(intervals), "unit": "song", "workers": 1, "peak_mb": None}
     about = {"machine": machine()} | pairs
-    return [{"work": f"near-duplicates {way}", **row, "seconds": found[way][1]} | about for way in found]
+    return [{"work": f"near-duplicates {way}", **row} | found[way][1] | about for way in found]
 
 
 def pairs_of(groups: np.ndarray) -> int:
@@ -181,32 +165,47 @@ def pairs_of(groups: np.ndarray) -> int:
 
 
 def training(args: argparse.Namespace, folder: Path) -> list[dict]:
-    """One epoch of a small network on 1 and 2 processes of this machine, with JAX."""
-    notes = len(json.loads((args.data / "split.json").read_text())["training"])
-    common = ("-m", "train_lstm", "--data", args.data, *TRAINING, "--weights")
-    rows = [measured("train_lstm.py, one epoch", notes, "song", 1, *common, folder / "one", backend="jax")]
-    together = (*common, folder / "two", "--processes", 2, "--address", f"127.0.0.1:{PORT + 1}", "--process")
-    environment = os.environ | {"KERAS_BACKEND": "jax"}
-    words = [sys.executable, *map(str, (*together, 1)), "--quiet"]
-    other = subprocess.Popen(words, cwd=ROOT, env=environment, stderr=subprocess.DEVNULL)
-    try:
-        rows.append(measured("train_lstm.py, one epoch", notes, "song", 2, *together, 0, backend="jax"))
-    finally:
-        other.wait()
-    return rows
+    """What train_lstm.py holds in memory when it begins to train on the songs of `data`."""
+    songs = songs_in(args.data)
+    words = [*map(str, ("train_lstm.py", "--data", args.data, "--weights", folder, *TRAINING)), "--quiet"]
+    command = "-c", f"from benchmarks import simulated; simulated.first_steps({words}, {STEPS})"
+    return [measured(f"train_lstm.py, its first {STEPS} steps", songs, "song", 1, *command)]
 
 
-CASES = {"preprocess": read, "cluster": cluster, "simulated": simulated, "agreement": agreement, "training": training}
+def stages(args: argparse.Namespace, folder: Path) -> list[dict]:
+    """Memories, a VAE and songs of a region, with the shipped network."""
+    data, weights = folder / "data", shutil.copytree(args.weights, folder / "weights")
+    data.mkdir()
+    for path in args.data.glob("*.[hj]*"):
+        shutil.copy(path, data)
+    both = "--data", data, "--weights", weights, "--regions", "china"
+    memories = "-m", "generate_memories", *both, "--count", MEMORIES
+    songs = "-m", "generate_song", *both[2:], "--out", folder / "songs", "--count", SONGS
+    return [
+        measured("generate_memories.py", MEMORIES, "memory", 1, *memories),
+        measured("vae.train, one region", MEMORIES, "memory", 1, "-m", "vae.train", *both, "--overwrite"),
+        measured("generate_song.py", SONGS, "song", 1, *songs),
+    ]
+
+
+CASES = {
+    "preprocess": read,
+    "cluster": cluster,
+    "simulated": simulated,
+    "agreement": agreement,
+    "training": training,
+    "stages": stages,
+}
 
 
 def table(rows: list[dict]) -> str:
     """The rows as a Markdown table, and what hashing found."""
     lines = [f"| {' | '.join(HEADER)} |", "| --- | --: | --: | --: | --: | --: | --: |"]
     for row in rows:
-        each = 1000 * row["seconds"] / row["size"]
         cpu, peak = row["cpu_seconds"], row["peak_mb"]
-        cells = row["work"], f"{row['size']:,} {row['unit']}s", str(row["workers"]), f"{row['seconds']:,.0f}"
-        cells += f"{each:.2f} ms", f"{cpu:,.0f}" if cpu else "", f"{peak:,.0f} MB" if peak else ""
+        cells = row["work"], f"{row['size']:,} {PLURALS[row['unit']]}", str(row["workers"]), f"{row['seconds']:,.0f}"
+        cells += (f"{cpu:,.0f}", f"{1000 * cpu / row['size']:.2f} ms") if cpu else ("", "")
+        cells += (f"{peak:,.0f} MB" if peak else "",)
         lines.append(f"| {' | '.join(cells)} |")
     for row in rows:
         if row["work"].endswith("by hashing"):

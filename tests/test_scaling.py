@@ -5,12 +5,14 @@ from pathlib import Path
 
 import numpy as np
 
-from benchmarks import scaling, variations
+from benchmarks import scaling, simulated, variations
 from melody import dataset
+from melody.formats import corpus
 from melody.formats.corpus import read_all
 from melody.formats.song_files import find_songs
 from melody.formats.write_kern import write_kern
 from melody.split import near_duplicates
+from melody.vocabulary import ESSEN
 from tests.synthetic import tunes
 from tests.test_pipeline import stage
 
@@ -30,17 +32,17 @@ def test_variations_have_the_rhythm_of_a_song_and_are_no_near_duplicates(tmp_pat
     originals, _ = read_all(find_songs([str(tmp_path / "essen")]), 1, True)
     assert (len(found), skipped) == (36, [])
     assert {tuple(song.duration) for song in found} == {tuple(song.duration) for song in originals}
-    intervals = [np.array(scaling.ESSEN.encode(song.pitch)) for song in found]
+    intervals = [np.array(ESSEN.encode(song.pitch)) for song in found]
     assert len(set(near_duplicates(intervals).tolist())) == 36
 
 
 def test_simulated_songs_are_written_as_those_that_are_read(tmp_path, monkeypatch):
     import preprocess
 
-    for name in ("find_songs", "read_each"):
-        monkeypatch.setattr(preprocess, name, None)  # replaced below, and put back at the end
+    for module, name in ((preprocess, "find_songs"), (corpus, "_results")):
+        monkeypatch.setattr(module, name, None)  # replaced below, and put back at the end
     monkeypatch.setattr("sys.argv", [])
-    scaling.write_simulated(12, str(tmp_path / "data"))
+    simulated.write(12, str(tmp_path / "data"))
     songs = dataset.load(tmp_path / "data")
     assert songs.name == [f"copies/00000/tune{k:08d}" for k in range(12)]
     assert songs.vocabulary.rhythm.rhythms and (tmp_path / "data/split.json").exists()
@@ -53,4 +55,4 @@ def test_a_row_of_the_same_work_is_replaced(tmp_path, monkeypatch):
         assert stage("benchmarks.scaling", "preprocess", "--out", tmp_path, "--quiet") == 0
     (kept,) = json.loads((tmp_path / "scaling.json").read_text())
     assert kept["seconds"] == 4
-    assert scaling.table([kept]).endswith("| a | 10 songs | 1 | 4 | 400.00 ms | 1 | 5 MB |")
+    assert scaling.table([kept]).endswith("| a | 10 songs | 1 | 4 | 1 | 100.00 ms | 5 MB |")
