@@ -223,3 +223,15 @@ def test_a_book_of_tunes_one_broken(read):
 def test_a_single_tune_has_the_files_name(read):
     song = read("tune.abc", "X:7\nK:C\nV:1\nC2 D2|\nV:2\nE2 F2|\n")[0][0]
     assert (song.name, song.pitch, song.duration, song.parts) == ("own/tune", ["C4", "D4"], [1, 1], 2)
+
+
+@pytest.mark.parametrize("meter", ["2+2+3/8", "(2+2+3)/8", "(2 + 2 + 3) / 8"])
+def test_the_groups_of_a_meter_are_added(meter):
+    song = read_tune(f"M:{meter}\nL:1/8\nK:C\nC2 D2 E3 | F2 G2 A3 | [M:{meter}] C7 |")
+    assert (song.meter, song.bar) == ("7/8", [3.5] * 7)
+
+
+@pytest.mark.parametrize("meter", ["6,82L:1/8", "1234/4", "99+1/4", "0/4", "x/4"])
+def test_a_meter_that_music21_takes_minutes_for_is_refused(meter):
+    with pytest.raises(Unreadable, match=r"its meter is .* beats; 1 to 99 are read"):
+        read_tune(f"M:{meter}\nK:C\nC D E F|")

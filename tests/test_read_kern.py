@@ -104,3 +104,8 @@ def test_a_change_of_meter(read):
 
 def test_genre(read):
     assert read("a.krn", "**kern\n4a\n*-\n!!!AGN: Ballade\n")[0][0].genre == "Ballade"
+
+
+def test_a_line_without_the_column_of_the_spine_is_refused(reason):
+    """`*x` exchanges the only spine with one that is not there."""
+    assert reason("a.krn", "**kern\n4c\n*x\n4d\n*-\n") == "line 5 has no column 2, where the spine is"

@@ -79,3 +79,9 @@ def test_packed_musicxml(read, tmp_path):
 def test_a_packed_bomb_is_not_unpacked(reason, tmp_path):
     assert "when unpacked" in reason("a.mxl", mxl(tmp_path / "b", bytes(9 * 2**20)))
     assert "declares" in reason("a.mxl", mxl(tmp_path / "b", SCORE.format(ENTITIES[0])))
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "UTF-gEq8", "ascii", "utf-16"])
+def test_text_in_another_encoding_than_declared_says_so(reason, encoding):
+    content = SCORE.replace("UTF-8", encoding).format("").encode().replace(b"<part-name>", b"<part-name>\xe9\xff")
+    assert reason("a.xml", content) == f"it is not text in the encoding {encoding}"

@@ -154,3 +154,9 @@ def test_titles_are_read_back(title):
     song = melody(["C4"], title=title, area=title)
     read = read_back(song)
     assert (read.title, read.area) == (printable(title or "test"), printable(title))
+
+
+def test_a_tuplet_of_fifteen():
+    """The second note begins a third after a bar line and ends two fifteenths after the next: it is written as such."""
+    song = melody(["C4", "D4"], [1 / 3, 4 / 5], meter="1/4", beat=[0, 1 / 3], bar=[1, 1])
+    assert "(15:8:" in abc(song) and read_back(song).pitch == ["C4", "D4"]

@@ -27,7 +27,7 @@ BATCH = 64  # files that a process reads before it returns them
 PART_BYTES = 32_000  # of a book that a process reads before it returns them: about 100 tunes
 MAX_PARTS = 64  # of a book, since each process that reads a part splits the whole book
 Source = tuple[Path, Path] | tuple[Path, Path, int, int]  # file, the folder its name starts from, part, parts
-READER_VERSION = 6  # increases when the same files give other notes, so that songs.h5 is made again
+READER_VERSION = 7  # increases when the same files give other notes, so that songs.h5 is made again
 
 
 @cache

@@ -13,6 +13,8 @@ from melody.song import Song
 INHERITED = re.compile(r"^[LMOQ]:.*$", re.MULTILINE)  # fields in the head of a book that apply to all tunes
 DEFAULT_LENGTH = "L:1/8"  # of a tune with neither note length nor meter; ABC standard 2.1, section 3.1.7
 LONGEST = 200_000  # characters of a tune; music21 takes half a minute for these
+METER = re.compile(r"^M:[ \t]*(?:FREI)?[ \t]*\(?([^/()\n]*)\)?[ \t]*/", re.MULTILINE)
+MOST_BEATS = 99  # in a bar; music21 takes a minute for some thousands
 FIELDS = {"title": "T", "area": "O"}
 
 
@@ -68,9 +70,18 @@ def _tune(text: str, name: str) -> Song:
         line = re.search(rf"^{letter}:[ \t]*((?:\\[\\%]|[^%\n])*?)[ \t]*(?:%.*)?$", text, re.MULTILINE)
         about[field] = re.sub(r"\\([\\%])", r"\1", line[1]) if line else ""
     text, about["key"] = explicit(text)
+    text = METER.sub(_plain_meter, text)
     text = re.sub(r"\|\]\s*$", "|", text)  # music21 finds bars only where there are two plain bar lines
     one_meter = len(set(re.findall(r"^M:.*", text, re.MULTILINE))) == 1
     return music21_score.read(text, "abc", name, one_meter, **about)
+
+
+def _plain_meter(field: re.Match) -> str:
+    """`M:2+2+3/` as `M:7/`: music21 reads 223 beats. Raises `Unreadable` if that is no number of beats."""
+    numbers = [part.strip() for part in field[1].split("+")]
+    if not all(map(str.isdecimal, numbers)) or not 0 < sum(map(int, numbers)) <= MOST_BEATS:
+        raise Unreadable(f"its meter is {field[1].strip()[:20]!r} beats; 1 to {MOST_BEATS} are read")
+    return f"M:{sum(map(int, numbers))}/"
 
 
 def _decoded(content: bytes) -> str:

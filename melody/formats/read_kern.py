@@ -39,6 +39,8 @@ def read(content: bytes, name: str) -> list[Song]:
             _kern_record(line, about)
         elif sign == "*" and "**kern" in fields and not parts:
             column, parts = fields.index("**kern"), fields.count("**kern")
+        elif sign == "*" and column >= len(fields):
+            raise Unreadable(f"line {number} has no column {column + 1}, where the spine is")
         elif sign == "*" and column >= 0:
             _kern_key(fields[column], about)
             if meter := METER.match(fields[column]):

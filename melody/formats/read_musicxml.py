@@ -43,11 +43,14 @@ def _refuse_declarations(name: str, system: str | None, public: str | None, decl
 
 
 def _decoded(content: bytes) -> str:
-    if content.startswith((b"\xff\xfe", b"\xfe\xff")):
-        return content.decode("utf-16")
     declared = re.match(rb"(?:\xef\xbb\xbf)?<\?xml[^>]*?encoding=[\"']([\w.-]+)", content)
     encoding = declared[1].decode("ascii") if declared else "utf-8"
-    return content.decode("utf-8-sig" if encoding.lower() in ("utf-8", "utf8") else encoding)
+    if content.startswith((b"\xff\xfe", b"\xfe\xff")):
+        encoding = "utf-16"
+    try:
+        return content.decode("utf-8-sig" if encoding.lower() in ("utf-8", "utf8") else encoding)
+    except (LookupError, UnicodeError):
+        raise Unreadable(f"it is not text in the encoding {encoding}") from None
 
 
 def unpacked(content: bytes) -> bytes:

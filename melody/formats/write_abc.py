@@ -20,7 +20,6 @@ from melody.vocabulary import FIFTHS, STEPS, Spelling
 LENGTH, UNIT = "L:1/8", Fraction(1, 2)  # the unit of durations, and it in quarter notes
 BARS = 4  # in a line of a song without phrases
 SIGNS = {alter: sign for sign, alter in ALTERATION.items()}
-NORMAL = {3: 2, 5: 4, 7: 4}  # the notes in whose time the notes of a tuplet are played
 
 
 def write_abc(path: Path, song: Song, records: Mapping[str, object] | None = None, tempo: float | None = None) -> None:
@@ -97,9 +96,10 @@ class _Body:
             begins_line = any(piece.first and piece.note in self.line_starts for piece in group)
             written.append("\n" if begins_line else " " * (beat % self.beam == 0))
             odd = _odd(group[0])
+            normal = 2 ** (odd.bit_length() - 1)  # the notes in whose time the notes of a tuplet are played: 2 for 3
             if odd > 1:
-                written.append("(3" if len(group) == odd == 3 else f"({odd}:{NORMAL[odd]}:{len(group)}")
-            written += [self._piece(piece, Fraction(odd, NORMAL.get(odd, 1))) for piece in group]
+                written.append("(3" if len(group) == odd == 3 else f"({odd}:{normal}:{len(group)}")
+            written += [self._piece(piece, Fraction(odd, normal)) for piece in group]
             beat += sum(piece.value.quarters for piece in group)
         return "".join(written)
 
