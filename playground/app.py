@@ -17,7 +17,7 @@ from urllib.parse import quote
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect, Request
 from starlette.responses import FileResponse, JSONResponse, Response, StreamingResponse
 from starlette.routing import Route
 
@@ -58,7 +58,7 @@ class Playground:
             Route("/songs/{name}", self.song),
         ]
         same_origin = Middleware(SameOriginMiddleware, is_own_name=own_names(host))
-        handlers = {UserError: refused, RequestError: refused, HTTPException: failed}
+        handlers = {UserError: refused, RequestError: refused, HTTPException: failed, ClientDisconnect: gone}
         return Starlette(
             routes=routes,
             middleware=[same_origin],
@@ -185,3 +185,8 @@ async def refused(request: Request, mistake: UserError) -> Response:
 
 async def failed(request: Request, mistake: HTTPException) -> Response:
     return JSONResponse({"error": mistake.detail, "control": ""}, mistake.status_code)
+
+
+async def gone(request: Request, mistake: ClientDisconnect) -> Response:
+    """To a client that hung up before its request was complete, so that nobody reads it."""
+    return Response(status_code=400)

@@ -5,6 +5,7 @@ import base64
 import http.client
 import json
 import os
+import socket
 import threading
 import time
 from types import SimpleNamespace
@@ -360,6 +361,15 @@ def test_a_body_over_the_limit_is_refused(port, path, chunked):
     except (BrokenPipeError, ConnectionResetError):
         return  # refused before all was sent
     assert status == 413
+
+
+def test_a_client_that_hangs_up_causes_no_error(port, caplog):
+    for method in ("/compose", "/own", "/notes", "/keep"):
+        with socket.create_connection(("127.0.0.1", port)) as line:
+            line.sendall(f"POST {method} HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Length: 100\r\n\r\nseed".encode())
+    assert ask(port, "GET", "/")[0] == 200
+    time.sleep(0.2)
+    assert "Exception in ASGI application" not in caplog.text
 
 
 def test_there_is_no_cors_preflight(port):
