@@ -185,6 +185,8 @@ def _check_arrays(arrays: dict[str, np.ndarray], texts: dict[str, list[str]]) ->
         raise ValueError("the texts, pickups or rests of its songs are not one per song")
     for field in ("duration", "rest_before", "rest_after", "pickup", "beat", "bar"):
         times = arrays[field]
+        if not np.issubdtype(times.dtype, np.floating):
+            raise ValueError(f"{field} has values of the type {times.dtype}")
         wrong = times[~((times > 0 if field == "duration" else times >= 0) & (times <= LONGEST))]
         if wrong.size:
             allowed = f"{'more than 0' if field == 'duration' else 'from 0'} to {LONGEST:,} quarter notes"

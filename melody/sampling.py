@@ -158,9 +158,11 @@ class Sampler:
 def openings_in(rhythm: RhythmVocabulary, meters: Sequence[str]) -> np.ndarray:
     """The openings that songs are composed from, (openings,) bool: those of `meters`, or all.
 
-    Raises `UserError` for a time signature that has too few training songs.
+    Raises `UserError` for a time signature that has too few training songs, and if no opening leads to an ending.
     """
     songs, possible = meters_of(rhythm), rhythm.automaton.start >= 0
+    if not possible.any():
+        raise UserError("in the vocabulary of this network no song can end; train it again: python train_lstm.py")
     for meter in meters:
         if songs.get(meter, 0) < FEWEST_SONGS:
             known = ", ".join(f"{one} ({number})" for one, number in songs.items() if number >= FEWEST_SONGS)

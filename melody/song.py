@@ -12,6 +12,8 @@ from melody.meter import bar_length
 from melody.vocabulary import Spelling
 
 LONGEST = 10_000  # quarter notes in a note or rest: more than an hour
+LOWEST = 24  # MIDI number, C1; below C0 the names are ambiguous (C-1), and nobody sings there
+HIGHEST = 127  # MIDI number, G9, the highest that MIDI can write
 LONGEST_NAME = 7  # letters of a note name: C----10 at most
 SMALLEST = 1 / 64  # quarter notes in a composed note
 SLOWEST, FASTEST = 4, 1000  # quarter notes per minute; MIDI cannot store a slower tempo

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from melody.errors import UserError
 from melody.flags import Flags, add_regions, in_range
+from melody.song import HIGHEST, LOWEST
 from melody.vocabulary import Spelling
 
 FARTHEST = 6  # standard deviations from the mean of the latent plane
@@ -48,11 +49,13 @@ def split_part(text: str) -> tuple[str, float]:
 
 
 def note(text: str) -> str:
-    """The type of a note name."""
+    """The type of a note name, of a note that can be read again."""
     try:
-        Spelling(text)
+        midi = Spelling(text).midi
     except UserError as mistake:
         raise argparse.ArgumentTypeError(str(mistake)) from None
+    if not LOWEST <= midi <= HIGHEST:
+        raise argparse.ArgumentTypeError(f"{text[:20]} is not a note from C1 to G9")
     return text
 
 

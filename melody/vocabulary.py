@@ -14,7 +14,7 @@ from pathlib import Path
 from melody.atomic import load_json, write_json
 from melody.automaton import BarAutomaton, step
 from melody.errors import UserError
-from melody.meter import Opening, Rhythm, first_beat
+from melody.meter import FREE, Opening, Rhythm, bar_length, first_beat
 from melody.provenance import fingerprint
 
 STEPS = "CDEFGAB"
@@ -100,6 +100,8 @@ class RhythmVocabulary:
             for signature, beats in record["transitions"].items()
         }
         endings = {_opening(text): [_time(beat) for beat in beats] for text, beats in record["endings"].items()}
+        if not rhythms or not openings:
+            raise ValueError("it has no rhythms or no openings")
         return cls(rhythms, openings, transitions, endings)
 
 
@@ -109,15 +111,17 @@ def _text(values: Iterable) -> str:
 
 def _opening(text: str) -> Opening:
     signature, pickup = text.split()
-    return Opening(signature, _time(pickup))
+    opening = Opening(signature, _time(pickup))
+    if not 0 <= opening.pickup < (bar_length(signature) or (signature == FREE)):
+        raise ValueError(f"{text[:20]!r} is not a time signature and a pickup")
+    return opening
 
 
 def _time(text: str) -> Fraction:
-    """A time in quarter notes that is not negative."""
-    time = Fraction(text)
-    if time < 0:
-        raise ValueError(f"the time {text} is negative")
-    return time
+    """A time in quarter notes, as `str` of a `Fraction` writes it: with an exponent it could fill the memory."""
+    if not re.fullmatch(r"\d{1,9}(/[1-9]\d{0,8})?", text):
+        raise ValueError(f"{text[:20]!r} is not a time in quarter notes")
+    return Fraction(text)
 
 
 class Vocabulary:

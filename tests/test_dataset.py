@@ -130,7 +130,7 @@ def test_the_split_of_any_songs_is_complete_with_equal_songs_in_one_part(example
     assert grouped_split(names, [songs[name] for name in names], seed) == split
 
 
-@pytest.mark.parametrize("damage", ["start", "texts", "lengths", "type"])
+@pytest.mark.parametrize("damage", ["start", "texts", "lengths", "complex", "type"])
 def test_arrays_that_do_not_fit_together_are_refused(tmp_path, damage):
     write(tmp_path, [simple("a/b1", ["C4", "D4"]), simple("a/b2", ["E4"])])
     with h5py.File(tmp_path / "songs.h5", "r+") as file:
@@ -142,6 +142,9 @@ def test_arrays_that_do_not_fit_together_are_refused(tmp_path, damage):
         elif damage == "lengths":
             del file["duration"]
             file["duration"] = [1.0]
+        elif damage == "complex":
+            del file["beat"]
+            file["beat"] = np.zeros(3, complex)
         else:
             del file["pitch"]
             file["pitch"] = [0.5, 1.5, 2.5]

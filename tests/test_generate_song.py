@@ -152,6 +152,7 @@ def test_plain_midi_files_are_the_exact_score(script, tmp_path):
         (("--distance", "1"), "--distance goes with --vary"),
         (("--keep",), "--keep goes with --continue"),
         (("--at", "1", "7"), "'7' is not a number from -6 to 6"),
+        (("--range", "C0", "C5"), "C0 is not a note from C1 to G9"),
         (("--range", "C5", "C4"), "--range C5 C4: the lowest note comes first"),
         (("--min-length", "300"), "--min-length 300 is more than --length 200"),
         (("--continue", "a.abc", "--meter", "3/4"), "--continue goes on in the meter of the tune"),

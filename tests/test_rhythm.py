@@ -1,5 +1,7 @@
 """The network with rhythm: what each head sees, and songs whose bars are full."""
 
+from dataclasses import replace
+
 import keras
 import numpy as np
 import pytest
@@ -160,6 +162,14 @@ def test_a_meter_of_few_songs_is_refused_with_those_that_there_are(monkeypatch, 
         sampling.openings_in(RHYTHM, [meter])
     assert str(error.value).endswith("(songs read): " + ("" if meter == "3/4" else "2/4 (12), 3/4 (12), free (12)"))
     assert sampling.openings_in(RHYTHM, []).tolist() == [True] * 3
+
+
+def test_a_vocabulary_in_which_no_song_can_end_is_one_line():
+    in_meter = {opening: songs for opening, songs in RHYTHM.openings.items() if bar_length(opening.time_signature)}
+    assert sampling.openings_in(replace(RHYTHM, openings=in_meter), []).all()
+    for damaged in (replace(RHYTHM, openings=in_meter, endings={}), replace(RHYTHM, openings={})):
+        with pytest.raises(UserError, match="no song can end; train it again: python train_lstm"):
+            sampling.openings_in(damaged, [])
 
 
 def test_pitches_alone_have_no_meter():

@@ -11,10 +11,10 @@ from operator import itemgetter
 from music21.midi import MetaEvents, MidiEvent, MidiFile, MidiTrack
 
 from melody.formats.limits import Unreadable
-from melody.formats.song_builder import HIGHEST, LOWEST, skyline
+from melody.formats.song_builder import skyline
 from melody.key import alterations, kern_signature
 from melody.meter import bar_length, estimate_bars
-from melody.song import Song
+from melody.song import HIGHEST, LOWEST, Song
 from melody.vocabulary import ESSEN, FIFTHS, SEMITONES, spelled
 
 DRUMS = 10  # the percussion channel of General MIDI

@@ -10,10 +10,8 @@ from music21.pitch import Pitch
 
 from melody.formats.limits import Unreadable
 from melody.meter import Bars
-from melody.song import LONGEST, Song, printable
+from melody.song import HIGHEST, LONGEST, LOWEST, Song, printable
 
-LOWEST = 24  # MIDI number, C1; below C0 the names are ambiguous (C-1), and nobody sings there
-HIGHEST = 127  # MIDI number, G9, the highest that MIDI can write
 MAX_TEXT = 500  # characters of a title, an area, a key or a meter
 
 

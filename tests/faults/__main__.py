@@ -33,11 +33,14 @@ from tests.faults.concurrent import concurrent, repeatable
 from tests.faults.kills import kills
 from tests.faults.machine import machine
 from tests.faults.mismatches import mismatches
+from tests.faults.requests import requests
 from tests.faults.settings import many_songs, settings
+from tests.faults.sources import sources
 from tests.faults.together import together
+from tests.faults.weights import weights
 from tests.faults.workspace import WRITES, Workspace, run_all
 
-CAMPAIGNS = "bad_songs kills cluster machine concurrent mismatches settings many_songs repeatable".split()
+CAMPAIGNS = "bad_songs kills cluster machine concurrent mismatches sources weights settings requests many_songs repeatable".split()
 
 
 def faults(args: argparse.Namespace, scratch: Path) -> dict:
@@ -53,7 +56,10 @@ def faults(args: argparse.Namespace, scratch: Path) -> dict:
         "machine": lambda bar: machine(stages, scratch, workspace(), bar),
         "concurrent": lambda bar: concurrent(stages, 1 if args.quick else 3, scratch, workspace(), bar),
         "mismatches": lambda bar: mismatches(fraction, args.seed, scratch, workspace(), bar),
+        "sources": lambda bar: sources(fraction, args.seed, scratch, workspace(), bar),
+        "weights": lambda bar: weights(fraction, args.seed, scratch, workspace(), bar),
         "settings": lambda bar: settings(fraction, args.seed, scratch, workspace(), bar),
+        "requests": lambda bar: requests(round(5000 * fraction), args.seed, scratch, workspace(), bar),
         "many_songs": lambda bar: many_songs(1200 if args.quick else 10_000, scratch, workspace(), bar),
         "repeatable": lambda bar: repeatable(scratch, workspace(), bar),
     }
