@@ -3,7 +3,8 @@
 reads   data/songs.h5, data/vocabulary.json, weights/lstm.json
 writes  weights/lstm-copies.h5   the index of the songs that the network was trained on
 
-    python -m melody.copies      for weights without an index, five seconds; train_lstm.py writes one too
+    python -m melody.copies      for weights without an index, five seconds; train_lstm.py writes one too, and with
+                                 --from that of the collection
 
 Two songs share a run of notes when the intervals between them are equal, in diatonic steps and in semitones, and so are
 the ratios of the times from each onset to the next (for the last note of a song, to its end with its closing rest). So
@@ -216,13 +217,20 @@ def main() -> None:
     songs = dataset.load(args.data)
     split = split_from_held_out(songs, record.held_out)
     rhythm = bool(record.vocabulary.rhythm.rhythms)
-    if split_fingerprint(songs, split) != settings["split"] or (rhythm and songs.vocabulary != record.vocabulary):
+    if split_fingerprint(songs, split) != settings["split"] or not _encodes(record.vocabulary, songs.vocabulary):
         other = f"{args.data / 'songs.h5'} has other songs than those that the network was trained on"
         raise UserError(f"{other}; read the collection that it was trained on: {dataset.COMMAND}")
     index = CopyIndex.of(songs, split["training"], rhythm)
     write(path, index, settings)
     share = f"{index.false_positive_rate:.1%} of other passages are taken for theirs"
     log(args, f"wrote {path}: {GRAM} notes of {len(split['training']):,} songs; {share}")
+
+
+def _encodes(vocabulary: Vocabulary, other: Vocabulary) -> bool:
+    """Whether the integers of a network's vocabulary mean the same in that of the data; fine-tuning adds bars to it."""
+    one, two = vocabulary.rhythm, other.rhythm
+    same_rhythm = not one.rhythms or (one.rhythms, one.openings) == (two.rhythms, two.openings)
+    return vocabulary.names == other.names and same_rhythm
 
 
 def arguments() -> argparse.Namespace:

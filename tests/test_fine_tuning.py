@@ -200,6 +200,11 @@ def test_all_steps_with_songs_of_ones_own(tmp_path, monkeypatch, capsys, pitch_o
     for what in {"pitches", "rhythms", "openings"} & set(before["vocabulary"]):
         assert records[0]["vocabulary"][what] == before["vocabulary"][what]
 
+    index = tmp_path / "whole/irish/lstm-copies.h5"
+    copies = index.read_bytes()
+    index.unlink()
+    assert stage("melody.copies", *data, "--weights", "whole/irish") == 0 and index.read_bytes() == copies
+
     small = {"generate_memories": "--count 60 --memory-notes 20", "vae.train": " ".join(TINY_VAE)}
     small["generate_song"] = "--count 1 --length 20 --out songs"
     commands = [shlex.split(line) for line in re.findall("^  python (.*)$", said, re.MULTILINE)]
