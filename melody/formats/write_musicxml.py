@@ -74,10 +74,13 @@ def line_starts(cut: Sequence[Measure]) -> set[int]:
 
 def _part(song: Song):
     """The song as a music21 part."""
-    from music21 import bar, clef, layout, note, stream
+    from music21 import bar, clef, instrument, layout, note, stream
 
     cut = measures(song)
     part, starts, signature = stream.Part(id="P1"), line_starts(cut), ""
+    voice = instrument.Instrument("Melody")  # MuseScore complains of a part without one
+    voice.instrumentId, voice.partName = "I1", ""
+    part.insert(0, voice)
     for index, measure in enumerate(cut):
         signature = measure.signature or signature
         written = _measure(measure, signature)
