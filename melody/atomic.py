@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 
 MARK = "melody-tmp"  # in the names of files being written, so that no file of a user is taken for one
+DEEPEST = 20  # groups of an HDF5 file; to look at thousands, one in another, takes minutes
 MARGIN = 2**18  # bytes that HDF5 may need beside the numbers themselves
 
 
@@ -173,7 +174,9 @@ def _check_hdf5(file: h5py.File, size: int) -> None:
     import h5py
 
     total, links = 0, []
-    file.visititems_links(lambda name, link: links.append((name, link)))
+    is_deep = file.visititems_links(lambda name, link: name.count("/") > DEEPEST or links.append((name, link)))
+    if is_deep:
+        raise ValueError(f"its groups are nested over {DEEPEST} deep")
     for name, link in links:
         if not isinstance(link, h5py.HardLink):
             raise ValueError(f"{name} is a link")

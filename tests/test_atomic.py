@@ -135,6 +135,7 @@ def test_clean_up_leaves_the_files_of_the_user(tmp_path):
         (lambda file: file.create_dataset("a", (9,), "u1", external=[("/etc/passwd", 0, 9)]), "another file"),
         (lambda file: file.update({"a": h5py.ExternalLink("b.h5", "/")}), "is a link"),
         (lambda file: file.update({"a": h5py.SoftLink("/a")}), "is a link"),
+        (lambda file: file.create_group("/g" * 3000), "nested over 20 deep"),
         (lambda file: file.update({"b": [1]}), "a"),
     ],
 )
