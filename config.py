@@ -31,11 +31,12 @@ WARMUP_STEPS = 100  # steps until the learning rate peaks
 PRECISION = "mixed_bfloat16"  # of the arithmetic in training: mixed_bfloat16 or float32; all else is float32
 
 # 2  train_lstm.py --from weights: fine-tuning on songs of your own; what is not here is as above
-FINE_TUNING_EPOCHS = 15  # passes over the songs of your own
-FINE_TUNING_LEARNING_RATE = 3e-4  # peak learning rate of Adam
+FINE_TUNING_EPOCHS = 45  # passes over the songs of your own; for more than a hundred songs fewer do
+FINE_TUNING_WINDOWS_PER_STREAM = 6  # training steps per stream; more songs begin after others than with 2
+FINE_TUNING_LEARNING_RATE = 7e-4  # peak learning rate of Adam
 FINE_TUNING_WARMUP_STEPS = 5  # steps until the learning rate peaks
 FINE_TUNING_AUXILIARY_WEIGHT = 0.0  # weight of the auxiliary loss, whose layer begins anew; 0: none
-FINE_TUNING_OWN_SHARE = 0.5  # fraction of the streams that are songs of your own; the others are of the collection
+FINE_TUNING_OWN_SHARE = 0.35  # fraction of the streams that are songs of your own; the others are of the collection
 
 # 3  generate_memories.py
 REGIONS = ["china"]  # folders, prefixes, patterns "asia/*", fields "genre=*Liebe*&key=d": any of them; none: all songs
@@ -44,6 +45,7 @@ MEMORY_SONGS = 3  # songs that the network reads for one memory
 MEMORY_SIMILAR = 20  # songs most like a random one, of which the others of its memory are; 0: of all songs
 MEMORY_NOTES = 160  # notes that it reads: the last ones of these songs
 MID_SONG_FRACTION = 0.5  # fraction of memories that end within their last song; the others end with it
+FIT_STEPS = 100  # steps of gradient descent that fit memories of songs of your own to these; 0: they are only read
 
 # 4  python -m vae.train
 LATENT = 32  # dimensions of the latent space

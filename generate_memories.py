@@ -14,7 +14,8 @@ writes  data/memories/<name>.h5   memory (count, 6 * units), song (count, songs)
 
 For each memory the network reads a random song, to its end or to a random note, after others that are among those most
 like it. It reads no songs that were held out from its training. Songs of your own with notes that the network does not
-know are transposed to where it knows all of them; of these there are at most 50 memories a song.
+know are transposed to where it knows all of them; of these there are at most 50 memories a song, which are fitted to
+the beginnings of the songs (melody/fitting.py).
 """
 
 import argparse
@@ -39,6 +40,7 @@ from melody.formats.song_files import find_songs
 from melody.provenance import files_fingerprint, fingerprint, is_up_to_date
 
 BLOCK = 256  # memories made at a time
+FITTED = 64  # memories that are read for fitting
 PER_SONG = 50  # memories of songs of one's own, at most: more would hardly be different
 MOST_VALUES = 12  # of a field are listed, unless all are asked for
 SETTINGS = {  # of memories: fields of their record, and flags
@@ -62,7 +64,8 @@ def main() -> None:
     files = find_songs(args.songs) if args.songs else []
     settings = {field: getattr(args, flag) for field, flag in SETTINGS.items()} | {"network": trained.fingerprint}
     settings |= {"regions": None if files else sorted(args.regions)}
-    settings |= {"name": args.name, "files": files_fingerprint(files)} if files else {}
+    own = {"name": args.name, "files": files_fingerprint(files), "fit_steps": args.fit_steps, "guidance": args.guidance}
+    settings |= own if files else {}
     if not args.overwrite and is_up_to_date(path, settings):
         return log(args, f"{path} exists and was made with these settings; nothing to do")
     songs, chosen = load_songs(args, trained)
@@ -89,7 +92,7 @@ def load_songs(args: argparse.Namespace, trained) -> tuple[dataset.Dataset, list
 
 
 def arguments() -> argparse.Namespace:
-    own = "memory_songs", "memory_notes", "memory_similar", "mid_song_fraction"
+    own = "memory_songs", "memory_notes", "memory_similar", "mid_song_fraction", "fit_steps", "guidance"
     flags = parser(__doc__, "data", "weights", "jobs", *own, count="MEMORIES")
     add_regions(flags)
     songs = "songs of your own: folders, files or patterns, read instead of --data; --name says what to call them"
@@ -167,6 +170,7 @@ class Reader:
         encoded = encoding.encode(songs, trained.vocabulary)
         self.encoded = [encoded[s] for s in chosen]
         self.tokens = [encoding.inputs(song, trained.vocabulary) for song in self.encoded]
+        self.descriptions = describe_all(self.encoded, trained.vocabulary)
 
     @classmethod
     def load(cls, args: argparse.Namespace) -> Self:
@@ -180,14 +184,32 @@ class Reader:
         rows = memory.inputs(self.tokens, *block, self.args.memory_notes)
         return memory.pack(self.encoder.encode(rows)), [fingerprint(row.tobytes()) for row in rows]
 
+    def blocks(self, count: int, settings: dict) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+        """The songs that are read for the memories, (count, songs) integers, and how much of the last one, (count,)."""
+        rng = np.random.default_rng(settings["seed"])
+        for first in range(0, count, BLOCK):
+            how = settings["similar"], settings["songs"], min(BLOCK, count - first)
+            songs = memory.sample_similar_songs(self.descriptions, *how, rng)
+            yield songs, memory.sample_ends(self.tokens, songs, settings["mid_song_fraction"], rng)
+
+    def offset(self, settings: dict) -> np.ndarray:
+        """What is added to memories of songs of the user's own, (memory,), see `melody.fitting`."""
+        from melody.fitting import fit_offset
+
+        targets = (encoding.targets(song, self.trained.vocabulary) for song in self.encoded)
+        songs = list(zip(self.tokens, targets, strict=True))
+        memories, _ = self.read(next(self.blocks(FITTED, settings)))
+        rng, how = np.random.default_rng(settings["seed"]), (settings["fit_steps"], settings["guidance"])
+        return fit_offset(self.trained.network, songs, memories, *how, rng, self.args.quiet)
+
 
 def write_memories(path: Path, reader: Reader, count: int, settings: dict) -> int:
     """Write the memories, block by block to save memory, and return how many of them are different."""
     args, trained, different, size = reader.args, reader.trained, set(), reader.trained.record.shape.memory
     names = [reader.songs.name[s] for s in reader.chosen]
     index = CopyIndex.of(reader.songs, reader.chosen, bool(trained.vocabulary.rhythm.rhythms))
-    descriptions = describe_all(reader.encoded, trained.vocabulary)
-    blocks, to_read = tee(sampled_blocks(reader.tokens, descriptions, count, settings))
+    descriptions, offset = reader.descriptions, reader.offset(settings) if settings.get("fit_steps") else 0
+    blocks, to_read = tee(reader.blocks(count, settings))
     if args.cluster:
         found = cluster.results(
             args.cluster, "generate_memories:Reader.read", to_read, args, "generate_memories:Reader.load"
@@ -205,21 +227,10 @@ def write_memories(path: Path, reader: Reader, count: int, settings: dict) -> in
         file.attrs["settings"] = json.dumps(settings)
         for number, ((songs, _), (states, read)) in enumerate(zip(blocks, found, strict=True)):
             block = slice(number * BLOCK, number * BLOCK + len(songs))
-            indices[block], memories[block] = songs, states
+            indices[block], memories[block] = songs, states + offset
             different.update(read)
             bar.update(len(songs))
     return len(different)
-
-
-def sampled_blocks(
-    tokens: list[np.ndarray], descriptions: np.ndarray, count: int, settings: dict
-) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-    """The songs that are read for the memories, (count, songs) integers, and how much of the last one, (count,)."""
-    rng = np.random.default_rng(settings["seed"])
-    for first in range(0, count, BLOCK):
-        how = settings["similar"], settings["songs"], min(BLOCK, count - first)
-        songs = memory.sample_similar_songs(descriptions, *how, rng)
-        yield songs, memory.sample_ends(tokens, songs, settings["mid_song_fraction"], rng)
 
 
 if __name__ == "__main__":

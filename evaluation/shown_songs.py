@@ -15,31 +15,35 @@ from evaluation import conditions
 from evaluation.conditions import REAL, UNCONDITIONAL
 from evaluation.context import EVERY, Context
 from evaluation.memory_content import REGION, bits_of_mixture, head_logs
+from evaluation.ngrams import KneserNey
 from evaluation.report import CLEAR, Figure, Rows
 from evaluation.rhythm_metrics import quarters
 from evaluation.rhythm_parts import Part, distances
 from evaluation.statistics import interval, resampled_means
 from melody.encoding import EncodedSong
+from melody.fitting import fit_offset
 
 SHOWN = (5, 10, 20, 50, 200)  # songs
 COMPOSED = (20, 200)  # songs that are shown before songs are composed
 FEW = 10  # from so many songs on there are targets
 READ = 32  # memories of the songs of a draw; the mean memory is that of all of them
 GERMAN, TRAINING, MEAN = "German songs", "songs of training", "mean memory"
+FITTED, NGRAM = "fitted memories", "n-gram of these songs"
 KNOWN = {GERMAN: REGION, TRAINING: EVERY}  # regions of songs that the network was trained on
 HALF = "other real songs"
 BOTH = "pitch_and_rhythm"
 POSITIONS = {"1": (0, 1), "2-8": (1, 8), "9-32": (8, 32)}
 PARTS = [("opening", "opening", (0, 1))]  # head, notes and their positions
 PARTS += [(head, notes, where) for head in ("pitch", "rhythm", BOTH) for notes, where in POSITIONS.items()]
-TARGETS = {("pitch", "2-8"): "≥ 0.06", ("pitch", "9-32"): CLEAR}  # of what is saved over no memory
+TARGETS = {("pitch", "2-8"): "≥ 0.06", ("pitch", "9-32"): CLEAR}  # of what memories save, read or fitted
 
 
 class Tradition:
     """The measured songs of a region, without those that have a near-duplicate among the training songs."""
 
-    def __init__(self, context: Context, region: str, network: str):
+    def __init__(self, context: Context, region: str, network: str, fit_steps: int):
         self.context, self.region, self.network, groups = context, region, network, context.groups
+        self.fit_steps = fit_steps
         self.fields = {"region": region, "network": network, "shown": None}
         trained = set(groups[context.indices("training")].tolist())
         songs = [s for s in context.indices(context.part, region) if int(groups[s]) not in trained]
@@ -52,12 +56,27 @@ class Tradition:
     @cache  # noqa: B019  there are few traditions, each for a part of the run
     def memories(self, songs: int | str, draw: int) -> np.ndarray:
         """Memories after a number of songs of the tradition, or after training songs of a region, (READ, memory)."""
-        context, rng = self.context, self.context.rng("shown", self.region, songs, draw)
-        if isinstance(songs, str):
-            chosen = context.indices("training", songs)
-        else:
-            chosen = rng.choice(self.first, songs, replace=False)
-        return conditions.read(context, EVERY, [context.encoded[s] for s in chosen], READ, rng)
+        rng = self.context.rng("shown", self.region, songs, draw)
+        chosen = self.context.encoded_of("training", songs) if isinstance(songs, str) else self.chosen(songs, rng)
+        return conditions.read(self.context, EVERY, chosen, READ, rng)
+
+    def chosen(self, songs: int, rng: np.random.Generator) -> list[EncodedSong]:
+        """The songs of a draw that are shown; `rng` is that of its memories."""
+        return [self.context.encoded[s] for s in rng.choice(self.first, songs, replace=False)]
+
+    def songs_of_draws(self, songs: int) -> list[list[EncodedSong]]:
+        draws = range(self.context.sizes.sets)
+        return [self.chosen(songs, self.context.rng("shown", self.region, songs, draw)) for draw in draws]
+
+    @cache  # noqa: B019
+    def fitted(self, songs: int, guidance: float = 0.0) -> list[np.ndarray]:
+        """The memories of each draw, fitted to the songs that are shown."""
+        context, found = self.context, []
+        for draw, chosen in enumerate(self.songs_of_draws(songs)):
+            memories, rng = self.memories(songs, draw), context.rng("fit", self.region, songs, draw)
+            how = self.fit_steps, guidance, rng
+            found.append(memories + fit_offset(context.trained.network, context.tokens(chosen), memories, *how))
+        return found
 
     def draws(self, songs: int | str) -> list[np.ndarray]:
         return [self.memories(songs, draw) for draw in range(self.context.sizes.sets)]
@@ -72,6 +91,18 @@ class Tradition:
         stacked = (np.stack(bits, axis=1) for bits in zip(*found, strict=True))
         return {(head, notes): bits for (head, notes, _), bits in zip(PARTS, stacked, strict=True)}
 
+    def ngram_bits(self, songs: int) -> dict[tuple[str, str], np.ndarray]:
+        """Bits of the pitches of the measured songs under an n-gram of the songs of each draw, (songs, draws)."""
+        measured, symbols = [self.context.encoded[s].pitch for s in self.measured], len(self.context.vocabulary)
+        pitches, ends, found = np.concatenate(measured), np.cumsum([len(song) for song in measured])[:-1], []
+        for shown in self.songs_of_draws(songs):
+            probabilities = KneserNey([song.pitch for song in shown], symbols, 3).probabilities(measured)
+            bits = np.split(-np.log2(probabilities[np.arange(len(pitches)), pitches]), ends)
+            found.append([[song[slice(*where)].sum() for song in bits] for where in POSITIONS.values()])
+        return {
+            ("pitch", part): np.array(bits).T for part, bits in zip(POSITIONS, zip(*found, strict=True), strict=True)
+        }
+
     def prediction_rows(self, control: Tradition | None = None) -> Rows:
         """Bits of the measured songs, and what memories of the songs shown save of them; also beyond what memories save
         of the `control`, the same songs as another network reads them."""
@@ -80,7 +111,11 @@ class Tradition:
         known = {name: self.bits(self.draws(region)) for name, region in KNOWN.items()}
         own = {k: self.bits(self.draws(k)) for k in self.shown}
         self.saved = {k: {part: none[part] - bits for part, bits in own[k].items()} for k in self.shown}
-        mean = {k: self.bits([one.mean(axis=0, keepdims=True) for one in self.draws(k)]) for k in self.shown}
+        others = {
+            MEAN: {k: self.bits([one.mean(axis=0, keepdims=True) for one in self.draws(k)]) for k in self.shown},
+            FITTED: {k: self.bits(self.fitted(k)) for k in self.shown},
+            NGRAM: {k: self.ngram_bits(k) for k in self.shown},
+        }
         weights = context.weights(self.measured, "E4", self.region)
         lengths = np.array([len(context.encoded[s].pitch) for s in self.measured])
         for head, notes, (first, last) in PARTS:
@@ -100,16 +135,19 @@ class Tradition:
                 rows.add(f"{measure}_saved", f"{k} songs", figure(self.saved[k][part]), target, **fields)
                 for name, other in known.items():
                     rows.add(f"{measure}_saved_over_{name}", f"{k} songs", figure(other[part] - own[k][part]), **fields)
-                rows.add(f"{measure}_saved_by_{MEAN}", f"{k} songs", figure(none[part] - mean[k][part]), **fields)
+                for name, bits in others.items():
+                    if part in bits[k]:
+                        saved, wanted = figure(none[part] - bits[k][part]), target if name == FITTED else None
+                        rows.add(f"{measure}_saved_by_{name}", f"{k} songs", saved, wanted, **fields)
                 if control:
                     more = figure(self.saved[k][part] - control.saved[k][part])
                     rows.add(f"{measure}_saved_beyond_{control.network}", f"{k} songs", more, CLEAR, **fields)
         return rows
 
-    def composed(self, songs: int | str) -> list[EncodedSong]:
-        """Songs composed from memories of each draw, `sizes.songs` of them."""
+    def composed(self, draws: Sequence[np.ndarray]) -> list[EncodedSong]:
+        """Songs composed from the memories of each draw, `sizes.songs` of them."""
         context, counts = self.context, np.bincount(self.context.set_of_song)
-        memories = [self.memories(songs, draw)[:count] for draw, count in enumerate(counts)]
+        memories = [one[:count] for one, count in zip(draws, counts, strict=True)]
         return conditions.from_memories(context, np.concatenate(memories), context.guidance, context.temperature)
 
     def distance_rows(self) -> Rows:
@@ -118,7 +156,10 @@ class Tradition:
         weights, count = context.composed_weights(), context.sizes.songs
         nothing = np.zeros((count, context.memory_size), np.float32)
         songs = {UNCONDITIONAL: conditions.from_memories(context, nothing, 0.0, context.temperature)}
-        songs |= {GERMAN: self.composed(REGION)} | {f"{k} songs": self.composed(k) for k in COMPOSED if k in self.shown}
+        songs[GERMAN] = self.composed(self.draws(REGION))
+        for k in [k for k in COMPOSED if k in self.shown]:
+            songs[f"{k} songs"] = self.composed(self.draws(k))
+            songs[f"{k} songs, {FITTED}"] = self.composed(self.fitted(k, context.guidance))
         half = context.rng("half", self.region).permutation(self.first)[:count].tolist()
         parts = {name: Part(some, [], weights) for name, some in songs.items()}
         parts[HALF] = Part([context.encoded[s] for s in half], [], context.weights(half, "half", self.region))

@@ -10,7 +10,8 @@ writes  weights/unseen/<name>.*     small networks, trained without a tradition;
     python -m evaluation.unseen               all traditions
     python -m evaluation.unseen --only han    this one; the figures of the others stay as they are
 
-Memories are read as for the shipped VAEs, songs composed as by generate_song.py.
+Memories are read as for the shipped VAEs, and fitted as by generate_memories.py --songs (without guidance where songs
+are predicted); songs are composed as by generate_song.py.
 """
 
 from __future__ import annotations
@@ -57,6 +58,9 @@ SUMMARY = (  # measures and notes of the tables in docs/evaluation.md
     *(("pitch_bits_per_note_saved", notes) for notes in ("1", "2-8", "9-32")),
     ("pitch_bits_per_note_saved_over_German songs", "2-8"),
     ("pitch_bits_per_note_saved_by_mean memory", "2-8"),
+    *(("pitch_bits_per_note_saved_by_fitted memories", notes) for notes in ("1", "2-8", "9-32")),
+    *((f"{head}_bits_per_note_saved_by_fitted memories", "2-8") for head in ("rhythm", "pitch_and_rhythm")),
+    ("pitch_bits_per_note_saved_by_n-gram of these songs", "2-8"),
     (f"pitch_bits_per_note_saved_beyond_{CONTROL}", "2-8"),
     ("rhythm_bits_per_note_saved", "2-8"),
     ("pitch_and_rhythm_bits_per_note_saved", "2-8"),
@@ -84,7 +88,7 @@ def main() -> None:
             trained = shipped if name == SHIPPED else without(args, songs, split, shipped.record.settings, name)
             record["networks"][name] = trained.fingerprint
             parts = {"training": split_from_held_out(songs, trained.held_out)["training"], "validation": unseen}
-            found[name] = one = Tradition(context_of(args, every, parts, trained), tradition, name)
+            found[name] = one = Tradition(context_of(args, every, parts, trained), tradition, name, args.fit_steps)
             log(args, f"{tradition}, {name}: {len(one.first):,} songs to show, {len(one.measured):,} to predict")
             control = found.get(CONTROL) if name == WITHOUT_CHINA else None
             record["rows"] += [*one.prediction_rows(control), *one.distance_rows(), *known_rows(args, tradition, name)]
@@ -97,7 +101,7 @@ def main() -> None:
 
 
 def arguments() -> argparse.Namespace:
-    names = "jobs", "precision", *MEMORIES.values(), *COMPOSING
+    names = "jobs", "precision", "fit_steps", *MEMORIES.values(), *COMPOSING
     flags = parser(__doc__, "data", "weights", *names, out="RESULTS")
     flags.add_argument(
         "--only", nargs="+", choices=TRADITIONS, default=list(TRADITIONS), metavar="NAME", help="default: all"
@@ -110,7 +114,7 @@ def arguments() -> argparse.Namespace:
 def started(args: argparse.Namespace, path: Path) -> dict:
     """The record without figures, or with those of the traditions that are not measured again."""
     settings = {name: getattr(args, name) for name in (*COMPOSING, "seed")} | SIZES
-    memories = {name: getattr(args, flag) for name, flag in MEMORIES.items()}
+    memories = {name: getattr(args, flag) for name, flag in MEMORIES.items()} | {"fit_steps": args.fit_steps}
     record = {"command": COMMAND, "settings": settings, "memories": memories, "networks": {}, "rows": []}
     before = load_json(path, COMMAND) if path.exists() else {}
     if all(before.get(name) == record[name] for name in ("settings", "memories")):

@@ -9,7 +9,7 @@ TRAINING = tuple(
 )
 OWN = {
     name: f"FINE_TUNING_{name.upper()}"
-    for name in ("epochs", "learning_rate", "warmup_steps", "auxiliary_weight", "own_share")
+    for name in ("epochs", "windows_per_stream", "learning_rate", "warmup_steps", "auxiliary_weight", "own_share")
 }
 SHARED = tuple(name for name in TRAINING if name not in OWN)
 

@@ -8,6 +8,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from evaluation import adaptation
 from evaluation import fine_tuning as evaluation
 from evaluation.report import Figure, Rows
 from melody import dataset, lstm
@@ -114,7 +115,7 @@ def test_songs_that_are_measured_have_no_copy_among_those_of_training(monkeypatc
     once = [tune(rng, f"own/{k}", notes, "3/4") for k in range(10)]
     songs = dataset_of([*once, *(replace(song, name=f"{song.name}-copy") for song in once)])
     monkeypatch.setattr(evaluation, "SONGS", 7)
-    monkeypatch.setattr(evaluation, "MEASURED", 9)
+    monkeypatch.setattr(adaptation, "MEASURED", 9)
     for draw in range(3):
         chosen, measured = evaluation.draw_songs(songs, draw)
         assert len(chosen) == 7 and len(measured) == 9
