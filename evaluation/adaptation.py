@@ -22,7 +22,8 @@ from melody.encoding import EncodedSong
 from melody.fitting import fit_offset
 from melody.split import split_from_held_out
 
-BEFORE, AFTER, NONE, READ, FITTED = "before", "after", "without a memory", "the songs read", "fitted memories"
+BEFORE, AFTER, NONE, READ, OTHERS = "before", "after", "without a memory", "the songs read", "other real songs"
+FITTED = "fitted memories"
 COMPOSED = 100  # songs of each network
 MEASURED = 200  # other songs, and songs of the collection, at most
 COPIED = 12  # notes in a row of a song that was read, from which on a composed song copies it
@@ -115,11 +116,12 @@ def add_distances(rows: Rows, contexts: Contexts, steps: int) -> None:
         for name in conditions_of(contexts, steps):
             ratio = Figure(figures[name].value / figures[BEFORE].value, figures[name].n)
             rows.add(f"{kind}_total_variation_against_before", name, ratio, "≤ 0.5" if name.startswith(AFTER) else None)
-    index, copied = CopyIndex.of(context.songs, context.indices("training")), {}
-    for name in [name for name in parts if name != READ]:
-        vocabulary = contexts[name.split(",")[0]].trained.vocabulary if name else context.trained.vocabulary
+    index, real = CopyIndex.of(context.songs, context.indices("training")), context.indices("validation")
+    copied = {OTHERS: Figure(np.mean([index.longest_of(context.songs, s) >= COPIED for s in real]), len(real))}
+    for name in [name for name in parts if name.startswith((BEFORE, AFTER))]:
+        vocabulary = contexts[name.partition(",")[0]].trained.vocabulary
         found = [index.longest(encoding.decode(song, vocabulary, name)) >= COPIED for song in parts[name]]
-        copied[name or "other real songs"] = Figure(np.mean(found), len(found))
+        copied[name] = Figure(np.mean(found), len(found))
     rows.add_all(f"songs_with_{COPIED}_notes_of_a_song_read", copied)
     allowed = {}
     for name, one in contexts.items():

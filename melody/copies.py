@@ -75,7 +75,11 @@ class CopyIndex:
 
     def longest(self, song: Song) -> int:
         """Notes in the longest run that the song shares with those of the index; 0 if that is below `GRAM`."""
-        known = self.knows(_grams(dataset_of([song], Vocabulary(song.pitch)), 0, self.rhythm))
+        return self.longest_of(dataset_of([song], Vocabulary(song.pitch)), 0)
+
+    def longest_of(self, songs: Dataset, s: int) -> int:
+        """The same of the song with index `s`."""
+        known = self.knows(_grams(songs, s, self.rhythm))
         begin, end = np.flatnonzero(np.diff(known.astype(np.int8), prepend=0, append=0)).reshape(-1, 2).T
         return GRAM - 1 + int((end - begin).max()) if len(begin) else 0
 
