@@ -245,6 +245,11 @@ def test_a_region_of_the_catalogue(folders, tmp_path, capsys):
     assert "--regions &#x27;Meter=3/4 &amp; han&#x27;" in (song.parent / "index.html").read_text()
 
 
+def stored_memories(path):
+    with h5py.File(path) as file:
+        return file["memory"][:]
+
+
 @pytest.mark.slow
 def test_songs_of_ones_own(folders, tmp_path, capsys):
     """They need no data. A song in a low octave is transposed, and one of too wide a range is left out."""
@@ -261,6 +266,14 @@ def test_songs_of_ones_own(folders, tmp_path, capsys):
     assert re.search(r"transposed to known notes: 1 \(by \d\d semitones at most\)", said)
     assert "8 songs of irish" in said
     assert f"left out: {own[1].name}: in no key" in said and "too few for a style" in said
+    path, songs = tmp_path / "data/memories/irish.h5", ("--songs", tmp_path / "tunes", *small)
+    fitted = stored_memories(path)
+    assert stage("generate_memories", *flags, *songs, "--fit-steps", 0, "--overwrite") == 0
+    offset = fitted - stored_memories(path)
+    assert np.abs(offset).max() > 0.1 and np.ptp(offset, axis=0).max() < 1e-5, "all are moved by the same offset"
+    assert stage("generate_memories", *flags, *songs, "--overwrite") == 0
+    np.testing.assert_array_equal(stored_memories(path), fitted)
+    capsys.readouterr()
     assert stage("generate_memories", *flags, "--songs", tmp_path / "tunes", *small) == 0
     assert "nothing to do" in capsys.readouterr().out
     assert stage("vae.train", *flags, *TINY_VAE) == 0
