@@ -45,7 +45,7 @@ MEMORY_SONGS = 3  # songs that the network reads for one memory
 MEMORY_SIMILAR = 20  # songs most like a random one, of which the others of its memory are; 0: of all songs
 MEMORY_NOTES = 160  # notes that it reads: the last ones of these songs
 MID_SONG_FRACTION = 0.5  # fraction of memories that end within their last song; the others end with it
-FIT_STEPS = 150  # steps of gradient descent that fit memories of songs of your own to these; 0: they are only read
+FIT_STEPS = 75  # steps of gradient descent that fit memories of songs of your own to these; 0: they are only read
 
 # 4  python -m vae.train
 LATENT = 32  # dimensions of the latent space

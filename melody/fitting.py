@@ -19,7 +19,7 @@ from melody.scoring import Tokens
 
 NOTES = 32  # of each song, from its start
 BATCH = 16  # songs in a step
-LEARNING_RATE = 0.03  # of Adam
+LEARNING_RATE = 0.06  # of Adam
 PENALTY = 0.1  # nats a note for a squared length of 1 of the offset, divided by the square of the number of songs
 
 
