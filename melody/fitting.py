@@ -20,7 +20,7 @@ from melody.scoring import Tokens
 NOTES = 32  # of each song, from its start
 BATCH = 16  # songs in a step
 LEARNING_RATE = 0.06  # of Adam
-PENALTY = 0.1  # nats a note for a squared length of 1 of the offset, divided by the square of the number of songs
+PENALTY = 0.02  # nats a note for a squared length of 1 of the offset, divided by the songs: a Gaussian prior
 
 
 class OffsetModel(keras.Model):
@@ -72,7 +72,7 @@ def fit_offset(
 
     In each of the `steps` the first notes of random songs are predicted, each after a random one of the memories.
     """
-    model = OffsetModel(network, guidance, PENALTY / len(songs) ** 2)
+    model = OffsetModel(network, guidance, PENALTY / len(songs))
     model.compile(keras.optimizers.Adam(LEARNING_RATE))
     read, wanted = (np.stack([_first(song[part], fill) for song in songs]) for part, fill in ((0, 0), (1, -1)))
     for _ in progress(range(steps), quiet, unit="step", desc="fitting memories"):
