@@ -28,6 +28,7 @@ LEARNT = (  # measure, notes and label of each panel
     ("pitch_bits_per_note_saved", "2-8", "a pitch, notes 2-8"),
     ("rhythm_bits_per_note_saved", "2-8", "a rhythm, notes 2-8"),
 )
+WAYS = {"": "--", "_by_fitted memories": "-"}  # ends of these measures, and line styles
 NAMES = dict(zip(PAIR, ("China", "Germany"), strict=True))
 
 
@@ -112,22 +113,20 @@ def feature_figure(path: Path, context: Context) -> None:
 
 
 def learning_curve(path: Path, rows: Sequence[dict]) -> None:
-    """Bits that memories of an unseen tradition save over no memory, against the number of songs shown."""
+    """Bits that memories of an unseen tradition save over no memory, against the number of songs shown: after reading
+    these (dashed, open markers) and fitted to them (solid)."""
     figure, [panels] = grid(11, 4, 1, len(LEARNT))
     lines = list(dict.fromkeys((row["region"], row["network"]) for row in rows))
     for panel, (measure, notes, label) in zip(panels, LEARNT, strict=True):
-        for number, (region, network) in enumerate(lines):
-            found = report.find(rows, measure=measure, notes=notes, region=region, network=network)
+        for (number, (region, network)), way in product(enumerate(lines), WAYS):
+            found = report.find(rows, measure=measure + way, notes=notes, region=region, network=network)
             shown, saved = (np.array([row[name] for row in found]) for name in ("shown", "value"))
             low, high = np.array([row["interval"] for row in found]).reshape(-1, 2).T
-            look = {
-                "fmt": f"{'os^Dv<P'[number % 7]}-",
-                "color": COLORS[number % len(COLORS)],
-                "capsize": 2,
-                "alpha": 0.8,
-            }
+            marker, color = "os^Dv<P"[number % 7], COLORS[number % len(COLORS)]
+            look = {"color": color, "mfc": color if way else "white", "capsize": 2, "alpha": 0.8}
             moved = shown * 1.03 ** (number - len(lines) / 2)  # so that the intervals do not hide each other
-            panel.errorbar(moved, saved, (saved - low, high - saved), **look, label=f"{region}, {network}")
+            label = f"{region}, {network}" if way else None
+            panel.errorbar(moved, saved, (saved - low, high - saved), fmt=f"{marker}{WAYS[way]}", **look, label=label)
         panel.axhline(0, color="black", linewidth=0.8)
         panel.set_xscale("log")
         ticks = sorted({row["shown"] for row in rows if row["shown"]})
