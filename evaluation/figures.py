@@ -125,8 +125,8 @@ def learning_curve(path: Path, rows: Sequence[dict]) -> None:
             marker, color = "os^Dv<P"[number % 7], COLORS[number % len(COLORS)]
             look = {"color": color, "mfc": color if way else "white", "capsize": 2, "alpha": 0.8}
             moved = shown * 1.03 ** (number - len(lines) / 2)  # so that the intervals do not hide each other
-            label = f"{region}, {network}" if way else None
-            panel.errorbar(moved, saved, (saved - low, high - saved), fmt=f"{marker}{WAYS[way]}", **look, label=label)
+            name = f"{region}, {network}" if way else None
+            panel.errorbar(moved, saved, (saved - low, high - saved), fmt=f"{marker}{WAYS[way]}", **look, label=name)
         panel.axhline(0, color="black", linewidth=0.8)
         panel.set_xscale("log")
         ticks = sorted({row["shown"] for row in rows if row["shown"]})

@@ -10,13 +10,12 @@ from tempfile import TemporaryDirectory
 
 import music21
 
-from melody.encoding import exact
 from melody.formats.write_abc import write_abc
 from melody.formats.write_kern import write_kern
 from melody.formats.write_midi import write_midi
 from melody.formats.write_musicxml import write_musicxml
 from melody.meter import bar_length
-from melody.song import Song
+from melody.song import Song, exact
 from melody.vocabulary import Spelling
 
 TEMPO = 100  # quarter notes per minute

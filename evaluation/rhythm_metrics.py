@@ -15,10 +15,10 @@ from typing import NamedTuple
 import numpy as np
 
 from melody.automaton import BarAutomaton
-from melody.encoding import PHRASE, UNKNOWN, EncodedSong, exact
+from melody.encoding import PHRASE, UNKNOWN, EncodedSong
 from melody.key import find_key
 from melody.meter import bar_length
-from melody.song import Song
+from melody.song import Song, exact
 from melody.vocabulary import Spelling, Vocabulary
 
 SHUFFLES = 10  # other songs whose rhythms each song is given
