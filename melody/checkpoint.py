@@ -62,4 +62,6 @@ def load_weights(model: keras.Model, path: Path, command: str, fingerprint: str 
             raise UserError(
                 f"{path} is damaged or of another network ({reason}); make it again with: {command}"
             ) from None
+    if not all(np.isfinite(weight).all() for weight in model.get_weights()):
+        raise UserError(f"{path} is damaged (it has weights that are no finite numbers); make it again with: {command}")
     return model

@@ -6,7 +6,7 @@ import keras
 import pytest
 from tqdm import tqdm
 
-from melody import atomic
+from melody import atomic, checkpoint
 from melody.errors import UserError
 from melody.training_run import TrainingRun, same_command
 
@@ -148,3 +148,14 @@ def test_all_epochs_share_a_progress_bar(tmp_path, monkeypatch, steps):
     monkeypatch.setattr("melody.training_run.progress", progress)
     trained(tmp_path, steps=steps)
     assert [bar["total"] for bar in bars] == [EPOCHS * steps]
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf")])
+def test_weights_that_are_no_finite_numbers_are_refused(tmp_path, value):
+    network, path = keras.Sequential([keras.Input((2,)), keras.layers.Dense(3)]), tmp_path / "net.weights.h5"
+    checkpoint.save_weights(network, path)
+    assert checkpoint.load_weights(network, path, "train") is network
+    network.set_weights([weight * 0 + value for weight in network.get_weights()])
+    checkpoint.save_weights(network, path)
+    with pytest.raises(UserError, match=r"no finite numbers.*make it again with: train"):
+        checkpoint.load_weights(network, path, "train")

@@ -57,7 +57,7 @@ class Server:
     def send(self, *parts: bytes, pause: float = 0.0, close: bool = False) -> bytes:
         """The whole answer to the parts of a request; `close`: hang up after them."""
         found = b""
-        with suppress(ConnectionError, TimeoutError), self.connect() as line:
+        with suppress(OSError), self.connect() as line:
             for part in parts:
                 line.sendall(part)
                 time.sleep(pause)
