@@ -31,9 +31,14 @@ class Shape:
 
     @classmethod
     def of(cls, vocabulary: Vocabulary, settings: dict, regions: int = 0) -> Self:
-        """The shape of a network of these settings. Raises `ValueError` if a size is missing or invalid."""
+        """The shape of a network of these settings. Raises `ValueError` if a size is missing or invalid, `UserError` if
+        songs of the vocabulary cannot begin."""
         sizes = (_size(settings, name) for name in ("embedding", "units", "layers", "dense"))
         rhythm = vocabulary.rhythm
+        if bool(rhythm.rhythms) != bool(rhythm.openings):
+            raise UserError(
+                "the vocabulary has no rhythms or no openings; read more songs: python preprocess.py --songs"
+            )
         counts = (len(known) for known in (rhythm.rhythms, rhythm.openings, rhythm.signatures, rhythm.beats))
         return cls(len(vocabulary), *sizes, regions, *counts)
 

@@ -100,8 +100,6 @@ class RhythmVocabulary:
             for signature, beats in record["transitions"].items()
         }
         endings = {_opening(text): [_time(beat) for beat in beats] for text, beats in record["endings"].items()}
-        if not rhythms or not openings:
-            raise ValueError("it has no rhythms or no openings")
         return cls(rhythms, openings, transitions, endings)
 
 

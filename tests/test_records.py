@@ -1,12 +1,15 @@
 """Records beside weights: what is loaded, and what is refused."""
 
 import json
+from fractions import Fraction
 
 import pytest
 
 from melody.errors import UserError
+from melody.meter import Rhythm
 from melody.reach import Reach
 from melody.records import NetworkRecord, Shape, VaeRecord, load
+from melody.vocabulary import RhythmVocabulary, Vocabulary
 
 NETWORK = {
     "weights": "0123",
@@ -37,6 +40,12 @@ def test_a_network_record_has_its_shape_and_songs(tmp_path):
     assert (record.weights, record.held_out["validation"], record.regions) == ("0123", ["a"], [])
     token = load(NetworkRecord, write(tmp_path / "token.json", NETWORK | {"regions": ["deut", "han"]}), "train")
     assert token.shape.regions == 2
+
+
+def test_a_vocabulary_in_which_no_song_can_begin_is_one_line():
+    vocabulary = Vocabulary(["C4"], RhythmVocabulary([Rhythm(Fraction(0), Fraction(1))], {}, {}, {}))
+    with pytest.raises(UserError, match="no rhythms or no openings; read more songs"):
+        Shape.of(vocabulary, NETWORK["settings"])
 
 
 def test_a_vae_record_knows_its_network(tmp_path):
