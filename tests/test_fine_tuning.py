@@ -4,6 +4,7 @@ import json
 import re
 import shlex
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -19,6 +20,8 @@ from melody.vocabulary import Vocabulary
 from tests.synthetic import REGIONS, dataset_of, tune, tunes
 from tests.test_pipeline import SMALL, TINY_VAE, stage
 from tests.test_training import SETTINGS
+
+ROOT = Path(__file__).parents[1]
 
 
 @pytest.fixture(scope="module")
@@ -130,6 +133,11 @@ def test_the_table_of_an_evaluation_has_the_means_of_its_draws():
         one.add_all("pitch_bits_per_note", {"before": Figure(value, 9), "after": Figure(value - 1, 9)})
         rows += one
     assert evaluation.table({"rows": rows}).splitlines()[2] == "| pitch bits per note | 2.500 | 1.500 |  |  | 9 |"
+
+
+def test_the_docs_show_what_was_measured():
+    record = json.loads((ROOT / "results/fine-tuning-aird.json").read_text(encoding="utf-8"))
+    assert evaluation.table(record) in (ROOT / "docs/evaluation.md").read_text(encoding="utf-8")
 
 
 def test_the_table_by_hand():
