@@ -19,7 +19,7 @@ from urllib.parse import urlencode
 import numpy as np
 from tqdm import tqdm
 
-from tests.faults.commands import Row, command, start
+from tests.faults.commands import Row, command, kill, start
 from tests.faults.damage import CHANGES, by_hand, write_songs
 from tests.faults.workspace import Workspace
 
@@ -49,10 +49,12 @@ class Server:
 
     def __init__(self, workspace: Workspace, out: Path):
         flags = ("--weights", workspace.root / "weights", "--data", workspace.root / "data", "--out", out)
+        self.out, self.errors = out, []
         self.process = start(command("serve", *flags, "--port", 0, "--no-browser", "--no-warm-up"))
         address = next(line for line in self.process.stdout if b" is ready" in line)
         self.port = int(re.search(rb":(\d+) is ready", address)[1])
         self.host = f"127.0.0.1:{self.port}"
+        threading.Thread(target=lambda: self.errors.extend(self.process.stderr), daemon=True).start()
 
     def send(self, *parts: bytes, pause: float = 0.0, close: bool = False) -> bytes:
         """The whole answer to the parts of a request; `close`: hang up after them."""
@@ -98,12 +100,24 @@ class Server:
 def requests(count: int, seed: int, scratch: Path, workspace: Workspace, bar: tqdm) -> list[Row]:
     """Malformed requests and uploads, from several clients, beside connections that wait."""
     bar.total = (bar.total or 0) + count
-    out = scratch / "served"
-    server = Server(workspace, out)
-    errors: list[bytes] = []
-    threading.Thread(target=lambda: errors.extend(server.process.stderr), daemon=True).start()
-    songs = hostile_songs(scratch / "uploads", seed)
-    before, remarks = server.song(), []
+    server = Server(workspace, scratch / "served")
+    try:
+        remarks, more = try_all(server, count, seed, scratch, bar)
+        server.process.terminate()
+        ended = server.process.wait(PATIENCE)
+    finally:
+        kill(server.process)
+    remarks += [f"it ended with {ended}"] * (ended not in (0, -15))
+    said = b"".join(server.errors).decode(errors="replace")
+    for lines in re.findall(r"Traceback .*?\n(?=\S)[^\n]*", said, re.DOTALL):
+        remarks.append(f"a traceback: … {lines[-400:]}")
+    what = f"malformed requests to serve.py ({max(more, 0):.0f} MB more than after {count // PARTS:,})"
+    return [Row(what, count, len(remarks), remarks)]
+
+
+def try_all(server: Server, count: int, seed: int, scratch: Path, bar: tqdm) -> tuple[list[str], float]:
+    """What is wrong with the answers, and how many MB more the server takes after them than after the first part."""
+    songs, before = hostile_songs(scratch / "uploads", seed), server.song()
     waiting = [server.connect() for _ in range(SLOW)]
     for number, line in enumerate(waiting):
         line.sendall(server.request("POST", "/own", b"x" * 100)[: 20 + number])
@@ -115,28 +129,22 @@ def requests(count: int, seed: int, scratch: Path, workspace: Workspace, bar: tq
         bar.update()
         return f"{kind.__name__} {number}: {answer[:200]!r}" * any(code >= b"500" for code in ANSWER.findall(answer))
 
-    memory = []
+    remarks, memory = [], []
     with ThreadPoolExecutor(CLIENTS) as pool:
         for part in range(PARTS):
             remarks += filter(None, pool.map(try_one, range(part * count // PARTS, (part + 1) * count // PARTS)))
             memory.append(server.memory())
-            shutil.rmtree(out / "playground" / "own", ignore_errors=True)
+            shutil.rmtree(server.out / "playground" / "own", ignore_errors=True)
     for line in waiting:
         line.close()
-    more = memory[-1] - memory[0]
     try:
         remarks += ["a good request has other bytes"] * (server.song() != before)
     except RuntimeError as wrong:
         remarks.append(str(wrong))
+    more = memory[-1] - memory[0]
     remarks += [f"{more:.0f} MB more memory"] * (more > MORE_MEMORY)
-    server.process.terminate()
-    ended = server.process.wait(PATIENCE)
-    remarks += [f"it ended with {ended}"] * (ended not in (0, -15))
-    for lines in re.findall(r"Traceback .*?\n(?=\S)[^\n]*", b"".join(errors).decode(errors="replace"), re.DOTALL):
-        remarks.append(f"a traceback: … {lines[-400:]}")
-    remarks += ["written elsewhere"] * bool({path.name for path in out.iterdir()} - {"playground"})
-    what = f"malformed requests to serve.py ({max(more, 0):.0f} MB more than after {count // PARTS:,})"
-    return [Row(what, count, len(remarks), remarks)]
+    remarks += ["written elsewhere"] * ([path.name for path in server.out.iterdir()] != ["playground"])
+    return remarks, more
 
 
 def hostile_songs(folder: Path, seed: int) -> list[tuple[str, bytes]]:
