@@ -23,7 +23,7 @@ from melody.song import song_from_record
 from tests.faults.commands import TIME_LIMIT, Result, Row, digests, kill, not_one_line, start
 
 CODE = """
-import json, os, runpy, sys, traceback
+import json, os, runpy, sys, traceback, warnings
 from melody import models
 from melody.provenance import fingerprint
 known, streams, load = {}, [os.dup(number) for number in range(2)], models.Models
@@ -34,6 +34,7 @@ def loaded(weights, load_vae):
         known[key] = load(weights, load_vae)
     return known[key]
 models.Models = loaded
+warnings.filterwarnings("ignore", ".* found in sys.modules after import", RuntimeWarning)
 for line in os.fdopen(os.dup(0), "r"):
     words, folder = json.loads(line)
     for number, name in ((1, "out"), (2, "err")):
