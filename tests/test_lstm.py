@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 
@@ -13,6 +14,7 @@ from melody import checkpoint, encoding, lookback, lstm, memory, sampling, scori
 from melody.atomic import write_json
 from melody.errors import UserError
 from melody.fast_lstm import LSTM
+from melody.flags import ROOT
 from melody.provenance import file_fingerprint
 from melody.vocabulary import Vocabulary
 from tests.synthetic import dataset_of, tunes
@@ -168,6 +170,16 @@ def test_the_number_of_parameters_is_estimated_before_building(regions):
     for units, fraction in ((4, 0.1), (256, 0.8)):
         shape = lstm.Shape(notes=7, embedding=3, units=units, layers=2, dense=6, regions=regions)
         assert fraction < lstm.parameters(shape) / lstm.build(shape).count_params() <= 1
+
+
+@pytest.mark.parametrize("size", ["units", "layers"])
+def test_a_record_of_a_larger_network_than_its_weights_is_refused_before_it_is_built(tmp_path, size):
+    record = json.loads((ROOT / "weights/lstm.json").read_text(encoding="utf-8"))
+    record["settings"][size] = 16384
+    (tmp_path / "lstm.json").write_text(json.dumps(record))
+    shutil.copy(ROOT / "weights/lstm.weights.h5", tmp_path)
+    with pytest.raises(UserError, match=r"lstm\.weights\.h5 is too small for its network; make both again"):
+        lstm.load(tmp_path, build=None)
 
 
 def test_a_network_too_large_for_memory_is_refused_before_it_is_built(monkeypatch):
