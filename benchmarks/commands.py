@@ -28,7 +28,7 @@ from melody.errors import UserError
 from melody.flags import parser
 
 COMMAND = "python -m benchmarks.commands"
-TUNES, CORPUS = 20, "ryansMammoth"
+CORPUS, TUNES, BOOK = "ryansMammoth", 20, 50
 TRAINING, SONGS = "2 train_lstm.py", r"wrote (\d+ songs)"
 STEPS = {  # what the table calls them: their commands, and the part of their output that it shows
     "1 preprocess.py": (["preprocess.py"], r"([\d,]+ songs, [\d,]+ notes)"),
@@ -45,6 +45,10 @@ STEPS = {  # what the table calls them: their commands, and the part of their ou
         SONGS,
     ),
     "the same, without a VAE": (["generate_song.py --like tunes --count 10"], SONGS),
+    f"fine-tuning on {BOOK} tunes: bits a pitch": (
+        ["train_lstm.py --from weights --songs book --name irish"],
+        r"of irish +([\d.]+ → +[\d.]+)",
+    ),
 }
 
 
@@ -72,10 +76,13 @@ def copy_project(folder: Path) -> None:
 
     for name in ("melody", "vae", config.WEIGHTS):
         shutil.copytree(ROOT / name, folder / name)
-    (folder / "tunes").mkdir()
-    tunes = sorted((common.getCorpusFilePath() / CORPUS).glob("*.abc"))[:TUNES]
-    for file, target in [(file, folder) for file in ROOT.glob("*.py")] + [(file, folder / "tunes") for file in tunes]:
-        shutil.copy(file, target)
+    for file in ROOT.glob("*.py"):
+        shutil.copy(file, folder)
+    tunes = sorted((common.getCorpusFilePath() / CORPUS).glob("*.abc"))
+    for name, count in {"tunes": TUNES, "book": BOOK}.items():
+        (folder / name).mkdir()
+        for file in tunes[:count]:
+            shutil.copy(file, folder / name)
 
 
 def measured(folder: Path, name: str) -> dict:

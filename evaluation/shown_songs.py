@@ -6,7 +6,7 @@ the other half are predicted from its memories, and composed songs are compared 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import cache
 
 import numpy as np
@@ -103,6 +103,18 @@ class Tradition:
             ("pitch", part): np.array(bits).T for part, bits in zip(POSITIONS, zip(*found, strict=True), strict=True)
         }
 
+    def figure_of(self, where: tuple[int, int]) -> Callable[[np.ndarray], Figure]:
+        """What makes a figure for each note of bits of these notes of the measured songs, (songs, draws)."""
+        context, (first, last) = self.context, where
+        weights = context.weights(self.measured, "E4", self.region)
+        counts = np.clip([len(context.encoded[s].pitch) - first for s in self.measured], 0, last - first)
+
+        def figure(bits: np.ndarray) -> Figure:
+            rounds = resampled_means(bits, counts, weights, context.rng("draws"))
+            return Figure(bits.mean(axis=1).sum() / counts.sum(), len(bits), interval(rounds))
+
+        return figure
+
     def prediction_rows(self, control: Tradition | None = None) -> Rows:
         """Bits of the measured songs, and what memories of the songs shown save of them; also beyond what memories save
         of the `control`, the same songs as another network reads them."""
@@ -116,16 +128,8 @@ class Tradition:
             FITTED: {k: self.bits(self.fitted(k)) for k in self.shown},
             NGRAM: {k: self.ngram_bits(k) for k in self.shown},
         }
-        weights = context.weights(self.measured, "E4", self.region)
-        lengths = np.array([len(context.encoded[s].pitch) for s in self.measured])
-        for head, notes, (first, last) in PARTS:
-            counts = np.clip(lengths - first, 0, last - first)
-
-            def figure(bits: np.ndarray, counts=counts) -> Figure:
-                rounds = resampled_means(bits, counts, weights, context.rng("draws"))
-                return Figure(bits.mean(axis=1).sum() / counts.sum(), len(bits), interval(rounds))
-
-            part, measure = (head, notes), "bits_of_opening" if head == "opening" else f"{head}_bits_per_note"
+        for head, notes, where in PARTS:
+            figure, part, measure = self.figure_of(where), (head, notes), measure_of(head)
             for name, bits in ({UNCONDITIONAL: none} | known).items():
                 rows.add(measure, name, figure(bits[part]), notes=notes)
             for k in self.shown:
@@ -169,6 +173,10 @@ class Tradition:
             found = distances(parts, lambda part, values=values: [values(song).tolist() for song in part.songs])
             rows.add_all(f"{name}_total_variation", found)
         return rows
+
+
+def measure_of(head: str) -> str:
+    return "bits_of_opening" if head == "opening" else f"{head}_bits_per_note"
 
 
 def features(midi: np.ndarray, table: np.ndarray) -> dict:

@@ -9,6 +9,7 @@ writes  weights/unseen/<name>.*     small networks, trained without a tradition;
 
     python -m evaluation.unseen               all traditions
     python -m evaluation.unseen --only han    this one; the figures of the others stay as they are
+    python -m evaluation.unseen --networks token-without-china    the figures of this network alone
 
 Memories are read as for the shipped VAEs, and fitted as by generate_memories.py --songs (without guidance where songs
 are predicted); songs are composed as by generate_song.py.
@@ -23,7 +24,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from evaluation import ablations, report
+from evaluation import ablations, baselines, report
 from evaluation.ablations import SMALL
 from evaluation.report import Figure, Rows
 from melody import regions
@@ -38,19 +39,24 @@ if TYPE_CHECKING:
 Split = dict[str, list[int]]  # the indices of the songs of each part
 COMMAND = "python -m evaluation.unseen"
 SHIPPED, WITHOUT_HAN, WITHOUT_CHINA, CONTROL = "lstm", "without-han", "without-china", "without-china-by-collection"
+TOKEN_WITHOUT_HAN, TOKEN_WITHOUT_CHINA = "token-without-han", "token-without-china"
+WITH_TOKEN = {"token_probability": baselines.TOKEN_PROBABILITY}
 BY_COLLECTION = {"groupings": ["collection"], "auxiliary_weight": 0.0, "synthetic_probability": 0.0}
 NETWORKS = {  # the region whose songs a small network is trained without, and further changes of its settings
     WITHOUT_CHINA: ("china", {}),
     CONTROL: ("china", BY_COLLECTION),
     WITHOUT_HAN: ("han", {}),
+    TOKEN_WITHOUT_CHINA: ("china", WITH_TOKEN),
+    TOKEN_WITHOUT_HAN: ("han", WITH_TOKEN),
 }
 TRADITIONS = {  # the networks that have not read it
-    "china": (CONTROL, WITHOUT_CHINA),
-    "han": (WITHOUT_HAN,),
-    "oneills1850": (SHIPPED, WITHOUT_CHINA),  # a folder of the corpus of music21
+    "china": (CONTROL, WITHOUT_CHINA, TOKEN_WITHOUT_CHINA),
+    "han": (WITHOUT_HAN, TOKEN_WITHOUT_HAN),
+    "oneills1850": (SHIPPED, WITHOUT_CHINA, TOKEN_WITHOUT_CHINA),  # a folder of the corpus of music21
 }
 SIZES = {"songs": 150, "memories": 4, "scored": 150}  # see `evaluation.context.Sizes`
 MEMORIES = ablations.MEMORIES | {"similar": "memory_similar"}  # settings of memories, and their flags
+TOKENS = "best known token", "fitted token"
 KNOWN_SONGS = "of_known_songs"  # the end of measures
 COMPOSING = ("temperature", "guidance", "length")
 SUMMARY = (  # measures and notes of the tables in docs/evaluation.md
@@ -61,6 +67,7 @@ SUMMARY = (  # measures and notes of the tables in docs/evaluation.md
     *(("pitch_bits_per_note_saved_by_fitted memories", notes) for notes in ("1", "2-8", "9-32")),
     *((f"{head}_bits_per_note_saved_by_fitted memories", "2-8") for head in ("rhythm", "pitch_and_rhythm")),
     ("pitch_bits_per_note_saved_by_n-gram of these songs", "2-8"),
+    *((f"pitch_bits_per_note_saved_by_{token}", notes) for token in TOKENS for notes in ("2-8", "9-32")),
     (f"pitch_bits_per_note_saved_beyond_{CONTROL}", "2-8"),
     ("rhythm_bits_per_note_saved", "2-8"),
     ("pitch_and_rhythm_bits_per_note_saved", "2-8"),
@@ -75,6 +82,7 @@ def main() -> None:
     init_keras(args)
     from evaluation.figures import learning_curve  # Keras takes 5 s to load, which --table and --help need not wait for
     from evaluation.shown_songs import Tradition
+    from evaluation.tokens import TokenTradition
     from melody import dataset, lstm
     from melody.split import split_from_held_out
 
@@ -84,15 +92,17 @@ def main() -> None:
     for tradition in args.only:
         every, unseen = songs_of(args, songs, split, tradition)
         found: dict[str, Tradition] = {}
-        for name in TRADITIONS[tradition]:
+        for name in [name for name in TRADITIONS[tradition] if name in args.networks]:
             trained = shipped if name == SHIPPED else without(args, songs, split, shipped.record.settings, name)
             record["networks"][name] = trained.fingerprint
             parts = {"training": split_from_held_out(songs, trained.held_out)["training"], "validation": unseen}
-            found[name] = one = Tradition(context_of(args, every, parts, trained), tradition, name, args.fit_steps)
+            kind = TokenTradition if trained.record.regions else Tradition
+            found[name] = one = kind(context_of(args, every, parts, trained), tradition, name, args.fit_steps)
             log(args, f"{tradition}, {name}: {len(one.first):,} songs to show, {len(one.measured):,} to predict")
             control = found.get(CONTROL) if name == WITHOUT_CHINA else None
             record["rows"] += [*one.prediction_rows(control), *one.distance_rows(), *known_rows(args, tradition, name)]
-        record["rows"].sort(key=lambda row: list(TRADITIONS).index(row["region"]))
+        order = [(tradition, name) for tradition, names in TRADITIONS.items() for name in names]
+        record["rows"].sort(key=lambda row: order.index((row["region"], row["network"])))
         write_json(path, record)
     with atomic_write(path.with_suffix(".md")) as file:
         file.write_text("\n\n".join(tables(record["rows"])) + "\n", encoding="utf-8")
@@ -106,20 +116,23 @@ def arguments() -> argparse.Namespace:
     flags.add_argument(
         "--only", nargs="+", choices=TRADITIONS, default=list(TRADITIONS), metavar="NAME", help="default: all"
     )
+    names = [SHIPPED, *NETWORKS]
+    flags.add_argument("--networks", nargs="+", choices=names, default=names, metavar="NAME", help="default: all")
     flags.add_argument("--table", action="store_true", help="print the tables of docs/evaluation.md")
     flags.set_defaults(overwrite=False)
     return flags.parse_args()
 
 
 def started(args: argparse.Namespace, path: Path) -> dict:
-    """The record without figures, or with those of the traditions that are not measured again."""
+    """The record without figures, or with those of what is not measured again."""
     settings = {name: getattr(args, name) for name in (*COMPOSING, "seed")} | SIZES
     memories = {name: getattr(args, flag) for name, flag in MEMORIES.items()} | {"fit_steps": args.fit_steps}
     record = {"command": COMMAND, "settings": settings, "memories": memories, "networks": {}, "rows": []}
     before = load_json(path, COMMAND) if path.exists() else {}
     if all(before.get(name) == record[name] for name in ("settings", "memories")):
         record["networks"] = before["networks"]
-        record["rows"] = [row for row in before["rows"] if row["region"] not in args.only]
+        measured = {(tradition, name) for tradition in args.only for name in args.networks}
+        record["rows"] = [row for row in before["rows"] if (row["region"], row["network"]) not in measured]
     return record
 
 

@@ -12,9 +12,11 @@ from melody.atomic import atomic_write, open_hdf5
 from melody.errors import UserError
 from melody.provenance import file_fingerprint
 
+COMPRESSED = {"compression": "gzip", "shuffle": True}  # of arrays; float16 weights lose a tenth of their size
+
 
 def save_weights(model: keras.Model, path: Path) -> None:
-    """Write a model's weights, without its optimizer, as float16: bits per note change by less than .001."""
+    """Write a model's weights, without its optimizer, as compressed float16: bits per note change by less than .001."""
     with atomic_write(path, size_on_disk(model)) as temporary:
         write_weights(model, temporary)
 
@@ -39,7 +41,8 @@ def _copy(name: str, item: h5py.Group | h5py.Dataset, target: h5py.File) -> None
         copy = target.require_group(name)
     else:
         values = item[()]
-        copy = target.create_dataset(name, data=values.astype(np.float16) if values.dtype == np.float32 else values)
+        values = values.astype(np.float16) if values.dtype == np.float32 else values
+        copy = target.create_dataset(name, data=values, **(COMPRESSED if values.ndim else {}))
     copy.attrs.update(item.attrs)
 
 

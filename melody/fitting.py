@@ -50,13 +50,17 @@ class OffsetModel(keras.Model):
         return self.network([tokens, *states])[: -len(states)]
 
     def compute_loss(self, x=None, y=None, y_pred=None, sample_weight=None, training=True):
-        """The nats of all heads for each note and the penalty; targets `y` (BATCH, NOTES, heads), -1 for none."""
-        counted, nats = ops.cast(y >= 0, "float32"), 0.0
-        for k, logits in enumerate(y_pred):
-            found = keras.losses.sparse_categorical_crossentropy(ops.maximum(y[..., k], 0), logits, from_logits=True)
-            nats += ops.sum(found * counted[..., k])
-        squares = sum(ops.sum(ops.square(offset)) for offset in self.offset)
-        return nats / ops.maximum(ops.sum(counted[..., 0]), 1.0) + self.penalty * squares
+        """`nats` and the penalty."""
+        return nats(y, y_pred) + self.penalty * sum(ops.sum(ops.square(offset)) for offset in self.offset)
+
+
+def nats(targets, logits: Sequence):
+    """The nats of all heads for each note; `targets` (songs, notes, heads), -1 for none, `logits` as of the network."""
+    counted, total = ops.cast(targets >= 0, "float32"), 0.0
+    for k, head in enumerate(logits):
+        found = keras.losses.sparse_categorical_crossentropy(ops.maximum(targets[..., k], 0), head, from_logits=True)
+        total += ops.sum(found * counted[..., k])
+    return total / ops.maximum(ops.sum(counted[..., 0]), 1.0)
 
 
 def fit_offset(
@@ -74,7 +78,7 @@ def fit_offset(
     """
     model = OffsetModel(network, guidance, PENALTY / len(songs))
     model.compile(keras.optimizers.Adam(LEARNING_RATE))
-    read, wanted = (np.stack([_first(song[part], fill) for song in songs]) for part, fill in ((0, 0), (1, -1)))
+    read, wanted = first_notes(songs)
     for _ in progress(range(steps), quiet, unit="step", desc="fitting memories"):
         chosen = rng.choice(len(songs), BATCH, replace=len(songs) < BATCH)
         tokens = lookback.with_candidates(read[chosen], model.shape.notes, model.shape.rhythms)
@@ -83,7 +87,10 @@ def fit_offset(
     return np.concatenate([ops.convert_to_numpy(offset)[0] for offset in model.offset]).astype(np.float32)
 
 
-def _first(rows: np.ndarray, fill: int) -> np.ndarray:
-    """The first NOTES rows, filled up to these."""
-    rows = rows[:NOTES]
-    return np.pad(rows, ((0, NOTES - len(rows)), (0, 0)), constant_values=fill)
+def first_notes(songs: Sequence[Tokens]) -> tuple[np.ndarray, np.ndarray]:
+    """The first NOTES inputs and targets of songs, filled up to these: (songs, NOTES, columns) each."""
+
+    def first(rows: np.ndarray, fill: int) -> np.ndarray:
+        return np.pad(rows[:NOTES], ((0, max(NOTES - len(rows), 0)), (0, 0)), constant_values=fill)
+
+    return np.stack([first(read, 0) for read, _ in songs]), np.stack([first(wanted, -1) for _, wanted in songs])

@@ -18,6 +18,7 @@ import numpy as np
 from keras import layers, ops
 
 from melody import checkpoint, encoding, lookback, memory, records
+from melody.atomic import MOST_COMPRESSED
 from melody.backend import check_memory
 from melody.errors import UserError
 from melody.fast_lstm import LSTM
@@ -209,7 +210,7 @@ def load(folder: Path, name: str = "lstm", command: str = COMMAND, build: Callab
     path, weights = folder / f"{name}.json", folder / f"{name}.weights.h5"
     again = f"{command}{' --overwrite' * weights.exists()}"
     record = records.load(NetworkRecord, path, again)
-    if weights.exists() and 2 * parameters(record.shape) > weights.stat().st_size:  # float16
+    if weights.exists() and 2 * parameters(record.shape) > MOST_COMPRESSED * weights.stat().st_size:  # float16
         raise UserError(f"{path} is damaged: {weights} is too small for its network; make both again with: {again}")
     check_memory(4 * parameters(record.shape), f"the network of {path}", "use a machine with more memory")
     network = checkpoint.load_weights(build(record.shape), weights, again, record.weights)

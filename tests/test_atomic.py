@@ -131,7 +131,7 @@ def test_clean_up_leaves_the_files_of_the_user(tmp_path):
 @pytest.mark.parametrize(
     ("make", "words"),
     [
-        (lambda file: file.create_dataset("a", (10**12,), "u1", chunks=True), "larger than the file"),
+        (lambda file: file.create_dataset("a", (10**12,), "u1", chunks=True), "far larger than the file"),
         (lambda file: file.create_dataset("a", (9,), "u1", external=[("/etc/passwd", 0, 9)]), "another file"),
         (lambda file: file.update({"a": h5py.ExternalLink("b.h5", "/")}), "is a link"),
         (lambda file: file.update({"a": h5py.SoftLink("/a")}), "is a link"),

@@ -71,9 +71,8 @@ def test_guided_logits_are_those_that_songs_are_composed_from(fitted):
     network, tokens, memories, _ = fitted
     model = fitting.OffsetModel(network, 0.5, 0.0)
     states = memory.unpack(memories[:2], len(model.offset))
-    read = fitting.lookback.with_candidates(
-        np.stack([fitting._first(one, 0) for one, _ in tokens[:2]]), model.shape.notes, model.shape.rhythms
-    )
+    first, _ = fitting.first_notes(tokens[:2])
+    read = fitting.lookback.with_candidates(first, model.shape.notes, model.shape.rhythms)
     guided = model([read, *states])
     after, zero = (network([read, *some])[: len(guided)] for some in (states, lstm.zero_states(network, 2)))
     for one, other, without in zip(guided, after, zero, strict=True):

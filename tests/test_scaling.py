@@ -4,6 +4,7 @@ import json
 from pathlib import Path
 
 import numpy as np
+import pytest
 
 from benchmarks import scaling, simulated, variations
 from melody import dataset
@@ -46,6 +47,24 @@ def test_simulated_songs_are_written_as_those_that_are_read(tmp_path, monkeypatc
     songs = dataset.load(tmp_path / "data")
     assert songs.name == [f"copies/00000/tune{k:08d}" for k in range(12)]
     assert songs.vocabulary.rhythm.rhythms and (tmp_path / "data/split.json").exists()
+
+
+@pytest.mark.slow
+def test_every_stage_and_the_start_of_training_are_measured(tmp_path, monkeypatch):
+    for song in tunes(10):
+        write_kern(tmp_path / "essen" / f"{song.name}.krn", song)
+    data = tmp_path / "data"
+    assert stage("preprocess", "--songs", tmp_path / "essen", "--data", data, "--quiet") == 0
+    monkeypatch.setattr(scaling, "MEMORIES", 20)
+    monkeypatch.setattr(scaling, "SONGS", 2)
+    monkeypatch.setattr(scaling, "TRAINING", [*scaling.TRAINING, *"--batch 4 --bptt-length 16".split()])
+    for case in ("stages", "training"):
+        assert stage("benchmarks.scaling", case, "--data", data, "--out", tmp_path, "--quiet") == 0
+    rows = {row["work"]: row for row in json.loads((tmp_path / "scaling.json").read_text())}
+    sizes = {"generate_memories.py": 20, "vae.train, one region": 20, "generate_song.py": 2}
+    sizes |= {f"train_lstm.py, its first {scaling.STEPS} steps": 60}
+    assert {work: row["size"] for work, row in rows.items()} == sizes
+    assert all(row["cpu_seconds"] > 1 and row["peak_mb"] > 100 for row in rows.values()), "Keras alone takes as much"
 
 
 def test_a_row_of_the_same_work_is_replaced(tmp_path, monkeypatch):

@@ -103,6 +103,53 @@ def test_distances_by_hand(tradition, monkeypatch):
     assert distance["5 songs"] < distance[HALF] < distance["unconditional"] == distance["German songs"]
 
 
+@pytest.fixture
+def token_tradition(monkeypatch):
+    """Chinese songs for a network with two tokens and random weights."""
+    import keras
+
+    from evaluation.tokens import TokenTradition
+    from melody import lstm
+    from tests.test_training import SETTINGS
+
+    songs = dataset_of(tunes(8))
+    keras.utils.set_random_seed(0)
+    shape = lstm.Shape.of(songs.vocabulary, SETTINGS, 2)
+    network = lstm.build(shape)
+    network.set_weights([3 * weight for weight in network.get_weights()])  # so that the token matters
+    monkeypatch.setattr(shown_songs, "SHOWN", (5,))
+    made = context(songs, GERMAN, CHINESE)
+    made.trained = SimpleNamespace(vocabulary=songs.vocabulary, record=SimpleNamespace(shape=shape), network=network)
+    return TokenTradition(made, "china", "token", 20)
+
+
+def test_the_best_known_token_is_that_of_the_fewest_bits_and_a_fitted_one_needs_fewer(token_tradition):
+    one, network = token_tradition, token_tradition.context.trained.network
+    embedding = network.get_layer("input_embedding").region
+    table, songs = embedding.get_weights()[0], one.songs_of_draws(5)[0]
+
+    def bits(table, token=0):
+        embedding.set_weights([table])
+        return one.bits_of_songs(songs, token).sum()
+
+    known = one.best_known(embedding, table, songs)
+    np.testing.assert_array_equal(known[1:], table[1:])
+    assert bits(known) == pytest.approx(min(bits(table, token) for token in range(3)))
+    fitted = one.fitted_token(known, songs, np.random.default_rng(0))
+    np.testing.assert_array_equal(fitted[1:], table[1:], "other tokens stay as they are")
+    assert bits(fitted) < bits(known) - 1
+
+
+def test_what_tokens_save_is_a_difference_to_no_token(token_tradition):
+    embedding = token_tradition.context.trained.network.get_layer("input_embedding").region
+    before = embedding.get_weights()[0]
+    rows = token_tradition.prediction_rows()
+    np.testing.assert_array_equal(embedding.get_weights()[0], before)
+    saved = report.find(rows, measure="pitch_bits_per_note_saved_by_fitted token", notes="2-8")
+    assert [row["condition"] for row in saved] == ["5 songs"] and saved[0]["value"] != 0
+    assert report.find(rows, measure="pitch_bits_per_note", notes="2-8", condition="unconditional")
+
+
 def test_features_of_a_song_by_hand():
     song = EncodedSong(np.array([0, 2, 1]), np.array([1, 0, 2]), np.zeros(3, int), np.zeros(4, int), 7, 0)
     compared = features(np.array([60, 62, 67]), np.array([1, 0.5, np.nan]))
