@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from fractions import Fraction
+from typing import NamedTuple
 
 import numpy as np
 
@@ -97,18 +98,35 @@ def observe(rhythms: Sequence[Rhythm], songs: Iterable[tuple[Opening, Sequence[i
 
     A song is its opening and the indices of its rhythms; an index that is not in `rhythms` ends what is known of it.
     """
-    transitions: dict[str, dict[Fraction, set[int]]] = {}
+    states: dict[tuple[str, Fraction], _State] = {}
     endings: dict[Opening, set[Fraction]] = {}
+
+    def state(signature: str, beat: Fraction) -> _State:
+        return states.setdefault((signature, beat), _State(beat, {}))
+
     for opening, indices in songs:
-        signature, beat = opening.time_signature, first_beat(opening)
+        signature = opening.time_signature
+        now = state(signature, first_beat(opening))
         for rhythm in indices:
             if not 0 <= rhythm < len(rhythms):
                 break
-            transitions.setdefault(signature, {}).setdefault(beat, set()).add(rhythm)
-            beat = step(signature, beat, rhythms[rhythm])
+            if rhythm not in now.following:  # else arithmetic with fractions would take most of the time
+                now.following[rhythm] = state(signature, step(signature, now.beat, rhythms[rhythm]))
+            now = now.following[rhythm]
         else:
-            endings.setdefault(opening, set()).add(beat)
+            endings.setdefault(opening, set()).add(now.beat)
+    transitions: dict[str, dict[Fraction, set[int]]] = {}
+    for (signature, beat), one in states.items():
+        if one.following:
+            transitions.setdefault(signature, {})[beat] = set(one.following)
     return transitions, endings
+
+
+class _State(NamedTuple):
+    """A beat position, and the states to which the rhythms that were observed there lead."""
+
+    beat: Fraction
+    following: dict[int, _State]
 
 
 def _ancestors(targets: set, edges: dict) -> set:
