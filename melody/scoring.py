@@ -19,7 +19,7 @@ class StateEncoder:
         self.model = keras.Model(network.inputs, network.outputs[-self.shape.states :], name="state_encoder")
 
     def encode(
-        self, rows: np.ndarray, states: Sequence[np.ndarray] | None = None, batch: int = 256
+        self, rows: np.ndarray, states: Sequence[np.ndarray] | None = None, batch: int = 128
     ) -> list[np.ndarray]:
         """The states after each row of tokens, (songs, time, tokens) -> (songs, units) each; before it `states`, or
         zero."""
