@@ -28,7 +28,7 @@ SYNTHETIC_PROBABILITY = 0.15  # fraction of streams whose songs are all changed 
 AUXILIARY_WEIGHT = 4.0  # weight of the loss that asks the state what the songs before had in common; 0: none
 LEARNING_RATE = 2e-3  # peak learning rate of Adam
 WARMUP_STEPS = 100  # steps until the learning rate peaks
-PRECISION = "mixed_bfloat16"  # of the arithmetic in training: mixed_bfloat16 or float32; all else is float32
+PRECISION = "auto"  # of training: mixed_bfloat16, float32, or what is faster on this machine; all else is float32
 
 # 2  train_lstm.py --from weights: fine-tuning on songs of your own; what is not here is as above
 FINE_TUNING_EPOCHS = 45  # passes over the songs of your own; for more than a hundred songs fewer do

@@ -17,6 +17,7 @@ from melody.listen.instruments import instrument
 from melody.meter import FREE, bar_length
 from melody.regions import file_name, is_constraint, is_free
 from melody.song import FASTEST, SLOWEST
+from melody.training_settings import chosen_precision
 
 ROOT = Path(__file__).resolve().parents[1]  # the folder of the scripts and of config.py
 
@@ -58,7 +59,7 @@ def in_range(least: float, most: float, kind: type = float) -> Callable[[str], o
 region = parsed(str, is_constraint, "a region; `--regions` with nothing after it: all songs")
 songs_name = parsed(str, is_free, "a name of letters, digits, - and _ that is no region of the collection")
 jobs = parsed(int, lambda count: count == -1 or count > 0, "-1 or a whole number from 1")
-precision = parsed(str, ("mixed_bfloat16", "float32").__contains__, "mixed_bfloat16 or float32")
+precision = parsed(chosen_precision, ("mixed_bfloat16", "float32").__contains__, "auto, mixed_bfloat16 or float32")
 meter = parsed(str, lambda text: text == FREE or bar_length(text), f"a time signature such as 3/4, or {FREE}")
 key = parsed(kern_key, bool, "a key of up to 7 sharps or flats, such as G, d, B- or F# minor")
 address = parsed(str, re.compile(r"(\w+://)?[^\s/]+:\d{1,5}").fullmatch, "an address such as 10.0.0.1:8786")

@@ -41,6 +41,30 @@ def test_numbers_out_of_range_are_one_line(kind, good, bad, capsys):
 
 
 @pytest.mark.parametrize(
+    ("features", "backend", "gpu", "precision"),
+    [
+        ("flags: avx512f avx512_bf16 fma", "torch", False, "mixed_bfloat16"),
+        ("flags: amx_bf16", "", False, "mixed_bfloat16"),
+        ("flags: avx2 avx512f", "tensorflow", False, "float32"),
+        ("flags: avx512_bf16", "jax", False, "float32"),
+        (None, "jax", True, "mixed_bfloat16"),
+        (None, "", False, "float32"),
+    ],
+)
+def test_auto_is_the_precision_that_is_faster_here(features, backend, gpu, precision, monkeypatch):
+    def read(path, encoding):
+        if features is None:
+            raise FileNotFoundError(path)
+        return features
+
+    monkeypatch.setattr(Path, "exists", lambda path: gpu)
+    monkeypatch.setattr(Path, "read_text", read)
+    monkeypatch.setenv("KERAS_BACKEND", backend)
+    assert flags.precision("auto") == precision
+    assert flags.precision("float32") == "float32"
+
+
+@pytest.mark.parametrize(
     ("raised", "status", "line"),
     [
         (UserError("no\nsongs; do this"), 2, "error: no songs; do this\n"),
@@ -112,7 +136,7 @@ def test_the_settings_are_wrapped_and_leave_out_what_is_off(capsys):
         ("JOBS", 0, "'0' is not -1 or a whole number from 1"),
         ("REGIONS", [""], "'' is not a region"),
         ("REGIONS", 3, "3 is not a list"),
-        ("PRECISION", "int4", "'int4' is not mixed_bfloat16 or float32"),
+        ("PRECISION", "int4", "'int4' is not auto, mixed_bfloat16 or float32"),
         ("DATA", None, "None is not a text"),
         ("DATA", "", "'' is not the name of a folder"),
         ("SOUND_FONT", 7, "7 is not a text"),
