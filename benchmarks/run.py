@@ -32,6 +32,7 @@ from melody.cli import log, progress, run
 from melody.errors import UserError
 from melody.flags import parser
 from melody.plots import scaling
+from melody.training_settings import chosen_precision
 
 PACKAGES = ("keras", "tensorflow", "jax", "torch", "numpy", "music21")
 SYNTHETIC = {"songs": 400, "files": 12}  # songs in data/; song files of a quick run
@@ -69,6 +70,7 @@ def arguments() -> argparse.Namespace:
 def context_of(args: argparse.Namespace, scratch: Path) -> Context:
     """Write the synthetic data and weights. Raises `UserError` for a folder without songs."""
     settings = {name.lower(): value for name, value in vars(config).items() if name.isupper()}
+    settings["precision"] = chosen_precision(config.PRECISION)
     settings |= {"seed": args.seed, "pitch_only": False}
     downloaded = Path(config.DATA, "essen")
     editions = {"kern": args.kern, "midi": args.midi or (downloaded if downloaded.exists() else None)}
