@@ -62,7 +62,11 @@ class Tradition:
 
     def chosen(self, songs: int, rng: np.random.Generator) -> list[EncodedSong]:
         """The songs of a draw that are shown; `rng` is that of its memories."""
-        return [self.context.encoded[s] for s in rng.choice(self.first, songs, replace=False)]
+        return [self.context.encoded[s] for s in self.drawn(songs, rng)]
+
+    def drawn(self, songs: int, rng: np.random.Generator) -> np.ndarray:
+        """The indices of the songs that are shown, (songs,)."""
+        return rng.choice(self.first, songs, replace=False)
 
     def songs_of_draws(self, songs: int) -> list[list[EncodedSong]]:
         draws = range(self.context.sizes.sets)

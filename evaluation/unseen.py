@@ -58,7 +58,7 @@ TRADITIONS = {  # the networks that have not read it
 }
 SIZES = {"songs": 150, "memories": 4, "scored": 150}  # see `evaluation.context.Sizes`
 MEMORIES = ablations.MEMORIES | {"similar": "memory_similar"}  # settings of memories, and their flags
-TOKENS = "best known token", "fitted token"
+TOKENS = "_given_best known token", "_given_fitted token"
 KNOWN_SONGS = "of_known_songs"  # the end of measures
 COMPOSING = ("temperature", "guidance", "length")
 SUMMARY = (  # measures and notes of the tables in docs/evaluation.md
@@ -69,7 +69,7 @@ SUMMARY = (  # measures and notes of the tables in docs/evaluation.md
     *(("pitch_bits_per_note_saved_by_fitted memories", notes) for notes in ("1", "2-8", "9-32")),
     *((f"{head}_bits_per_note_saved_by_fitted memories", "2-8") for head in ("rhythm", "pitch_and_rhythm")),
     ("pitch_bits_per_note_saved_by_n-gram of these songs", "2-8"),
-    *((f"pitch_bits_per_note_saved_by_{token}", notes) for token in TOKENS for notes in ("2-8", "9-32")),
+    *((f"pitch_bits_per_note{token}", notes) for token in ("", *TOKENS) for notes in ("2-8", "9-32")),
     (f"pitch_bits_per_note_saved_beyond_{CONTROL}", "2-8"),
     ("rhythm_bits_per_note_saved", "2-8"),
     ("pitch_and_rhythm_bits_per_note_saved", "2-8"),

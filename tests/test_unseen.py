@@ -8,7 +8,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from evaluation import report, shown_songs, unseen
+from evaluation import report, shown_songs, tokens, unseen
 from evaluation.context import FULL, Context
 from evaluation.shown_songs import HALF, Tradition, features
 from melody.encoding import EncodedSong
@@ -108,7 +108,6 @@ def token_tradition(monkeypatch):
     """Chinese songs for a network with two tokens and random weights."""
     import keras
 
-    from evaluation.tokens import TokenTradition
     from melody import lstm
     from tests.test_training import SETTINGS
 
@@ -120,34 +119,35 @@ def token_tradition(monkeypatch):
     monkeypatch.setattr(shown_songs, "SHOWN", (5,))
     made = context(songs, GERMAN, CHINESE)
     made.trained = SimpleNamespace(vocabulary=songs.vocabulary, record=SimpleNamespace(shape=shape), network=network)
-    return TokenTradition(made, "china", "token", 20)
+    return tokens.TokenTradition(made, "china", "token", 20)
 
 
 def test_the_best_known_token_is_that_of_the_fewest_bits_and_a_fitted_one_needs_fewer(token_tradition):
     one, network = token_tradition, token_tradition.context.trained.network
     embedding = network.get_layer("input_embedding").region
-    table, songs = embedding.get_weights()[0], one.songs_of_draws(5)[0]
+    table, songs = embedding.get_weights()[0], one.first[:5]
 
     def bits(table, token=0):
         embedding.set_weights([table])
         return one.bits_of_songs(songs, token).sum()
 
-    known = one.best_known(embedding, table, songs)
-    np.testing.assert_array_equal(known[1:], table[1:])
+    known = tokens.with_row(table, table[one.best_known(songs)])
     assert bits(known) == pytest.approx(min(bits(table, token) for token in range(3)))
     fitted = one.fitted_token(known, songs, np.random.default_rng(0))
     np.testing.assert_array_equal(fitted[1:], table[1:], "other tokens stay as they are")
     assert bits(fitted) < bits(known) - 1
 
 
-def test_what_tokens_save_is_a_difference_to_no_token(token_tradition):
+def test_bits_given_tokens_stand_beside_those_without(token_tradition):
     embedding = token_tradition.context.trained.network.get_layer("input_embedding").region
     before = embedding.get_weights()[0]
     rows = token_tradition.prediction_rows()
     np.testing.assert_array_equal(embedding.get_weights()[0], before)
-    saved = report.find(rows, measure="pitch_bits_per_note_saved_by_fitted token", notes="2-8")
-    assert [row["condition"] for row in saved] == ["5 songs"] and saved[0]["value"] != 0
-    assert report.find(rows, measure="pitch_bits_per_note", notes="2-8", condition="unconditional")
+    measure, notes = "pitch_bits_per_note", "2-8"
+    none = report.value(rows, measure=measure, notes=notes, condition="unconditional")
+    known = report.value(rows, measure=f"{measure}_given_{tokens.KNOWN_TOKEN}", notes=notes, condition="5 songs")
+    fitted = report.value(rows, measure=f"{measure}_given_{tokens.FITTED_TOKEN}", notes=notes, condition="5 songs")
+    assert len({none, known, fitted}) == 3
 
 
 def test_features_of_a_song_by_hand():
