@@ -116,7 +116,8 @@ def learning_curve(path: Path, rows: Sequence[dict]) -> None:
     """Bits that memories of an unseen tradition save over no memory, against the number of songs shown: after reading
     these (dashed, open markers) and fitted to them (solid)."""
     figure, [panels] = grid(11, 4, 1, len(LEARNT))
-    lines = list(dict.fromkeys((row["region"], row["network"]) for row in rows))
+    measured = report.find(rows, measure=LEARNT[0][0], notes=LEARNT[0][1])
+    lines = list(dict.fromkeys((row["region"], row["network"]) for row in measured))
     for panel, (measure, notes, label) in zip(panels, LEARNT, strict=True):
         for (number, (region, network)), way in product(enumerate(lines), WAYS):
             found = report.find(rows, measure=measure + way, notes=notes, region=region, network=network)

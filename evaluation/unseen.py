@@ -39,20 +39,18 @@ if TYPE_CHECKING:
 Split = dict[str, list[int]]  # the indices of the songs of each part
 COMMAND = "python -m evaluation.unseen"
 SHIPPED, WITHOUT_HAN, WITHOUT_CHINA, CONTROL = "lstm", "without-han", "without-china", "without-china-by-collection"
-SYNTHETIC = "without-china-synthetic"
 TOKEN_WITHOUT_HAN, TOKEN_WITHOUT_CHINA = "token-without-han", "token-without-china"
 WITH_TOKEN = {"token_probability": baselines.TOKEN_PROBABILITY}
 BY_COLLECTION = {"groupings": ["collection"], "auxiliary_weight": 0.0, "synthetic_probability": 0.0}
 NETWORKS = {  # the region whose songs a small network is trained without, and further changes of its settings
     WITHOUT_CHINA: ("china", {}),
     CONTROL: ("china", BY_COLLECTION),
-    SYNTHETIC: ("china", {"auxiliary_weight": 8.0, "synthetic_probability": 0.5}),
     WITHOUT_HAN: ("han", {}),
     TOKEN_WITHOUT_CHINA: ("china", WITH_TOKEN),
     TOKEN_WITHOUT_HAN: ("han", WITH_TOKEN),
 }
 TRADITIONS = {  # the networks that have not read it
-    "china": (CONTROL, WITHOUT_CHINA, SYNTHETIC, TOKEN_WITHOUT_CHINA),
+    "china": (CONTROL, WITHOUT_CHINA, TOKEN_WITHOUT_CHINA),
     "han": (WITHOUT_HAN, TOKEN_WITHOUT_HAN),
     "oneills1850": (SHIPPED, WITHOUT_CHINA, TOKEN_WITHOUT_CHINA),  # a folder of the corpus of music21
 }
