@@ -96,7 +96,7 @@ def measured(folder: Path, name: str) -> dict:
         output += finished.stdout
     row = {"step": name, "seconds": time.perf_counter() - began}
     if name != TRAINING:
-        return row | {"said": re.search(shown, output)[1]}
+        return row | {"said": " ".join(re.search(shown, output)[1].split())}
     history = load_json(folder / config.WEIGHTS / "lstm.json", "python train_lstm.py")["history"]
     best = min(history, key=lambda epoch: epoch["validation_bits"])
     bits = f"{best['validation_pitch_bits']:.2f} bits a pitch and {best['validation_rhythm_bits']:.2f} bits a rhythm"
