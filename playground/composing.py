@@ -20,6 +20,7 @@ from melody.listen.page import collection_of, page_song, song_command
 from melody.listen.page_html import article
 from melody.models import Models
 from melody.records import VaeRecord, vae_commands
+from melody.regions import ALL
 from melody.song import Song, song_record
 from playground.reader import Reader
 from playground.settings import DEEPEST, MOST_NOTES, MOST_SONGS, RequestError, Settings, abc_tune
@@ -59,11 +60,12 @@ class SongService:
 
     def _sources(self) -> Iterator[tuple[str, list[str]]]:
         """The name of each VAE, and the flags that select it. Raises `UserError` if there is none."""
-        paths = sorted(self.args.weights.glob("vae-*.json"))
+        paths = list(self.args.weights.glob("vae-*.json"))
         if not paths:
             raise UserError(f"no VAE in {self.args.weights}; make one with: {vae_commands('--regions china')}")
-        for path in paths:
-            name = path.stem.removeprefix("vae-")
+        names = (path.stem.removeprefix("vae-") for path in paths)
+        for name in sorted(names, key=lambda name: (name == ALL, name)):
+            path = self.args.weights / f"vae-{name}.json"
             chosen = records.load(VaeRecord, path, vae_commands("--regions REGION")).memories["regions"]
             yield name, ["--name", name] if chosen is None else ["--regions", *chosen]
 
