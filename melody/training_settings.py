@@ -31,8 +31,10 @@ def fine_tuning(args: argparse.Namespace, of_network: dict) -> dict:
 
 
 def chosen_precision(text: str) -> str:
-    """`auto` is mixed_bfloat16 where a GPU or the processor has instructions for it; elsewhere it is several times as
-    slow as float32, as it is in JAX on any processor."""
+    """The precision of a flag; for `auto` mixed_bfloat16 if a GPU or the processor has instructions for it, else float32.
+
+    Without them bfloat16 is several times as slow as float32, and in JAX on any processor.
+    """
     if text != "auto":
         return text
     fast = Path("/dev/nvidiactl").exists()

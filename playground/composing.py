@@ -60,12 +60,11 @@ class SongService:
 
     def _sources(self) -> Iterator[tuple[str, list[str]]]:
         """The name of each VAE, and the flags that select it. Raises `UserError` if there is none."""
-        paths = list(self.args.weights.glob("vae-*.json"))
+        paths = sorted(self.args.weights.glob("vae-*.json"), key=lambda path: (path.stem == f"vae-{ALL}", path))
         if not paths:
             raise UserError(f"no VAE in {self.args.weights}; make one with: {vae_commands('--regions china')}")
-        names = (path.stem.removeprefix("vae-") for path in paths)
-        for name in sorted(names, key=lambda name: (name == ALL, name)):
-            path = self.args.weights / f"vae-{name}.json"
+        for path in paths:
+            name = path.stem.removeprefix("vae-")
             chosen = records.load(VaeRecord, path, vae_commands("--regions REGION")).memories["regions"]
             yield name, ["--name", name] if chosen is None else ["--regions", *chosen]
 
