@@ -31,7 +31,7 @@ def fine_tuning(args: argparse.Namespace, of_network: dict) -> dict:
 
 
 def chosen_precision(text: str) -> str:
-    """The precision of a flag; `auto` is mixed_bfloat16 if a GPU or the processor has instructions for it, else float32.
+    """The precision of a flag; `auto` is mixed_bfloat16 where a processor or GPU is made for it, or float32.
 
     Without them bfloat16 is several times as slow as float32, and in JAX on any processor.
     """
