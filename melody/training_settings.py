@@ -31,9 +31,9 @@ def fine_tuning(args: argparse.Namespace, of_network: dict) -> dict:
 
 
 def chosen_precision(text: str) -> str:
-    """The precision of a flag; `auto` is mixed_bfloat16 where a processor or GPU is made for it, or float32.
+    """The precision of a flag; `auto` is mixed_bfloat16 where a processor or GPU is made for it, else float32.
 
-    Without them bfloat16 is several times as slow as float32, and in JAX on any processor.
+    Elsewhere bfloat16 is several times as slow as float32, and in JAX on any processor.
     """
     if text != "auto":
         return text
