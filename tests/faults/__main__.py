@@ -49,22 +49,22 @@ def faults(args: argparse.Namespace, scratch: Path) -> dict:
     """Run the campaigns in `args.only`; returns the record that is written."""
     fraction = 0.05 if args.quick else 1.0
     stages = random.Random(args.seed).sample(list(WRITES), 2) if args.quick else list(WRITES)
-    campaigns: dict[str, Callable[[tqdm], list[Row]]] = {
-        "bad_songs": lambda bar: bad_songs(round(5000 * fraction), args.seed, scratch, bar),
-        "kills": lambda bar: kills(round(50 * fraction), args.seed, scratch, workspace(), bar),
-        "cluster": lambda bar: (
-            cluster(1 if args.quick else 5, args.seed, scratch, bar)
-            + ([] if args.quick else together(5, args.seed, scratch, bar))
+    campaigns: dict[str, Callable[[Path, tqdm], list[Row]]] = {
+        "bad_songs": lambda folder, bar: bad_songs(round(5000 * fraction), args.seed, folder, bar),
+        "kills": lambda folder, bar: kills(round(50 * fraction), args.seed, folder, workspace(), bar),
+        "cluster": lambda folder, bar: (
+            cluster(1 if args.quick else 5, args.seed, folder, bar)
+            + ([] if args.quick else together(5, args.seed, folder, bar))
         ),  # minutes each; a slow test tries it too
-        "machine": lambda bar: machine(stages, scratch, workspace(), bar),
-        "concurrent": lambda bar: concurrent(stages, 1 if args.quick else 3, scratch, workspace(), bar),
-        "mismatches": lambda bar: mismatches(fraction, args.seed, scratch, workspace(), bar),
-        "sources": lambda bar: sources(fraction, args.seed, scratch, workspace(), bar),
-        "weights": lambda bar: weights(fraction, args.seed, scratch, workspace(), bar),
-        "settings": lambda bar: settings(fraction, args.seed, scratch, workspace(), bar),
-        "requests": lambda bar: requests(round(5000 * fraction), args.seed, scratch, workspace(), bar),
-        "many_songs": lambda bar: many_songs(1200 if args.quick else 10_000, scratch, workspace(), bar),
-        "repeatable": lambda bar: repeatable(scratch, workspace(), bar),
+        "machine": lambda folder, bar: machine(stages, folder, workspace(), bar),
+        "concurrent": lambda folder, bar: concurrent(stages, 1 if args.quick else 3, folder, workspace(), bar),
+        "mismatches": lambda folder, bar: mismatches(fraction, args.seed, folder, workspace(), bar),
+        "sources": lambda folder, bar: sources(fraction, args.seed, folder, workspace(), bar),
+        "weights": lambda folder, bar: weights(fraction, args.seed, folder, workspace(), bar),
+        "settings": lambda folder, bar: settings(fraction, args.seed, folder, workspace(), bar),
+        "requests": lambda folder, bar: requests(round(5000 * fraction), args.seed, folder, workspace(), bar),
+        "many_songs": lambda folder, bar: many_songs(1200 if args.quick else 10_000, folder, workspace(), bar),
+        "repeatable": lambda folder, bar: repeatable(folder, workspace(), bar),
     }
 
     @functools.cache
@@ -75,7 +75,9 @@ def faults(args: argparse.Namespace, scratch: Path) -> dict:
     rows, started = [], time.monotonic()
     for name in args.only:
         with tqdm(desc=name, disable=None) as bar:
-            found = campaigns[name](bar)
+            folder = scratch / name
+            folder.mkdir()
+            found = campaigns[name](folder, bar)
         rows += [
             {"campaign": name, **row._asdict()} | {"remarks": row.remarks[:20] if row.lost else []} for row in found
         ]

@@ -29,7 +29,7 @@ def cluster(count: int, seed: int, scratch: Path, bar: tqdm) -> list[Row]:
     for fault in ("worker", "scheduler"):
         lost = []
         for number in range(count):
-            folder = scratch / f"cluster-{fault}-{number}"
+            folder = scratch / f"{fault}-{number}"
             folder.mkdir()
             lost += filter(None, [interrupted(fault, folder, songs, rng.uniform(0, LONGEST), expected)])
             bar.update()

@@ -145,7 +145,7 @@ def records() -> dict[str, Callable[[dict], object]]:
 
 def weights(fraction: float, seed: int, scratch: Path, workspace: Workspace, bar: tqdm) -> list[Row]:
     """Weights and records that are made to do harm."""
-    clean, mark = small_copy(workspace, scratch / "small-weights"), scratch / "mark"
+    clean, mark = small_copy(workspace, scratch / "small"), scratch / "mark"
     trap = np.void(pickle.dumps(PickleThatWritesAFile(mark)))
     changes = CHANGES | {
         "a pickle": other(lambda values: trap),
