@@ -40,7 +40,7 @@ FINE_TUNING_OWN_SHARE = 0.35  # fraction of the streams that are songs of your o
 
 # 3  generate_memories.py
 REGIONS = ["china"]  # folders, prefixes, patterns "asia/*", fields "genre=*Liebe*&key=d": any of them; none: all songs
-MEMORIES = 3_000  # memories
+MEMORIES = 6_000  # memories
 MEMORY_SONGS = 3  # songs that the network reads for one memory
 MEMORY_SIMILAR = 20  # songs most like a random one, of which the others of its memory are; 0: of all songs
 MEMORY_NOTES = 160  # notes that it reads: the last ones of these songs

@@ -385,7 +385,7 @@ def test_a_second_run_has_nothing_to_do(folders):
         ("generate_memories", "--regions meter=9/8", "all: python generate_memories.py --data {data}"),
         ("generate_song", "--regions genre= china", "'genre=' is not a region"),
         ("generate_song", "--mix genre=*Liebe*=1", "-m vae.train --weights {weights} --regions 'genre=*Liebe*' (ready"),
-        ("generate_memories", "--regions china --seed 8", "was made with count 60, now it is 3000"),
+        ("generate_memories", "--regions china --seed 8", "was made with count 60, now it is 6000"),
         (
             "vae.train",
             "--regions deutschl",
