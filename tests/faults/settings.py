@@ -148,7 +148,7 @@ def settings(fraction: float, seed: int, scratch: Path, workspace: Workspace, ba
     ]
     cases += [(stage, line) for stage, lines in INVALID_CONFIG.items() for line in lines]
     cases += [("generate_song", line) for line in EXTREME_FLAGS]
-    cases = random.Random(seed).sample(cases, max(12, round(fraction * len(cases))))
+    cases = random.Random(seed).sample(cases, max(8, round(fraction * len(cases))))
     bar.total = (bar.total or 0) + len(cases)
     before, remarks = digests(workspace.root), []
     for stage, line in cases:

@@ -114,7 +114,7 @@ def try_all(
     fault: str, cases: Sequence[Case], fraction: float, seed: int, scratch: Path, clean: Path, bar: tqdm
 ) -> Row:
     """Run a share of the cases, each in a new copy of the folder `clean`."""
-    chosen = random.Random(seed).sample(cases, max(8, round(fraction * len(cases))))
+    chosen = random.Random(seed).sample(cases, max(4, round(fraction * len(cases))))
     bar.total = (bar.total or 0) + len(chosen)
     worker, root, remarks = Worker(scratch), scratch / "case", []
     for case in chosen:
