@@ -14,10 +14,12 @@ from evaluation import statistics as st
 from evaluation.context import PAIR, WINDOW, Context
 from evaluation.ngrams import kneser_ney_songs
 from evaluation.report import Figure, Rows, around
+from melody.curation import longest_loop
 
 ORDER = 8  # notes
 IMITATION = f"Kneser-Ney {ORDER} of the region"  # the strongest imitation without a network
 TOGETHER = 300  # songs within which distinct n-grams are counted
+LOOP = 8  # notes, fewer than those of a song that is composed again
 LIMIT = 4.0  # standard deviations at which features are clipped for the kernel distance
 LONGEST = {  # statistic of the longest shared passages, and its target
     "median": (np.median, "as real songs"),
@@ -109,11 +111,14 @@ def m10(context: Context) -> list[dict]:
 
 
 def m11(context: Context) -> list[dict]:
-    """Repetition: which share of notes lies in an interval 4-gram that occurs elsewhere in the song?"""
+    """Repetition: which share of notes lies in an interval 4-gram that occurs elsewhere in the song, and how many songs
+    repeat a few notes over and over, for `LOOP` notes or more?"""
     rows = Rows("M11")
     for _, songs in subjects(context, rows):
         coverage = {name: song_features(context, some)[:, 0] for name, some in songs.items()}
         add_as_real(context, rows, "repetition_coverage", coverage, np.mean, 0.08)
+        loops = {name: np.array([longest_loop(song) >= LOOP for song in some]) for name, some in songs.items()}
+        add_as_real(context, rows, f"songs_with_a_loop_of_{LOOP}_notes", loops, np.mean, 0.02)
     return rows
 
 

@@ -1,4 +1,5 @@
-"""How good a composed song is, by three stated criteria: the best of several candidates is kept with --curate."""
+"""How good a composed song is: by three stated criteria with --curate, which keeps the best of several candidates, and
+whether it is caught in a loop."""
 
 from collections.abc import Sequence
 
@@ -37,6 +38,16 @@ def repetition_coverage(intervals: Sequence[int], grams: int = 4) -> float:
         again = np.flatnonzero(counts[names] > 1)
         covered[(again[:, None] + np.arange(grams + 1)).ravel()] = True
     return float(covered.mean())
+
+
+def longest_loop(pitch: Sequence, period: int = 4) -> int:
+    """The most notes in a row that each have the pitch of the note k before, for a k of 1 to `period`: 6 in C D C D C D
+    C D (k = 2). Pitches are integers or names."""
+    line, longest = np.asarray(pitch), 0
+    for k in range(1, min(period, len(line) - 1) + 1):
+        ends = np.flatnonzero(np.append(line[k:] != line[:-k], True))
+        longest = max(longest, int(np.diff(ends, prepend=-1).max()) - 1)
+    return longest
 
 
 def _within(value: float, low: float, high: float) -> float:

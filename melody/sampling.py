@@ -7,6 +7,7 @@ import numpy as np
 
 from melody import lookback
 from melody.backend import jit_compile
+from melody.curation import longest_loop
 from melody.encoding import NO_PHRASE, EncodedSong, composed
 from melody.errors import UserError
 from melody.lstm import shape_of
@@ -14,6 +15,8 @@ from melody.sampling_cell import ILLEGAL, SamplingCell
 from melody.vocabulary import RhythmVocabulary, Vocabulary
 
 MIN_BATCH = 32  # songs; so few are continued until the last has ended: a new batch size is a new graph to compile
+LOOP = 12  # notes of a loop that is too long: so long are those of one real song in 200, but of one sampled song in 15
+RESTARTS = 5  # of a song, at most
 FEWEST_SONGS = 10  # of training in a time signature that songs are composed in
 
 
@@ -52,6 +55,7 @@ class Sampler:
         """Songs of at most `length` notes, one for each row of the states `memories`, (songs, units) each.
 
         A song ends where the network ends it; one that would be longer is cut where a bar is full and a song may end.
+        One that is caught in a loop, which repeats a few notes over and over, is composed again from its memory.
         Its random numbers come from its own generator in `rngs`, so it is the same song whatever is composed beside it.
         `region_ids` (songs,) are the control tokens, for a network that reads them; None: all 0. `meters` are the time
         signatures to choose from; none: all. `begun` are songs to continue, one for each row: the states have read all
@@ -65,7 +69,8 @@ class Sampler:
         if self.guided:
             states += [np.zeros_like(state) for state in memories] if unconditional is None else unconditional
         region_ids = np.zeros(count) if region_ids is None else region_ids
-        events = [np.zeros((0, self.model.outputs[0].shape[-1]), np.int32)] * count
+        no_events = np.zeros((0, self.model.outputs[0].shape[-1]), np.int32)
+        events, restarts, first = [no_events] * count, np.zeros(count, int), states
         songs: list[EncodedSong | None] = [None] * count
         active, ended = np.arange(count), np.zeros(count, bool)
         model = self.single if count == 1 else self.model
@@ -73,15 +78,22 @@ class Sampler:
             if active.size > MIN_BATCH:
                 active, states = active[~ended[active]], [state[~ended[active]] for state in states]
             inputs = self._inputs(rngs, active, window, temperature, guidance, region_ids)
-            notes, *states = (np.asarray(array) for array in model.predict_on_batch([inputs, *states]))
-            for row, s in zip(notes.astype(np.int32), active, strict=True):
+            notes, *states = (np.array(array) for array in model.predict_on_batch([inputs, *states]))
+            for k, (row, s) in enumerate(zip(notes.astype(np.int32), active, strict=True)):
                 if ended[s]:
                     continue
                 events[s] = np.concatenate([events[s], row])
                 ended[s] = end in row[:, 0] or len(events[s]) >= length
-                if ended[s]:
-                    songs[s] = self._song(events[s], length, begun and begun[s])
-                    on_song(int(s), songs[s])
+                if not ended[s]:
+                    continue
+                song = self._song(events[s], length, begun and begun[s])
+                if longest_loop(song.pitch) >= LOOP and restarts[s] < RESTARTS:
+                    events[s], ended[s], restarts[s] = no_events, False, restarts[s] + 1
+                    for state, start in zip(states, first, strict=True):
+                        state[k] = start[s]
+                else:
+                    songs[s] = song
+                    on_song(int(s), song)
         return songs
 
     def _inputs(self, rngs, active, window: int, temperature: float, guidance: float, region_ids) -> np.ndarray:

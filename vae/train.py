@@ -33,7 +33,7 @@ from melody.errors import UserError
 from melody.flags import add_cluster, add_regions, add_training_start, parser
 
 VALIDATION_FRACTION = 0.1  # of the memories
-MAX_ERROR = 0.6  # squared error of a good reconstruction; the shipped VAEs have .35
+MAX_ERROR = 0.6  # squared error of a good reconstruction; the shipped VAEs have .2 to .3
 MAX_GAP = 1.5  # validation error over training error, above which the VAE has learned its memories by heart
 SETTINGS = {  # flag: its name in config.py
     **{flag: flag.upper() for flag in ("latent", "hidden", "mixture", "beta")},
