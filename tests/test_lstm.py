@@ -12,6 +12,7 @@ import pytest
 
 from melody import checkpoint, encoding, lookback, lstm, memory, sampling, scoring, training
 from melody.atomic import write_json
+from melody.curation import longest_loop
 from melody.errors import UserError
 from melody.fast_lstm import LSTM
 from melody.flags import ROOT
@@ -273,6 +274,27 @@ def test_each_song_is_reported_as_soon_as_it_has_ended(network):
     windows = [-(-min(len(songs[index].pitch) + 1, 30) // 7) for index, *_ in reported]
     assert windows == sorted(windows) and len(set(windows)) > 1, "songs of different lengths"
     assert [count for *_, count in reported] == [3 * window for window in windows]
+
+
+def test_a_song_that_is_caught_in_a_loop_is_composed_again_from_its_memory(network, monkeypatch):
+    """With the next random numbers of its generator; the songs beside it stay the same."""
+    memories, seeds = states(8, seed=5), range(8)
+    monkeypatch.setattr(sampling, "LOOP", 31)
+    plain = compose(network, memories, seeds)
+    limit = max(map(longest_loop, plain))
+    monkeypatch.setattr(sampling, "LOOP", limit)
+    again = compose(network, memories, seeds)
+    for s, (before, song) in enumerate(zip(plain, again, strict=True)):
+        assert longest_loop(song) < limit
+        rng = np.random.default_rng(s)
+        rng.random(7 * -(-min(len(before) + 1, 30) // 7), np.float32)  # the windows of the first song
+        second = sample_by_hand(network, [state[[s]] for state in memories], rng, 1.0, 0.0, 30)
+        if longest_loop(before) < limit:
+            assert song == before
+        elif longest_loop(second) < limit:
+            assert song == second != before
+    monkeypatch.setattr(sampling, "LOOP", 0)
+    assert all(map(len, compose(network, memories, seeds))), "after some attempts a song is taken as it is"
 
 
 def test_songs_have_at_least_one_note_and_at_most_length(network):

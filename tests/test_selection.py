@@ -66,6 +66,21 @@ def test_the_score_by_hand():
     assert curation.score(song("C4")) == 0
 
 
+@given(some.lists(some.integers(0, 2), max_size=30))
+def test_the_longest_loop(pitch):
+    def loop(k):
+        equal = "".join("=" if one == before else " " for one, before in zip(pitch[k:], pitch, strict=False))
+        return max(map(len, equal.split()), default=0)
+
+    assert curation.longest_loop(pitch) == max(map(loop, range(1, 5)))
+
+
+def test_loops_by_hand():
+    assert curation.longest_loop("C D C D C D C D".split()) == 6
+    assert curation.longest_loop("G C C C C D".split()) == 3
+    assert curation.longest_loop("C D E F G C D E F G".split()) == 0, "five notes are no loop"
+
+
 class FakeSampler:
     """Its songs have as many notes as their memories say."""
 
