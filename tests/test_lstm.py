@@ -403,16 +403,17 @@ for time in (1, 9):
     arrays = [rng.normal(size=shape).astype("float32") for shape in ((3, time, 2), (3, 4), (3, 4))]
     upstream = [torch.tensor(rng.normal(size=shape).astype("float32")) for shape in ((3, time, 4), (3, 4), (3, 4))]
     assert layer.own_loop
-    for backend in ("torch", "own loop"):
+    for backend, dtype in (("torch", torch.bfloat16), ("torch", torch.float32), ("own loop", torch.bfloat16)):
         tensors = [torch.tensor(array, requires_grad=True) for array in arrays]
-        with patch("keras.backend.backend", lambda: backend):
-            found = layer(tensors[0], initial_state=tensors[1:])
+        with patch("keras.backend.backend", lambda: backend), patch("torch.bfloat16", dtype):
+            found = layer(tensors[0], initial_state=tensors[1:])  # the loop for bfloat16 is computed in float32
         weights = [variable.value for variable in layer.trainable_weights]
         loss = sum((one * other).sum() for one, other in zip(found, upstream))
         results.append([*found, *torch.autograd.grad(loss, [*tensors, *weights])])
-    for one, other in zip(*results, strict=True):
-        assert one.dtype == other.dtype == torch.float32 and one.abs().max() > 0
-        torch.testing.assert_close(one, other, rtol=1e-4, atol=1e-5)
+    for one, *others in zip(*results, strict=True):
+        for other in others:
+            assert one.dtype == other.dtype == torch.float32 and one.abs().max() > 0
+            torch.testing.assert_close(one, other, rtol=1e-4, atol=1e-5)
     with torch.no_grad():
         for one, other in zip(layer(tensors[0], initial_state=tensors[1:]), results[0]):
             torch.testing.assert_close(one, other, rtol=1e-4, atol=1e-5)
@@ -421,7 +422,7 @@ print("same")
 
 
 @pytest.mark.slow
-def test_the_lstm_of_pytorch_computes_and_trains_as_our_own_loop():
+def test_the_lstms_under_pytorch_compute_and_train_as_our_own_loop():
     """Outputs, last states, and the gradients of inputs, first states and weights, in float32."""
     pytest.importorskip("torch", reason="needs PyTorch: pip install torch")
     environment = os.environ | {"KERAS_BACKEND": "torch"}
