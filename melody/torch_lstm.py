@@ -1,11 +1,13 @@
-"""The LSTM of `melody.fast_lstm` under PyTorch on a CPU: `torch.lstm`, but for training in bfloat16.
+"""The LSTM of `melody.fast_lstm` under PyTorch on a CPU: `torch.lstm`, but for training of large layers in bfloat16.
 
-`torch.lstm` is oneDNN's LSTM, which packs the weights once for all times. Its gradient in bfloat16 takes five times as
-long as its outputs, where twice as many operations are needed. So training in bfloat16 has a loop of its own, written
-with in-place operations, as PyTorch takes longer to allocate such small tensors than to compute them.
+`torch.lstm` is oneDNN's LSTM, which packs the weights once for all times. But of large layers in bfloat16 its gradient
+takes five times as long as its outputs, where twice as many operations are needed. So these are trained in a loop of
+our own, written with in-place operations, as PyTorch takes longer to allocate such small tensors than to compute them.
 """
 
 import torch
+
+LARGE = 384  # units; of smaller layers oneDNN's gradient is faster
 
 
 def lstm(sequences, initial_state, kernel, recurrent, bias):
@@ -14,7 +16,7 @@ def lstm(sequences, initial_state, kernel, recurrent, bias):
     The weights are those of Keras, (features, 4 units), (units, 4 units) and (4 units,), with the dtype of the inputs.
     """
     h, c = (state.to(sequences.dtype) for state in initial_state)
-    if torch.is_grad_enabled() and sequences.dtype == torch.bfloat16:
+    if torch.is_grad_enabled() and sequences.dtype == torch.bfloat16 and len(recurrent) > LARGE:
         outputs, c = Loop.apply(sequences.transpose(0, 1) @ kernel + bias, recurrent, h, c)
         return outputs.transpose(0, 1), outputs[-1], c
     weights = [kernel.T.contiguous(), recurrent.T.contiguous(), bias, torch.zeros_like(bias)]
