@@ -5,7 +5,7 @@ writes  data/memories/<name>.h5   memory (count, 6 * units), song (count, songs)
                                   copies: hashes of the songs, see melody/copies.py
                                   description: distributions of each song, see melody/reach.py
 
-    python generate_memories.py                              memories of config.REGIONS: half a minute on two cores
+    python generate_memories.py                              memories of config.REGIONS: two minutes on two cores
     python generate_memories.py --regions han shanxi         memories of songs of either region
     python generate_memories.py --regions "genre=*Liebe*&key=minor" "area=*Tirol*"   what the catalogue says of songs
     python generate_memories.py --songs tunes --name irish   memories of songs of your own

@@ -6,7 +6,7 @@ writes  weights/vae-<name>.weights.h5      the weights after the last epoch
         weights/vae-<name>-history.csv     and .png, .svg
         weights/vae-<name>-checkpoint.weights.h5   what --resume needs
 
-    python -m vae.train                        memories of config.REGIONS: under a minute on two cores
+    python -m vae.train                        memories of config.REGIONS: a minute on two cores
     python -m vae.train --regions han shanxi   memories that generate_memories.py made of these
     python -m vae.train --name irish           memories of songs of your own
     python -m vae.train --regions-file regions.txt --cluster tcp://10.0.0.1:8786   many VAEs, one a line
