@@ -30,15 +30,23 @@ class LSTM(keras.layers.LSTM):
             return super().inner_loop(sequences, initial_state, mask, training)
         weights = self.cell.kernel, self.cell.recurrent_kernel, self.cell.bias
         if keras.backend.backend() == "torch":
-            from melody import torch_lstm  # only under its own backend
-
-            outputs, *states = torch_lstm.lstm(sequences, initial_state, *map(ops.convert_to_tensor, weights))
-            return states[0], outputs, states
+            return _torch_lstm(sequences, initial_state, *map(ops.convert_to_tensor, weights))
         scale = ops.cast(np.repeat([1, 1, 2, 1], self.units), self.compute_dtype)
         kernel, recurrent, bias = (ops.convert_to_tensor(weight) * scale for weight in weights)
         projected = ops.matmul(ops.transpose(sequences, (1, 0, 2)), kernel) + bias
         states = _loop(projected, recurrent, *initial_state)  # h at all times, then the last c
         return states[-2], ops.transpose(states[:-1], (1, 0, 2)), [states[-2], states[-1]]
+
+
+def _torch_lstm(sequences, initial_state, kernel, recurrent, bias):
+    """The same by PyTorch's own LSTM, twice as fast: oneDNN packs the weights once for all times."""
+    import torch  # only under its own backend
+
+    h, c = (ops.cast(state, sequences.dtype)[None].contiguous() for state in initial_state)
+    weights = [kernel.T.contiguous(), recurrent.T.contiguous(), bias, torch.zeros_like(bias)]
+    training = torch.is_grad_enabled()
+    outputs, h, c = torch.lstm(sequences, (h, c), weights, True, 1, 0.0, training, False, True)
+    return h[0], outputs, [h[0], c[0]]
 
 
 @ops.custom_gradient
