@@ -17,7 +17,7 @@ from melody.flags import ROOT
 pytestmark = pytest.mark.slow
 
 SONGS = {  # folders of six songs each, and the flags that compose them
-    "any": "--regions deutschl",
+    "4-4": "--regions deutschl --meter 4/4",
     "6-8": "--regions deutschl --meter 6/8",
     "china": "--regions china",
     "d": "--regions deutschl --meter 3/4 --key d",
