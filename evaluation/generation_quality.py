@@ -112,7 +112,7 @@ def m10(context: Context) -> list[dict]:
 
 def m11(context: Context) -> list[dict]:
     """Repetition: which share of notes lies in an interval 4-gram that occurs elsewhere in the song, and how many songs
-    repeat a few notes over and over, for `LOOP` notes or more?"""
+    repeat a few notes over and over, for 8 notes or more?"""
     rows = Rows("M11")
     for _, songs in subjects(context, rows):
         coverage = {name: song_features(context, some)[:, 0] for name, some in songs.items()}
