@@ -204,8 +204,10 @@ def e3(context: Context) -> list[dict]:
             if len(members) > 1 and others:
                 pairs.append((s, [members[k - 1]], rng.choice(others, OTHERS).tolist()))
     songs = [context.encoded[s] for s, *_ in pairs]
+    read = sorted({s for _, *both in pairs for some in both for s in some})
+    ends, row = ends_of(context, read), {s: k for k, s in enumerate(read)}
     logs = {
-        name: head_logs(context, songs, np.stack([ends_of(context, pair[k]) for pair in pairs]))
+        name: head_logs(context, songs, np.stack([ends[[row[s] for s in pair[k]]] for pair in pairs]))
         for k, name in enumerate((VARIANT, SAME_COLLECTION), start=1)
     }
     weights = context.weights([s for s, *_ in pairs], "E3")

@@ -143,7 +143,7 @@ def two_sample_test(real: np.ndarray, other: np.ndarray, seed: int) -> float:
     rows, truth = np.concatenate([real, other]), np.repeat([0, 1], [len(real), len(other)])
     if rows.shape[1] > 64 and len(rows) > 80:  # once, since it sees no labels
         rows = PCA(64, whiten=True, random_state=seed).fit_transform(StandardScaler().fit_transform(rows))
-    forest = RandomForestClassifier(TREES, min_samples_leaf=3, class_weight="balanced", n_jobs=2, random_state=seed)
+    forest = RandomForestClassifier(TREES, min_samples_leaf=3, class_weight="balanced", random_state=seed)
     folds = StratifiedKFold(5, shuffle=True, random_state=seed)
     share = cross_val_predict(forest, rows, truth, cv=folds, method="predict_proba")[:, 1]
     return float(roc_auc_score(truth, share))

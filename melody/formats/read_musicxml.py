@@ -18,6 +18,8 @@ def read(content: bytes, name: str) -> list[Song]:
     text = checked(unpacked(content) if content.startswith(b"PK") else content)
     if "<score-partwise" not in text:
         raise Unreadable("not a MusicXML score (score-partwise)")
+    if re.search(r"<fifths>[^<]*\d{3}", text):  # music21 makes a key of one sharp or flat after another
+        raise Unreadable("its key has more than 99 sharps or flats")
     title = re.search(r"<(work-title|movement-title)>\s*([^<]*?)\s*</", text)
     return [music21_score.read(text, "musicxml", name, title=unescape(title[2]) if title else "")]
 

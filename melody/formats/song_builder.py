@@ -86,4 +86,6 @@ def note_name(pitch: Pitch) -> str:
         raise Unreadable("it has quarter tones")
     if not LOWEST <= pitch.ps <= HIGHEST:
         raise Unreadable("it has notes below C1 or above G9")
+    if abs(pitch.alter) > 2:
+        raise Unreadable("it has notes with more than two sharps or flats")
     return f"{pitch.name}{pitch.implicitOctave}"
