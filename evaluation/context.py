@@ -46,7 +46,7 @@ class Sizes:
 
 
 FULL = Sizes(600, 5, 3, 250, 500, 2000, 500, 60, 8, 200)
-QUICK = Sizes(40, 5, 1, 40, 100, 200, 40, 10, 4, 20)
+QUICK = Sizes(30, 3, 1, 30, 80, 150, 30, 8, 4, 20)
 
 
 @dataclass(eq=False)
