@@ -60,12 +60,16 @@ class Event(NamedTuple):
 def measures(song: Song) -> list[Measure]:
     """The song cut at its bar lines, the rest after the last note included; at least one measure.
 
-    Without bars, or if its beat positions contradict each other, it is cut into lines (see `lines`).
+    Without bars, if its beat positions contradict each other, or if no time signature is as long as one of its bars, it
+    is cut into lines (see `lines`).
     A bar that the source divides, as at a repeat sign, is one measure. Raises `UserError` for an invalid song.
     """
     events = _events(song)
-    bars = _bars(song, events) or _free_bars(song, events)
+    bars = _bars(song, events)
     signatures = ["", *(_signature(length, song.meter) for _, length in bars)]
+    if not bars or None in signatures:
+        bars = _free_bars(song, events)
+        signatures = ["", *[FREE] * len(bars)]
     cut = []
     for number, ((start, length), (before, signature)) in enumerate(
         zip(bars, pairwise(signatures), strict=True), start=bars[0][0] >= 0
@@ -154,13 +158,17 @@ def _empty_bars(last: Fraction, size: Fraction, start: Fraction, length: Fractio
         at += size
 
 
-def _signature(length: Fraction, meter: str) -> str:
-    """The time signature of a bar: the song's own, or one of the same length, if possible with its denominator."""
+def _signature(length: Fraction, meter: str) -> str | None:
+    """The time signature of a bar: the song's own, or one of the same length, if possible with its denominator.
+
+    None if no denominator that a time signature can have fits, as in a bar of quintuplets that the source leaves open.
+    """
     if not length or bar_length(meter) == length:
         return meter if length else FREE
     own = [int(meter.partition("/")[2])] if bar_length(meter) else []
-    denominator = next(part for part in (*own, *(2**n for n in range(2, 12))) if (length * part / 4).denominator == 1)
-    return f"{length * denominator / 4}/{denominator}"
+    fitting = (part for part in (*own, *(2**n for n in range(2, 10))) if (length * part / 4).denominator == 1)
+    denominator = next(fitting, None)
+    return denominator and f"{length * denominator / 4}/{denominator}"
 
 
 def _pieces(event: Event, bar: Fraction, stop: Fraction, signature: str) -> Iterator[Piece]:

@@ -97,6 +97,11 @@ def test_contradictory_beats_are_free_meter():
     assert written(tune) == "1 X: 4 4"
 
 
+def test_bars_for_which_there_is_no_time_signature_are_free_meter():
+    tune = Song("a", ["C4"] * 2, [2.0, 0.8], [0.0, 0.0], [False] * 2, meter="2/4", beat=[0.0, 0.0], bar=[2.0, 0.8])
+    assert written(tune) == "1 X: 2 5"
+
+
 @pytest.mark.parametrize(
     ("quarters", "values"),
     [

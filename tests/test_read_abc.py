@@ -153,6 +153,16 @@ def test_microtones_are_refused_with_the_reason(note):
         read_tune(f"K:C\nC {note} D|")
 
 
+@pytest.mark.parametrize("length", ["100", "/1000", "2/999999999", "99999/2"])
+def test_lengths_that_keep_music21_busy_are_refused(length):
+    with pytest.raises(Unreadable, match="it has a length of"):
+        read_tune(f"K:C\nC{length} D|")
+
+
+def test_the_longest_and_shortest_lengths():
+    assert read_tune('K:C\n"1999"C99/64 D/128|').duration == pytest.approx([99 / 64, 1 / 128], abs=0.01)
+
+
 def test_a_tie_to_another_pitch_is_a_slur():
     assert pitches("K:C\nC-D D-|D") == ["C4", "D4", "D4"]
 
