@@ -25,15 +25,13 @@ TOKEN = re.compile(
     | (?P<bar>\[?:*\|[|:\]]*|::|\[(?=[0-9]))(?:\[(?="))?
     | (?P<microtone>[\^_][0-9]*/[0-9]*(?=[A-Ga-g]))
     | (?P<sign>\^\^|__|[\^_=])?(?P<letter>[A-Ga-g])(?P<octave>[,']*)
-    | (?P<long>(?<!/)[0-9]{3,}|[0-9]{4,})
     | (?P<other>.)""",
     re.MULTILINE | re.VERBOSE | re.DOTALL,
 )
 
 
 def explicit(tune: str, scope: str = "pitch") -> tuple[str, str]:
-    """The tune with all accidentals written out, and its key in kern. Raises `Unreadable` for microtones and
-    for notes that are too long or too short.
+    """The tune with all accidentals written out, and its key in kern. Raises `Unreadable` for microtones.
 
     An accidental holds to the bar line: in all octaves (`scope` pitch), its octave, or not beyond its note (not).
 
@@ -94,8 +92,6 @@ class _Writer:
         """The text that replaces a token."""
         if token["microtone"]:
             raise Unreadable(f"it has microtones ({token['microtone']}), which have no note name here")
-        if token["long"]:  # music21 takes minutes or all memory for such bars
-            raise Unreadable(f"it has a length of {token['long'][:20]}; lengths up to 99 and down to 1/999 are read")
         if token["letter"]:
             return self._note(token["sign"], token["letter"], token["letter"] + token["octave"])
         if token["field"] or token["inline"]:

@@ -4,6 +4,11 @@ from __future__ import annotations
 
 import re
 from collections import Counter
+from fractions import Fraction
+from unittest.mock import patch
+
+from music21.meter import TimeSignature, bestTimeSignature
+from music21.stream import Measure
 
 from melody.formats import music21_score
 from melody.formats.abc_accidentals import PROPAGATION, explicit
@@ -16,6 +21,7 @@ LONGEST = 200_000  # characters of a tune; music21 takes half a minute for these
 METER = re.compile(r"^M:[ \t]*(?:FREI)?[ \t]*\(?([^/()\n]*)\)?[ \t]*/", re.MULTILINE)
 MOST_BEATS = 99  # in a bar; music21 takes a minute for some thousands
 FIELDS = {"title": "T", "area": "O"}
+LONGEST_GUESS, SHORTEST_GUESS = 32, Fraction(1, 64)  # quarter notes
 
 
 def read(content: bytes, name: str, part: int = 0, parts: int = 1) -> list[Song | Unreadable]:
@@ -73,7 +79,17 @@ def _tune(text: str, name: str) -> Song:
     text = METER.sub(_plain_meter, text)
     text = re.sub(r"\|\]\s*$", "|", text)  # music21 finds bars only where there are two plain bar lines
     one_meter = len(set(re.findall(r"^M:.*", text, re.MULTILINE))) == 1
-    return music21_score.read(text, "abc", name, one_meter, **about)
+    with patch.object(Measure, "bestTimeSignature", _guess):
+        return music21_score.read(text, "abc", name, one_meter, **about)
+
+
+def _guess(measure: Measure) -> TimeSignature:
+    """The time signature of what is too much in a bar: music21's guess, for which of some lengths it takes all memory
+    or minutes; of these any signature, which does not fit, so that the bar is read as free."""
+    length = Fraction(measure.highestTime)
+    if length > LONGEST_GUESS or (length / SHORTEST_GUESS).denominator > 1:
+        return TimeSignature("4/4")
+    return bestTimeSignature(measure)
 
 
 def _plain_meter(field: re.Match) -> str:
