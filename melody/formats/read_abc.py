@@ -21,7 +21,7 @@ LONGEST = 200_000  # characters of a tune; music21 takes half a minute for these
 METER = re.compile(r"^M:[ \t]*(?:FREI)?[ \t]*\(?([^/()\n]*)\)?[ \t]*/", re.MULTILINE)
 MOST_BEATS = 99  # in a bar; music21 takes a minute for some thousands
 FIELDS = {"title": "T", "area": "O"}
-LONGEST_GUESS, SHORTEST_GUESS = 32, Fraction(1, 64)  # quarter notes
+LONGEST_GUESS, FINEST_GUESS = 32, Fraction(1, 64)  # quarter notes that music21 guesses a time signature for
 
 
 def read(content: bytes, name: str, part: int = 0, parts: int = 1) -> list[Song | Unreadable]:
@@ -84,10 +84,12 @@ def _tune(text: str, name: str) -> Song:
 
 
 def _guess(measure: Measure) -> TimeSignature:
-    """The time signature of what is too much in a bar: music21's guess, for which of some lengths it takes all memory
-    or minutes; of these any signature, which does not fit, so that the bar is read as free."""
+    """The time signature of what is too much for a bar, as music21 guesses it.
+
+    For some lengths the guess takes all memory or minutes; these get one that does not fit, and are read as free.
+    """
     length = Fraction(measure.highestTime)
-    if length > LONGEST_GUESS or (length / SHORTEST_GUESS).denominator > 1:
+    if length > LONGEST_GUESS or (length / FINEST_GUESS).denominator > 1:
         return TimeSignature("4/4")
     return bestTimeSignature(measure)
 
