@@ -240,7 +240,7 @@ def test_the_groups_of_a_meter_are_added(meter):
     assert (song.meter, song.bar) == ("7/8", [3.5] * 7)
 
 
-@pytest.mark.parametrize("meter", ["6,82L:1/8", "1234/4", "99+1/4", "0/4", "x/4"])
+@pytest.mark.parametrize("meter", ["6,82L:1/8", "' (5:4:3efgab2/4", "1234/4", "99+1/4", "0/4", "x/4"])
 def test_a_meter_that_music21_takes_minutes_for_is_refused(meter):
     with pytest.raises(Unreadable, match=r"its meter is .* beats; 1 to 99 are read"):
         read_tune(f"M:{meter}\nK:C\nC D E F|")

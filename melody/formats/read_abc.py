@@ -18,7 +18,7 @@ from melody.song import Song
 INHERITED = re.compile(r"^[LMOQ]:.*$", re.MULTILINE)  # fields in the head of a book that apply to all tunes
 DEFAULT_LENGTH = "L:1/8"  # of a tune with neither note length nor meter; ABC standard 2.1, section 3.1.7
 LONGEST = 200_000  # characters of a tune; music21 takes half a minute for these
-METER = re.compile(r"^M:[ \t]*(?:FREI)?[ \t]*\(?([^/()\n]*)\)?[ \t]*/", re.MULTILINE)
+METER = re.compile(r"^M:[ \t]*(?:FREI)?[ \t]*\(?([^/\n]*?)\)?[ \t]*/", re.MULTILINE)
 MOST_BEATS = 99  # in a bar; music21 takes a minute for some thousands
 FIELDS = {"title": "T", "area": "O"}
 LONGEST_GUESS, FINEST_GUESS = 32, Fraction(1, 64)  # quarter notes that music21 guesses a time signature for
