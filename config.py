@@ -42,7 +42,7 @@ FINE_TUNING_OWN_SHARE = 0.35  # fraction of the streams that are songs of your o
 REGIONS = ["china"]  # folders, prefixes, patterns "asia/*", fields "genre=*Liebe*&key=d": any of them; none: all songs
 MEMORIES = 6_000  # memories
 MEMORY_SONGS = 3  # songs that the network reads for one memory
-MEMORY_SIMILAR = 20  # songs most like a random one, of which the others of its memory are; 0: of all songs
+MEMORY_SIMILAR = 20  # most similar songs from which the others of a memory are drawn; 0: from all
 MEMORY_NOTES = 160  # notes that it reads: the last ones of these songs
 MID_SONG_FRACTION = 0.5  # fraction of memories that end within their last song; the others end with it
 FIT_STEPS = 75  # steps of gradient descent that fit memories of songs of your own to these; 0: they are only read

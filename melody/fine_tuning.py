@@ -1,8 +1,8 @@
 """Goes on with the training of a network on songs of the user's own.
 
 Between them the network reads streams of the collection that it was trained on, so that it forgets little of it. The
-weights are those after the epoch in which it predicts held-out songs of the user best, among those in which it has
-forgotten no more than is allowed.
+weights are those after the epoch in which it predicts held-out songs of the user best; what it has forgotten beyond a
+limit counts against an epoch.
 """
 
 import argparse
