@@ -2,7 +2,7 @@
 
 writes  results/faults.json   for each fault how often it was tried, and how often something was lost
 
-    python -m tests.faults            full counts: two hours
+    python -m tests.faults            full counts: about two hours
     python -m tests.faults --quick    a twentieth of them, or two stages, with a new seed, into faults-quick.json
     python -m tests.faults --table    the table of results/faults.json, as in docs/robustness.md
 
