@@ -181,9 +181,10 @@ def from_memories(context: Context, memories: np.ndarray, guidance: float, tempe
 
 
 def composing(context: Context, count: int, guidance: float, temperature: float):
-    """The random numbers of `count` songs and the options of `Sampler.compose`."""
+    """The random numbers of `count` songs and the options of `Sampler.compose`: hundreds of songs are composed at once,
+    so that leaving out those that have ended saves more than new graphs cost."""
     options = {"temperature": temperature, "guidance": guidance, "length": context.length}
-    return context.rng("songs").spawn(count), options
+    return context.rng("songs").spawn(count), options | {"window": 16, "min_batch": 4}
 
 
 def primed(context: Context, region: str, rng: np.random.Generator, temperature: float, guidance: float):
@@ -193,9 +194,8 @@ def primed(context: Context, region: str, rng: np.random.Generator, temperature:
     primers = [song for song in primers if len(song.pitch) == PRIMER_NOTES and sampler.can_continue(song)]
     chosen = [primers[k] for k in rng.integers(len(primers), size=count)]
     states = context.state_encoder.encode(np.stack([encoding.inputs(song, vocabulary)[:-1] for song in chosen]))
-    return sampler.compose(
-        states, rng.spawn(count), begun=chosen, temperature=temperature, guidance=0.0, length=context.length
-    )
+    _, options = composing(context, count, 0.0, temperature)
+    return sampler.compose(states, rng.spawn(count), begun=chosen, **options)
 
 
 def cut(song: EncodedSong, notes: int) -> EncodedSong:

@@ -33,7 +33,7 @@ def moved_songs(context: Context, region: str) -> np.ndarray:
     same = [context.rng("moved") for _ in range(len(numbers) * len(STEPS))]
     generators = [*same, *(context.rng("unmoved", step) for step in STEPS)]
     rngs = [one for generator in generators for one in generator.spawn(count)]
-    options = {"temperature": context.temperature, "guidance": context.guidance, "length": context.length}
+    _, options = conditions.composing(context, len(rngs), context.guidance, context.temperature)
     memories = context.unpack(np.repeat(vae.decode(latents), count, axis=0))
     songs = context.sampler(context.guidance != 0).compose(memories, rngs, **options)
     return latent_features(context, songs).reshape(len(numbers) + 1, len(STEPS), count, -1)

@@ -14,7 +14,7 @@ from melody.lstm import shape_of
 from melody.sampling_cell import ILLEGAL, SamplingCell
 from melody.vocabulary import RhythmVocabulary, Vocabulary
 
-MIN_BATCH = 32  # songs; so few are continued until the last has ended: a new batch size is a new graph to compile
+MIN_BATCH = 32  # songs; of so few none is left out before the last has ended: it may be a new graph to compile
 LOOP = 12  # notes of a loop that is too long: so long are those of one real song in 200, but of one sampled song in 15
 RESTARTS = 5  # of a song, at most
 FEWEST_SONGS = 10  # of training in a time signature that songs are composed in
@@ -46,6 +46,7 @@ class Sampler:
         guidance: float,
         length: int,
         window: int = 64,
+        min_batch: int = MIN_BATCH,
         region_ids: np.ndarray | None = None,
         meters: Sequence[str] = (),
         begun: Sequence[EncodedSong] | None = None,
@@ -60,9 +61,9 @@ class Sampler:
         `region_ids` (songs,) are the control tokens, for a network that reads them; None: all 0. `meters` are the time
         signatures to choose from; none: all. `begun` are songs to continue, one for each row: the states have read all
         of their notes but the last, and what is returned goes on from there; with guidance `unconditional` are the
-        states that have read them without a memory. `on_song(index, song)` is called as soon
-        as a song has ended, shortest songs first. Raises `UserError` for a time signature that the network cannot
-        compose in.
+        states that have read them without a memory. After each `window` of notes the songs that have ended are left
+        out of a batch of more than `min_batch`. `on_song(index, song)` is called as soon as a song has ended, shortest
+        songs first. Raises `UserError` for a time signature that the network cannot compose in.
         """
         count, end = len(rngs), self.shape.notes
         states = [*(self._at_start(count, meters) if begun is None else self._after(begun)), *memories]
@@ -75,7 +76,7 @@ class Sampler:
         active, ended = np.arange(count), np.zeros(count, bool)
         model = self.single if count == 1 else self.model
         while not ended.all():
-            if active.size > MIN_BATCH:
+            if active.size > min_batch:
                 active, states = active[~ended[active]], [state[~ended[active]] for state in states]
             inputs = self._inputs(rngs, active, window, temperature, guidance, region_ids)
             notes, *states = (np.array(array) for array in model.predict_on_batch([inputs, *states]))
