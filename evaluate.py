@@ -7,9 +7,9 @@ writes  results/evaluation.json, .md         every figure on test songs, the sam
         results/listening.html   with --listen: a page for your ears, with songs of your copy of the collection
         results/memory-plane, steering, features, traversal, mixing   .png and .svg, on test songs only
 
-    python evaluate.py                 validation songs: an hour on one core
+    python evaluate.py                 validation songs: an hour on two cores
     python evaluate.py --part test     test songs, for the published tables
-    python evaluate.py --quick         fewer songs and no figures, into evaluation-quick-*: under five minutes
+    python evaluate.py --quick         fewer songs and no figures, into evaluation-quick-*: five to seven minutes
     python evaluate.py --only M1 M9    these metrics, into evaluation-partial-*
     python evaluate.py --listen        write a page to tell real songs from composed ones, and no figures
     python evaluate.py --table docs    print the tables of docs/evaluation.md, or those of README.md (readme)
