@@ -3,7 +3,7 @@
 reads   weights/; the collection, which is downloaded; tunes of music21's corpus, as tunes of one's own
 writes  results/commands.json   for each step its seconds, and what it said
 
-    python -m benchmarks.commands            on two idle cores: about ten minutes
+    python -m benchmarks.commands            on two idle cores: up to half an hour
     python -m benchmarks.commands --table    the table of README.md
 
 They run in a copy of the project, which is removed. The network is trained for one epoch, from which the seconds of all

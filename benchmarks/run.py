@@ -4,7 +4,7 @@ reads   the kern edition and the MIDI edition of the Essen collection, where the
 writes  results/benchmarks.json   a list of rows: case, stage, workload, baseline, ratio, target, met, value, peak_mb …
         results/scaling-*.png, .svg    time and peak memory against size
 
-    python -m benchmarks.run --kern essen-folksong-collection    everything: twenty minutes on two idle cores
+    python -m benchmarks.run --kern essen-folksong-collection    everything: half an hour on two idle cores
     python -m benchmarks.run --only train_lstm sample_songs      these cases, into results/benchmarks-part.json
     python -m benchmarks.run --quick    every case once, at toy size, into results/benchmarks-quick.json: a smoke test
     python -m benchmarks.run --table    print the tables of results/benchmarks.json, as in docs/benchmarks.md

@@ -14,7 +14,7 @@ from melody.lstm import shape_of
 from melody.sampling_cell import ILLEGAL, SamplingCell
 from melody.vocabulary import RhythmVocabulary, Vocabulary
 
-MIN_BATCH = 32  # songs; of so few none is left out before the last has ended: it may be a new graph to compile
+MIN_BATCH = 32  # songs; so few stay together until the last has ended: a new batch size may need a new graph
 LOOP = 12  # notes of a loop that is too long: so long are those of one real song in 200, but of one sampled song in 15
 RESTARTS = 5  # of a song, at most
 FEWEST_SONGS = 10  # of training in a time signature that songs are composed in
